@@ -1,0 +1,132 @@
+"""Between the scheduler of trials and the ledger: who runs next, what a result means, whether a trial goes on.
+
+Knows nothing of Ray: `launch.py` plugs it into Tune, tests drive it by hand.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from study import ledger as states
+from study.agenda import Agenda, Todo
+from study.ledger import Ledger
+from study.plan import Plan
+from study.schedule import Pruner, make_pruner
+
+log = logging.getLogger(__name__)
+
+
+class Conductor:
+    """Runs a plan against a ledger. Every result is on disk before anything is decided upon it."""
+
+    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+        spec = plan.spec
+        self.plan, self.ledger = plan, ledger
+        self.monitor, self.sign = spec.select.monitor, 1 if spec.select.mode == "max" else -1
+        interrupted = ledger.interrupt_running("the launch ended without a word")
+        if interrupted:
+            ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
+        self.agenda = Agenda(plan, ledger)
+        self.pruners: dict[str, Pruner] = {
+            cell.key: make_pruner(spec, plan.num_configs(cell)) for cell in plan.cells
+        }
+        self._fill_rungs()
+        self.stopping = False
+        self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended
+        self.epochs = 0
+        self._next: Todo | None = self.agenda.next()
+
+    @property
+    def running(self) -> dict[str, Todo]:
+        """The trials that were handed out and have not ended."""
+        return {key: todo for key, todo in self.agenda.running.items() if todo is not self._next}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is missing."""
+        return self._next is None and self.agenda.finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether no trial is running and none will be handed out."""
+        return not self.running if self.stopping else self.idle
+
+    def next(self) -> Todo | None:
+        """The next trial to run; None where there is none now."""
+        if self.stopping:
+            return None
+        todo, self._next = self._next, None
+        return todo or self.agenda.next()
+
+    def decisions(self, todo: Todo) -> list[int]:
+        """Epochs at which the trial's fate is decided."""
+        return self.pruners[todo.cell.key].decisions() if todo.screening else []
+
+    def started(self, key: str) -> None:
+        """A trial has gone to a worker."""
+        self.ledger.record_started(key)
+
+    def result(self, key: str, result: Mapping[str, Any]) -> bool:
+        """Take in a worker's result; whether the trial goes on."""
+        todo = self.agenda.running.get(key)
+        if todo is None:  # late news of a trial that was given up
+            return False
+        self.ledger.record_result(key, result, self.monitor)
+        self.epochs += len(result["reports"])
+        for warning in result["warnings"]:
+            self.ledger.record_event("checkpoint", warning, key)
+        state, score = result["state"], self._best_score(key, result)
+        if state == states.RUNNING:
+            return self._goes_on(todo, result)
+        reason = {
+            states.DIVERGED: f"the loss was not a finite number after epoch {result['epoch']}",
+            states.INTERRUPTED: f"stopped by the user after epoch {result['epoch']}",
+        }.get(state, "")
+        self._end(key, state, score if state == states.COMPLETED else None, reason)
+        return False
+
+    def failed(self, key: str, reason: str) -> None:
+        """A trial's retries are used up."""
+        if key in self.agenda.running:
+            self.ledger.record_event("failed", reason, key)
+            self._end(key, states.FAILED, None, reason)
+
+    def retried(self, key: str, reason: str) -> None:
+        """A trial broke and is tried again from its last checkpoint."""
+        self.ledger.record_event("retried", reason, key)
+
+    def _goes_on(self, todo: Todo, result: Mapping[str, Any]) -> bool:
+        epoch, pruner = result["epoch"], self.pruners[todo.cell.key]
+        if not todo.screening or epoch not in pruner.decisions():
+            return True
+        score = self.sign * result["score"]
+        if pruner.goes_on(todo.key, epoch, score):
+            return True
+        reason = f"{self.monitor} {result['score']:.4f} at epoch {epoch} is not among the best of its cell"
+        best = self._best_score(todo.key, result)
+        self._end(todo.key, states.STOPPED_EARLY, best, reason, self.agenda.scheduler)
+        return False
+
+    def _end(self, key: str, state: str, score: float | None, reason: str, stopped_under: str = "") -> None:
+        self.ledger.record_ended(key, state, reason, stopped_under)
+        self.counts[state] += 1
+        self.agenda.end(key, state, score)
+
+    def _best_score(self, key: str, result: Mapping[str, Any]) -> float | None:
+        score = self.ledger.report(key, result["best_epoch"]).get(self.monitor)
+        return score if score is not None and math.isfinite(score) else None
+
+    def _fill_rungs(self) -> None:
+        """Tell the pruners what the trials of earlier launches had at their decision epochs."""
+        for agenda in self.agenda.cells:
+            pruner = self.pruners[agenda.cell.key]
+            for config in agenda.configs:
+                key = config.trial_key(0)
+                for epoch in pruner.decisions() if key in self.agenda.known else []:
+                    score = self.ledger.report(key, epoch).get(self.monitor)
+                    if score is not None:
+                        pruner.goes_on(key, epoch, self.sign * score)

@@ -1,0 +1,178 @@
+"""Running what is missing on Ray Tune."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from study.conductor import Conductor
+from study.environment import describe_environment, usable_cpus
+from study.ledger import Ledger
+from study.lock import WriterLock
+from study.paths import Home, StudyPaths
+from study.plan import Plan, make_plan
+from study.preflight import check_extends, check_resources
+from study.spec import StudySpec
+from study.tracking import make_tracker
+from study.yaml_file import Document
+
+log = logging.getLogger(__name__)
+
+# Set before Ray is imported. Its own tables and loggers are off: the ledger keeps the results, the command shows them.
+RAY_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+class Progress(Protocol):
+    """Shows a launch to its user."""
+
+    def stage(self, text: str) -> None:
+        """What is going on now."""
+
+    def watch(self, conductor: Conductor) -> None:
+        """Trials are about to run; read from the conductor how they fare."""
+
+    def close(self) -> None:
+        """Nothing more will happen."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a launch came to. `ran` counts the trials that ended in it, by state."""
+
+    paths: StudyPaths
+    ran: dict[str, int]
+    interrupted: bool
+    tracking_uri: str | None
+    tracking_problem: str | None
+
+
+def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) -> Outcome:
+    """Make the world match the study: run the trials that are missing and return when there are none.
+
+    Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice: it ends at once, and nothing that
+    was reported is lost. StudyError for whatever its user can mend, raised before anything is started or written.
+    """
+    check_resources(spec)
+    paths = home.study(spec.name)
+    before = previous_spec(paths)
+    home.ensure_writable()
+    progress.stage("preparing data")
+    plan = make_plan(spec, home.cache)
+    if before is not None:
+        with Ledger(paths.ledger) as ledger:
+            tasks_before = {facts["task"] for _, facts in ledger.cells()}
+        check_extends(spec, before, {cell.task.title for cell in plan.cells}, tasks_before)
+    paths.root.mkdir(exist_ok=True)
+    with WriterLock(paths.lock, "study launch"), Ledger(paths.ledger, write=True) as ledger:
+        paths.stop.unlink(missing_ok=True)
+        paths.study_file.write_text(document.text, encoding="utf-8")
+        ledger.record_spec(spec.model_dump(mode="json"), describe_environment())
+        conductor = Conductor(plan, ledger)
+        tracker = make_tracker(spec, home, ledger)
+        try:
+            if not conductor.idle:
+                _run(spec, conductor, home, paths, progress, tracker.wake)
+            progress.stage("bringing MLflow up to date")
+        finally:
+            problem = tracker.close()
+            progress.close()
+    return Outcome(paths, dict(conductor.counts), conductor.stopping, tracker.uri, problem)
+
+
+def previous_spec(paths: StudyPaths) -> dict[str, Any] | None:
+    """The study as it was last launched, None where it never was."""
+    if not paths.ledger.is_file():
+        return None
+    with Ledger(paths.ledger) as ledger:
+        return ledger.spec()
+
+
+def _run(
+    spec: StudySpec, conductor: Conductor, home: Home, paths: StudyPaths, progress: Progress, wake: Callable[[], None]
+) -> None:
+    progress.stage("starting Ray")
+    os.environ.update(RAY_ENVIRONMENT)
+    slots = max(1, int(usable_cpus() / spec.resources.cpus))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = os.environ.get("PEND",str(slots))
+    import ray
+    from ray import tune
+
+    from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
+    from trainables.base import StudyTrainable
+
+    with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch, _stop_on_signals(conductor, paths):
+        ray.init(
+            address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
+            configure_logging=False, logging_level=logging.ERROR,
+        )  # fmt: skip
+        try:
+            progress.watch(conductor)
+            logging.getLogger("ray").setLevel(logging.ERROR)
+            resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
+            tuner = tune.Tuner(
+                tune.with_resources(StudyTrainable, resources),
+                tune_config=tune.TuneConfig(
+                    metric="score", mode="max", num_samples=-1, reuse_actors=True,
+                    search_alg=PlanSearcher(conductor, int(os.environ.get('HOLD',slots)), lambda key: run_settings(spec, home, paths, key)),
+                ),
+                run_config=tune.RunConfig(
+                    name="tune", storage_path=scratch, verbose=0, log_to_file=False,
+                    stop=ConductorStopper(conductor, wake), callbacks=[LedgerCallback(conductor)],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                    failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
+                ),
+            )  # fmt: skip
+            tuner.fit()
+        finally:
+            progress.stage("stopping Ray")
+            ray.shutdown()
+
+
+def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, key: str) -> dict[str, Any]:
+    """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
+    return {
+        "store": str(paths.checkpoint(key)),
+        "cache": str(home.cache),
+        "stop_file": str(paths.stop),
+        "report_interval_s": spec.resources.report_interval_s,
+        "checkpoint_interval_s": spec.resources.checkpoint_interval_s,
+        "threads": max(1, int(spec.resources.cpus)),
+        "device": "cuda" if spec.resources.gpus else "cpu",
+    }
+
+
+@contextmanager
+def _stop_on_signals(conductor: Conductor, paths: StudyPaths) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if conductor.stopping:
+            signal.signal(number, signal.SIG_DFL)
+            raise KeyboardInterrupt
+        conductor.stopping = True
+        paths.stop.touch()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        paths.stop.unlink(missing_ok=True)

@@ -1,0 +1,340 @@
+"""The study's ledger: every trial, config, epoch report, checkpoint and event, in one SQLite file.
+
+It is the truth; MLflow and every table are views of it. Each write is one transaction, synced to disk before it
+returns. Epochs are unique per trial and never change: writing one twice leaves the first. One process writes (see
+`lock.py`), any number read meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.errors import StudyError
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE specs (id INTEGER PRIMARY KEY, time REAL NOT NULL, spec TEXT NOT NULL, environment TEXT NOT NULL);
+CREATE TABLE cells (
+    cell_key TEXT PRIMARY KEY, position INTEGER NOT NULL, in_scope INTEGER NOT NULL, facts TEXT NOT NULL);
+CREATE TABLE configs (
+    cell_key TEXT NOT NULL, config_key TEXT NOT NULL, number INTEGER NOT NULL, params TEXT NOT NULL,
+    in_scope INTEGER NOT NULL, PRIMARY KEY (cell_key, config_key));
+CREATE INDEX configs_by_key ON configs (config_key);
+CREATE TABLE trials (
+    trial_key TEXT PRIMARY KEY, config_key TEXT NOT NULL, repeat INTEGER NOT NULL, trial TEXT NOT NULL,
+    state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', epoch INTEGER NOT NULL DEFAULT 0,
+    best_epoch INTEGER NOT NULL DEFAULT 0, best_score REAL, last_score REAL, seconds REAL NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, stopped_under TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '{}',
+    created_at REAL NOT NULL, started_at REAL, ended_at REAL);
+CREATE INDEX trials_by_config ON trials (config_key, repeat);
+CREATE TABLE reports (
+    trial_key TEXT NOT NULL, epoch INTEGER NOT NULL, metrics TEXT NOT NULL,
+    PRIMARY KEY (trial_key, epoch)) WITHOUT ROWID;
+CREATE TABLE checkpoints (trial_key TEXT NOT NULL, epoch INTEGER NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (trial_key, epoch)) WITHOUT ROWID;
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, trial_key TEXT, message TEXT NOT NULL);
+CREATE TABLE tracking (
+    store TEXT NOT NULL, trial_key TEXT NOT NULL, run_id TEXT NOT NULL, epoch INTEGER NOT NULL, state TEXT NOT NULL,
+    PRIMARY KEY (store, trial_key)) WITHOUT ROWID;
+"""
+
+WAITING, RUNNING = "waiting", "running"
+COMPLETED, STOPPED_EARLY, DIVERGED = "completed", "stopped_early", "diverged"
+FAILED, INTERRUPTED = "failed", "interrupted"
+STATES = (WAITING, RUNNING, COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
+ENDED = (COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as the ledger knows it. Scores are the study's selection metric."""
+
+    key: str
+    config_key: str
+    repeat: int
+    state: str
+    reason: str
+    epoch: int
+    best_epoch: int
+    best_score: float | None
+    last_score: float | None
+    seconds: float
+    attempts: int
+    stopped_under: str
+    facts: dict[str, Any]
+    started_at: float | None
+    ended_at: float | None
+
+
+_RECORD = (
+    "trial_key, config_key, repeat, state, reason, epoch, best_epoch, best_score, last_score, seconds, attempts, "
+    "stopped_under, facts, started_at, ended_at"
+)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _record(row: sqlite3.Row) -> TrialRecord:
+    values = list(row)
+    values[12] = json.loads(values[12])
+    return TrialRecord(*values)
+
+
+_METRIC_AT = (
+    "(SELECT json_extract(metrics, :path) FROM reports WHERE trial_key = :key AND reports.epoch = {epoch})"
+)
+
+
+class Ledger:
+    """A study's ledger, open for reading, or for writing by the holder of the study's lock."""
+
+    def __init__(self, path: Path, *, write: bool = False) -> None:
+        """Open the ledger at `path`; with `write` it is made where there is none. StudyError where it is not ours."""
+        self.path = path
+        self._mutex = threading.RLock()
+        if not write and not path.is_file():
+            raise StudyError(f"{path}: no ledger; launch the study first")
+        mode = "rwc" if write else "ro"
+        try:
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None,
+                timeout=30,
+            )  # fmt: skip
+            if write:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA cache_size = -65536")
+            self._migrate(write)
+        except sqlite3.DatabaseError as problem:
+            raise StudyError(f"{path}: not a ledger that can be opened: {problem}") from None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def record_spec(self, spec: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Keep the study as it is launched, with the versions of code and packages."""
+        with self._transaction() as run:
+            run(
+                "INSERT INTO specs (time, spec, environment) VALUES (?, ?, ?)",
+                (time.time(), json.dumps(spec), json.dumps(environment)),
+            )
+
+    def record_cells(self, cells: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """The cells that the study file asks for, in its order; all others fall out of scope."""
+        with self._transaction() as run:
+            run("UPDATE cells SET in_scope = 0")
+            run("UPDATE configs SET in_scope = 0")
+            for position, (key, facts) in enumerate(cells):
+                run(
+                    "INSERT INTO cells VALUES (?, ?, 1, ?) ON CONFLICT (cell_key) "
+                    "DO UPDATE SET position = excluded.position, in_scope = 1, facts = excluded.facts",
+                    (key, position, json.dumps(facts)),
+                )
+
+    def record_configs(self, configs: Iterable[tuple[str, str, int, Mapping[str, Any]]]) -> None:
+        """Configs in scope: (cell key, config key, number, params)."""
+        with self._transaction() as run:
+            for cell, key, number, params in configs:
+                run(
+                    "INSERT INTO configs VALUES (?, ?, ?, ?, 1) ON CONFLICT (cell_key, config_key) "
+                    "DO UPDATE SET number = excluded.number, in_scope = 1",
+                    (cell, key, number, json.dumps(params)),
+                )
+
+    def record_trials(self, trials: Iterable[tuple[str, str, int, Mapping[str, Any]]]) -> None:
+        """Trials that are to run: (trial key, config key, repeat, description). Known ones are left as they are."""
+        now = time.time()
+        with self._transaction() as run:
+            for key, config, repeat, trial in trials:
+                run(
+                    "INSERT OR IGNORE INTO trials (trial_key, config_key, repeat, trial, state, created_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (key, config, repeat, json.dumps(trial), WAITING, now),
+                )
+
+    def record_started(self, trial_key: str) -> None:
+        """A trial goes to a worker."""
+        with self._transaction() as run:
+            run(
+                "UPDATE trials SET state = ?, reason = '', stopped_under = '', attempts = attempts + 1, "
+                "started_at = coalesce(started_at, ?), ended_at = NULL WHERE trial_key = ?",
+                (RUNNING, time.time(), trial_key),
+            )
+
+    def record_result(self, trial_key: str, result: Mapping[str, Any], monitor: str) -> None:
+        """A worker's result: the epochs since its last one, as one transaction."""
+        reports, epoch, best = result["reports"], result["epoch"], result["best_epoch"]
+        seconds = 0.0
+        with self._transaction() as run:
+            for report in reports:
+                metrics = {name: _finite(value) for name, value in report.items() if name != "epoch"}
+                new = run(
+                    "INSERT OR IGNORE INTO reports VALUES (?, ?, ?)",
+                    (trial_key, report["epoch"], json.dumps(metrics)),
+                )
+                seconds += (metrics.get("seconds") or 0.0) * new.rowcount
+            for facts in [result["checkpoint"]] if result.get("checkpoint") else []:
+                run("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", (trial_key, epoch, json.dumps(facts)))
+            run(
+                f"UPDATE trials SET epoch = max(epoch, :epoch), best_epoch = :best, facts = :facts, "
+                f"best_score = {_METRIC_AT.format(epoch=':best')}, last_score = {_METRIC_AT.format(epoch=':epoch')}, "
+                "seconds = seconds + :seconds WHERE trial_key = :key",
+                {
+                    "key": trial_key, "epoch": epoch, "best": best, "path": f"$.{monitor}",
+                    "facts": json.dumps(result["facts"]), "seconds": seconds,
+                },
+            )  # fmt: skip
+
+    def record_ended(self, trial_key: str, state: str, reason: str = "", stopped_under: str = "") -> None:
+        """A trial has come to an end, or was interrupted."""
+        assert state in ENDED, state
+        with self._transaction() as run:
+            run(
+                "UPDATE trials SET state = ?, reason = ?, stopped_under = ?, ended_at = ? WHERE trial_key = ?",
+                (state, reason, stopped_under, time.time(), trial_key),
+            )
+
+    def record_event(self, kind: str, message: str, trial_key: str | None = None) -> None:
+        """Something worth telling happened."""
+        with self._transaction() as run:
+            run(
+                "INSERT INTO events (time, kind, trial_key, message) VALUES (?, ?, ?, ?)",
+                (time.time(), kind, trial_key, message),
+            )
+
+    def interrupt_running(self, reason: str) -> int:
+        """Mark as interrupted what a driver left running when it died; how many there were."""
+        with self._transaction() as run:
+            done = run(
+                "UPDATE trials SET state = ?, reason = ?, ended_at = ? WHERE state = ?",
+                (INTERRUPTED, reason, time.time(), RUNNING),
+            )
+            return done.rowcount
+
+    def record_tracked(self, store: str, rows: Iterable[tuple[str, str, int, str]]) -> None:
+        """How far a tracking store has been brought: (trial key, run id, last epoch, state)."""
+        with self._transaction() as run:
+            for key, run_id, epoch, state in rows:
+                run("INSERT OR REPLACE INTO tracking VALUES (?, ?, ?, ?, ?)", (store, key, run_id, epoch, state))
+
+    def forget_tracked(self, store: str) -> None:
+        """Begin a tracking store anew."""
+        with self._transaction() as run:
+            run("DELETE FROM tracking WHERE store = ?", (store,))
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def spec(self) -> dict[str, Any] | None:
+        """The study as it was last launched."""
+        row = self._one("SELECT spec FROM specs ORDER BY id DESC LIMIT 1")
+        return json.loads(row[0]) if row else None
+
+    def environment(self) -> dict[str, Any]:
+        """Versions of code and packages at the last launch."""
+        row = self._one("SELECT environment FROM specs ORDER BY id DESC LIMIT 1")
+        return json.loads(row[0]) if row else {}
+
+    def cells(self) -> list[tuple[str, dict[str, Any]]]:
+        """The cells in scope, in the study file's order, with their facts."""
+        rows = self._all("SELECT cell_key, facts FROM cells WHERE in_scope ORDER BY position")
+        return [(row[0], json.loads(row[1])) for row in rows]
+
+    def configs(self, *, all_scopes: bool = False) -> list[tuple[str, str, int, dict[str, Any]]]:
+        """(cell key, config key, number, params) of the configs in scope, or of all."""
+        where = "" if all_scopes else "WHERE in_scope"
+        rows = self._all(f"SELECT cell_key, config_key, number, params FROM configs {where} ORDER BY number")
+        return [(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
+
+    def trials(self) -> dict[str, TrialRecord]:
+        """Every trial there ever was, by key."""
+        rows = self._all(f"SELECT {_RECORD} FROM trials ORDER BY created_at, rowid")
+        return {row[0]: _record(row) for row in rows}
+
+    def trial(self, trial_key: str) -> dict[str, Any]:
+        """The description of a trial."""
+        row = self._one("SELECT trial FROM trials WHERE trial_key = ?", (trial_key,))
+        assert row is not None, trial_key
+        description: dict[str, Any] = json.loads(row[0])
+        return description
+
+    def reports(self, trial_key: str, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
+        """(epoch, metrics) of a trial, from the epoch after `after`."""
+        rows = self._all(
+            "SELECT epoch, metrics FROM reports WHERE trial_key = ? AND epoch > ? ORDER BY epoch", (trial_key, after)
+        )
+        return [(row[0], json.loads(row[1])) for row in rows]
+
+    def report(self, trial_key: str, epoch: int) -> dict[str, Any]:
+        """The metrics of one epoch; empty where there are none."""
+        row = self._one("SELECT metrics FROM reports WHERE trial_key = ? AND epoch = ?", (trial_key, epoch))
+        return json.loads(row[0]) if row else {}
+
+    def events(self, last: int = 20) -> list[dict[str, Any]]:
+        """The last events, oldest first."""
+        rows = self._all("SELECT time, kind, trial_key, message FROM events ORDER BY id DESC LIMIT ?", (last,))
+        return [dict(zip(("time", "kind", "trial_key", "message"), row, strict=True)) for row in reversed(rows)]
+
+    def tracked(self, store: str) -> dict[str, tuple[str, int, str]]:
+        """How far a tracking store has been brought: trial key to (run id, last epoch, state)."""
+        rows = self._all("SELECT trial_key, run_id, epoch, state FROM tracking WHERE store = ?", (store,))
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    # -- SQLite ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        with self._mutex:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _all(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._mutex:
+            return self._connection.execute(query, values).fetchall()
+
+    def _one(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
+        with self._mutex:
+            row: sqlite3.Row | None = self._connection.execute(query, values).fetchone()
+            return row
+
+    def _migrate(self, write: bool) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == SCHEMA_VERSION:
+            return
+        if version > SCHEMA_VERSION:
+            raise StudyError(
+                f"{self.path}: ledger of format {version}, this program reads up to {SCHEMA_VERSION}; update it"
+            )
+        if not write:
+            raise StudyError(f"{self.path}: not a ledger; delete the study's folder and launch again")
+        with self._transaction():
+            for statement in SCHEMA.split(";\n"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,0 +1,77 @@
+"""One writer per study.
+
+The lock belongs to a process and goes with it however it ends: the operating system lets go of it. The file's text
+only names the owner, for the message that the next one sees.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+
+from study.errors import StudyError
+
+
+class WriterLock:
+    """Held from `with` to the end of its block; StudyError naming the owner where another process holds it."""
+
+    def __init__(self, path: Path, purpose: str) -> None:
+        self.path, self.purpose = path, purpose
+
+    def __enter__(self) -> WriterLock:
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise StudyError(
+                f"study '{self.path.parent.name}' is being written by {owner(self.path)}; "
+                "wait for it, or end it with Ctrl-C there"
+            ) from None
+        text = json.dumps(
+            {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "user": getpass.getuser() if "USER" in os.environ or os.name == "posix" else "",
+                "purpose": self.purpose,
+                "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            }
+        )
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, text.encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def owner(path: Path) -> str:
+    """Who holds the lock, in words."""
+    try:
+        facts = json.loads(path.read_text())
+        return f"'{facts['purpose']}', process {facts['pid']} on {facts['host']} since {facts['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

@@ -1,0 +1,122 @@
+"""Every file name that a study leaves on disk. docs/on-disk.md says the same in words."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from study.errors import StudyError
+from trainables.names import unknown_name
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """The folder of one study."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.root.name
+
+    @property
+    def ledger(self) -> Path:
+        """Everything that happened: an SQLite file."""
+        return self.root / "ledger.db"
+
+    @property
+    def lock(self) -> Path:
+        """Names the process that writes the ledger."""
+        return self.root / "writer.lock"
+
+    @property
+    def stop(self) -> Path:
+        """While it exists, trials finish their epoch, save and leave."""
+        return self.root / "stop"
+
+    @property
+    def study_file(self) -> Path:
+        """The study file as it was last launched."""
+        return self.root / "study.yaml"
+
+    @property
+    def best(self) -> Path:
+        """The best configurations, written at the end of a launch."""
+        return self.root / "best"
+
+    @property
+    def log(self) -> Path:
+        """What Ray and the platform had to say."""
+        return self.root / "launch.log"
+
+    def checkpoint(self, trial_key: str) -> Path:
+        """The folder of a trial's checkpoint."""
+        return self.root / "checkpoints" / trial_key
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of all studies: `STUDY_HOME`, or `studies` under the current folder."""
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> Home:
+        """The home that the environment asks for."""
+        return cls(Path(os.environ.get("STUDY_HOME") or "studies").expanduser().absolute())
+
+    @property
+    def cache(self) -> Path:
+        """Decoded data, splits, noise masks and similarities, shared by all studies; may be deleted at any time."""
+        return self.root / ".cache"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """The default MLflow store."""
+        return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Where runs in the default store keep files."""
+        return self.root / "mlflow-artifacts"
+
+    def study(self, name: str) -> StudyPaths:
+        """The folder of the study `name`, whether or not it exists."""
+        return StudyPaths(self.root / name)
+
+    def existing(self, name: str) -> StudyPaths:
+        """The folder of the study `name`; StudyError where there is none."""
+        if name not in self.names():
+            raise StudyError(unknown_name("study", name, self.names(), f"studies in {self.root}"))
+        return self.study(name)
+
+    def names(self) -> list[str]:
+        """Every study here."""
+        return sorted(path.parent.name for path in self.root.glob("*/ledger.db"))
+
+    def ensure_writable(self) -> None:
+        """Make the folder; StudyError where that or writing into it is not allowed."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise StudyError(f"{self.root}: cannot be made: {problem.strerror}; set STUDY_HOME to a folder of yours") from None
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            raise StudyError(f"{self.root}: cannot be written; set STUDY_HOME to a folder of yours")
+
+
+def preset_names() -> list[str]:
+    """Every study that is shipped."""
+    return sorted(path.name.removesuffix(".yaml") for path in files("study.presets").iterdir() if path.name.endswith(".yaml"))
+
+
+def find_study_file(name_or_path: str) -> Path:
+    """The file at a path, or the shipped study of that name; StudyError where there is neither."""
+    path = Path(name_or_path)
+    if path.exists() or path.suffix in (".yaml", ".yml") or os.sep in name_or_path:
+        return path
+    if name_or_path in preset_names():
+        return Path(str(files("study.presets") / f"{name_or_path}.yaml"))
+    raise StudyError(unknown_name("preset or file", name_or_path, preset_names(), "presets"))

@@ -1,0 +1,195 @@
+"""What a study asks for: spec -> tasks -> cells -> configs -> trials, each with a key.
+
+A key is a hash of everything that determines the numbers behind it and of nothing else: not of the study's name, its
+scheduler, its resources, nor of the machine. The same key is the same trial, and is never run twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from study.errors import StudyError
+from study.search import Params, Proposer, make_proposer
+from study.spaces import Distribution
+from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
+from trainables.data.datasets import load_pool
+from trainables.losses.families import get_family
+from trainables.seeds import derive_seed
+from trainables.trial import Trial, trial_seeds
+
+KEY_FORMAT = 1  # raised when the engine changes what the same description trains to
+
+
+def key_of(value: Any) -> str:
+    """16 hex digits of the canonical JSON of `value`."""
+    text = json.dumps([KEY_FORMAT, value], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data set x noise x network: what the families of a study are compared on."""
+
+    dataset: DatasetSpec
+    digest: str
+    noise_kind: str
+    noise_rate: float
+    model: ModelSpec
+
+    @property
+    def noise(self) -> str:
+        """Its noise in a word: `clean`, or kind and rate."""
+        return f"{self.noise_kind} {self.noise_rate:g}" if self.noise_rate else "clean"
+
+    @property
+    def model_name(self) -> str:
+        """Its network in a word, with the arguments that the study file gives."""
+        extra = self.model.model_extra or {}
+        return " ".join([self.model.name, *(f"{key}={value}" for key, value in extra.items())])
+
+    @property
+    def title(self) -> str:
+        """`digits, uniform 0.4, small_cnn`."""
+        return f"{self.dataset.name}, {self.noise}, {self.model_name}"
+
+
+@dataclass(frozen=True)
+class Config:
+    """One point of a cell's search space."""
+
+    cell: Cell
+    number: int
+    params: Params
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of what all repeats of this config share."""
+        return key_of(self._trial(None))
+
+    def trial(self, repeat: int) -> Trial:
+        """The full description of one of its trials."""
+        return self._trial(repeat)
+
+    def trial_key(self, repeat: int) -> str:
+        """The key of one of its trials."""
+        described = self._trial(repeat)
+        del described["monitor"]  # which epoch is kept, not what is trained
+        return key_of(described)
+
+    def _trial(self, repeat: int | None) -> Trial:
+        spec, task, family = self.cell.spec, self.cell.task, self.cell.family.family
+        loss = {k: v for k, v in self.params.items() if not k.startswith("training.")}
+        seeds = trial_seeds(spec.seed, repeat) if repeat is not None else {"noise": 0}
+        noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": seeds.pop("noise")}
+        return {
+            "dataset": {"name": task.dataset.name, "digest": task.digest},
+            "split": {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")},
+            "noise": noise,
+            "model": task.model.model_dump(),
+            "loss": {"family": family, **get_family(family).complete(loss)},
+            "training": resolve_training(spec.training, self.params),
+            "seeds": seeds,
+            "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
+        }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Task x family: configs of one cell compete with one another."""
+
+    spec: StudySpec
+    task: Task
+    family: FamilySpec
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of task and family label; the search space may grow without changing it."""
+        task = self.task
+        return key_of(
+            [
+                task.dataset.name, task.digest, task.dataset.holdout, task.noise_kind, task.noise_rate,
+                task.model.model_dump(), self.family.name, self.family.family,
+            ]
+        )  # fmt: skip
+
+    @property
+    def name(self) -> str:
+        """What tables call its family."""
+        return self.family.name
+
+    @cached_property
+    def space(self) -> dict[str, Any]:
+        """Everything that is searched or fixed for this family; shared training settings first."""
+        optimizer = self.spec.training.optimizer
+        shared = {"lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
+        searched = {f"training.optimizer.{k}": v for k, v in shared.items() if isinstance(v, Distribution)}
+        return searched | self.family.full_space()
+
+    def proposer(self) -> Proposer:
+        """A fresh proposer, at config 0."""
+        return make_proposer(self.spec.search, self.space, derive_seed(self.spec.seed, "search") % 2**32)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a study."""
+
+    spec: StudySpec
+    cells: tuple[Cell, ...]
+
+    def configs(self, cell: Cell) -> list[Config]:
+        """The configs of a cell that can be foreseen; none where they depend on results."""
+        proposer = cell.proposer()
+        if not proposer.foreseeable:
+            return []
+        return [Config(cell, number, params) for number, params in enumerate(_all(proposer))]
+
+    def num_configs(self, cell: Cell) -> int:
+        """How many configs a cell has, at the most."""
+        return len(self.configs(cell)) or cell.proposer().size
+
+    @property
+    def num_trials(self) -> int:
+        """How many trials the study has where none is stopped early."""
+        return sum(self.num_configs(cell) for cell in self.cells) * self.spec.search.repeats
+
+
+def make_plan(spec: StudySpec, cache: Path) -> Plan:
+    """The plan of a study; decodes its data sets into `cache` on first use.
+
+    StudyError where a split, a noise rate or a network does not fit the data.
+    """
+    tasks = [
+        Task(dataset, load_pool(dataset.name, cache).digest, spec.noise.kind, rate, model)
+        for dataset in spec.dataset
+        for rate in spec.noise.rate
+        for model in spec.model
+    ]
+    return Plan(spec, tuple(Cell(spec, task, family) for task in tasks for family in spec.families))
+
+
+def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
+    """The training of one config: searched settings replaced by their values, checked once more as a whole."""
+    values = training.model_dump()
+    for key, value in params.items():
+        if key.startswith("training."):
+            *parents, last = key.split(".")[1:]
+            holder = values
+            for parent in parents:
+                holder = holder[parent]
+            holder[last] = value
+    try:
+        return TrainingSpec.model_validate(values).model_dump()
+    except ValueError as problem:
+        raise StudyError(f"config {json.dumps(params)} does not make a valid training: {problem}") from None
+
+
+def _all(proposer: Proposer) -> Iterator[Params]:
+    while (params := proposer.ask()) is not None:
+        yield params

@@ -1,0 +1,58 @@
+"""What can be refused before anything is started or written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from study.environment import num_gpus, usable_cpus
+from study.errors import StudyError
+from study.spec import StudySpec
+
+# What may differ between two launches of one study: it adds trials or takes them away, or changes how they are run,
+# never what a trial that ran would have come to.
+EXTENDABLE = frozenset(
+    {"description", "dataset", "noise", "model", "families", "search", "scheduler", "resources", "tracking"}
+)
+
+
+def check_resources(spec: StudySpec) -> None:
+    """StudyError where one trial asks for more than this machine has."""
+    wanted = spec.resources
+    if wanted.lanes > 1:
+        raise StudyError(
+            f"resources.lanes = {wanted.lanes}: a worker of this version trains 1 lane; set it to 1 or leave it out"
+        )
+    if wanted.cpus > usable_cpus():
+        raise StudyError(
+            f"resources.cpus = {wanted.cpus:g}: a trial cannot have more than this machine's {usable_cpus()} cores; "
+            f"--set resources.cpus={usable_cpus()}"
+        )
+    if wanted.gpus > num_gpus():
+        raise StudyError(
+            f"resources.gpus = {wanted.gpus:g}: this machine has {num_gpus()} GPUs; --set resources.gpus={num_gpus()}"
+        )
+
+
+def check_extends(spec: StudySpec, before: dict[str, Any], tasks: set[str], tasks_before: set[str]) -> None:
+    """StudyError where `spec` is another study than the one that was launched under its name."""
+    now = spec.model_dump(mode="json")
+    for section in now:
+        if section not in EXTENDABLE and now[section] != before.get(section):
+            key, old, new = _first_difference(section, before.get(section), now[section])
+            raise StudyError(
+                f"study '{spec.name}' was launched with {key} = {old}, now it is {new}: that is another study; "
+                f"give it another name, or undo the change"
+            )
+    if tasks_before and not tasks & tasks_before:
+        raise StudyError(
+            f"study '{spec.name}' was launched on {'; '.join(sorted(tasks_before))}, which this file no longer has: "
+            "that is another study; give it another name"
+        )
+
+
+def _first_difference(key: str, old: Any, new: Any) -> tuple[str, Any, Any]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*new, *old]:
+            if old.get(name) != new.get(name):
+                return _first_difference(f"{key}.{name}", old.get(name), new.get(name))
+    return key, old, new

@@ -1,0 +1,56 @@
+"""Proposers: where the configs of a cell come from. One file each; `make_proposer` picks.
+
+A proposer is asked for config 0, 1, 2, ... of one cell, and told how they did. Asking is deterministic: the same
+space, seed and results give the same configs, so that a study launched again finds its own. Names of the study file:
+`grid`, `random`, `quasi_random`, `tpe`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from study.spaces import Distribution
+from study.spec import SearchSpec
+
+Params = dict[str, Any]
+
+
+class Proposer(Protocol):
+    """Proposes the configs of one cell."""
+
+    @property
+    def size(self) -> int:
+        """How many configs there will be at the most."""
+
+    @property
+    def foreseeable(self) -> bool:
+        """Whether the configs do not depend on results, so that all may be asked for at once."""
+
+    def ask(self) -> Params | None:
+        """The next config; None when there are no more."""
+
+    def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
+        """How a config did (more is better); None where it failed or diverged."""
+
+
+def make_proposer(search: SearchSpec, space: dict[str, Any], seed: int) -> Proposer:
+    """The proposer that the study file names, for one cell's space."""
+    from study.search.grid import GridProposer, distinct_points
+
+    points = distinct_points(space)
+    if search.name == "grid" or (points is not None and points <= (search.configs or 0)):
+        return GridProposer(space, search.configs)  # sampling a set no larger than the sample is listing it
+    assert search.configs is not None, "spec requires configs for everything but a grid"
+    if search.name == "random":
+        from study.search.random import RandomProposer
+
+        return RandomProposer(space, search.configs, seed)
+    from study.search.sampler import SamplerProposer
+
+    return SamplerProposer(search.name, space, search.configs, seed)
+
+
+def split_space(space: dict[str, Any]) -> tuple[Params, dict[str, Distribution]]:
+    """Constants and distributions of a space."""
+    searched = {key: value for key, value in space.items() if isinstance(value, Distribution)}
+    return {key: value for key, value in space.items() if key not in searched}, searched

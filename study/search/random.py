@@ -1,0 +1,47 @@
+"""Independent random draws."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+from study.search import Params, split_space
+from study.spaces import Distribution
+from trainables.seeds import derive_seed
+
+
+class RandomProposer:
+    """`size` configs, each value drawn from a stream of its own: (seed, key, config number).
+
+    Config i therefore has the same learning rate in every family, families are compared on the same draws, and a
+    hyperparameter that is added to the space leaves the draws of the others as they were.
+    """
+
+    foreseeable = True
+
+    def __init__(self, space: dict[str, Any], size: int, seed: int) -> None:
+        self.size, self._seed, self._asked = size, seed, 0
+        self._constants, self._searched = split_space(space)
+
+    def ask(self) -> Params | None:
+        if self._asked >= self.size:
+            return None
+        number, self._asked = self._asked, self._asked + 1
+        drawn = {
+            key: _draw(distribution, random.Random(derive_seed(self._seed, key, number)))
+            for key, distribution in self._searched.items()
+        }
+        return self._constants | drawn
+
+    def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
+        pass
+
+
+def _draw(distribution: Distribution, stream: random.Random) -> Any:
+    if distribution.finite:
+        return stream.choice(distribution.points())
+    low, high = distribution.values
+    if distribution.kind == "loguniform":
+        return math.exp(stream.uniform(math.log(low), math.log(high)))
+    return stream.uniform(low, high)

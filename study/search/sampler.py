@@ -1,0 +1,78 @@
+"""Optuna's samplers behind ask and tell."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+from study.search import Params, split_space
+from study.spaces import Distribution
+
+ATTEMPTS = 20  # draws in search of a config that was not drawn before
+
+
+class SamplerProposer:
+    """`size` distinct configs from an Optuna sampler: `quasi_random` (Sobol) or `tpe`."""
+
+    def __init__(self, name: str, space: dict[str, Any], size: int, seed: int) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = {
+                "quasi_random": lambda: optuna.samplers.QMCSampler(seed=seed, warn_independent_sampling=False),
+                "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True),
+            }[name]()
+        self.size, self.foreseeable = size, name != "tpe"
+        self._constants, searched = split_space(space)
+        self._distributions = {key: _optuna_distribution(value) for key, value in searched.items()}
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._asked: dict[str, Any] = {}
+
+    def ask(self) -> Params | None:
+        if len(self._asked) >= self.size:
+            return None
+        for _ in range(ATTEMPTS):
+            trial = self._study.ask(self._distributions)
+            params = self._constants | trial.params
+            if _identity(params) not in self._asked:
+                self._asked[_identity(params)] = trial
+                return params
+            self._study.tell(trial, state=_state("FAIL"))
+        return None
+
+    def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
+        trial = self._asked.get(_identity(params))
+        if trial is None:
+            return
+        if score is None:
+            self._study.tell(trial, state=_state("FAIL"), skip_if_finished=True)
+        elif pruned:
+            trial.report(score, step=0)
+            self._study.tell(trial, state=_state("PRUNED"), skip_if_finished=True)
+        else:
+            self._study.tell(trial, score, skip_if_finished=True)
+
+
+def _identity(params: Params) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def _state(name: str) -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState[name]
+
+
+def _optuna_distribution(distribution: Distribution) -> Any:
+    from optuna import distributions
+
+    match distribution.kind:
+        case "grid":
+            return distributions.CategoricalDistribution(list(distribution.values))
+        case "integer":
+            return distributions.IntDistribution(*distribution.values)
+        case kind:
+            return distributions.FloatDistribution(*distribution.values, log=kind == "loguniform")

@@ -1,0 +1,41 @@
+"""Views of the ledger in experiment trackers. One file each; `make_tracker` picks.
+
+A tracker reads the ledger from a thread of its own and is told only that there is something new. It never holds up a
+study: what could not be brought over is still in the ledger, and `study sync` brings it later.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from study.ledger import Ledger
+from study.paths import Home
+from study.spec import StudySpec
+
+
+class Tracker(Protocol):
+    """Follows a ledger while a study runs."""
+
+    uri: str | None
+
+    def wake(self) -> None:
+        """There is something new in the ledger. Returns at once."""
+
+    def close(self) -> str | None:
+        """Bring over what is left and stop; a sentence where that did not work, else None."""
+
+
+def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:
+    """The tracker that the study file asks for, at work."""
+    if not spec.tracking.enabled:
+        from study.tracking.null import NullTracker
+
+        return NullTracker()
+    from study.tracking.mlflow import MlflowTracker
+
+    return MlflowTracker(tracking_uri(spec, home), spec.name, ledger, home.mlflow_artifacts)
+
+
+def tracking_uri(spec: StudySpec, home: Home) -> str:
+    """The MLflow store of a study."""
+    return spec.tracking.uri or home.mlflow_uri

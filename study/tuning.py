@@ -1,0 +1,88 @@
+"""The conductor as Ray Tune's searcher, stopper and callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback, Stopper
+from ray.tune.search import Searcher
+
+from study.conductor import Conductor
+
+
+class StaysHere:
+    """Tune pickles its settings on their way through and never reads them back: nothing of ours goes along."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class PlanSearcher(StaysHere, Searcher):
+    """Hands Tune the trials that are missing; some of them, the repeats, appear only while others run."""
+
+    def __init__(
+        self, conductor: Conductor, slots: int, run_settings: Callable[[str], dict[str, Any]]
+    ) -> None:
+        super().__init__(metric="score", mode="max")
+        self.conductor, self.slots, self.run_settings = conductor, slots, run_settings
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if len(self.conductor.running) >= self.slots:
+            return None
+        todo = self.conductor.next()
+        if todo is None:
+            return Searcher.FINISHED if self.conductor.finished else None
+        run = self.run_settings(todo.key) | {"decisions": self.conductor.decisions(todo)}
+        return {"key": todo.key, "trial": todo.config.trial(todo.repeat), "run": run}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass  # the ledger is what a study is resumed from
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise AssertionError("a study is resumed from its ledger, by launching it again")
+
+
+class ConductorStopper(StaysHere, Stopper):
+    """Tune asks its stopper about every result before anyone else sees it: here results reach the ledger."""
+
+    def __init__(self, conductor: Conductor, wake: Callable[[], None]) -> None:
+        self.conductor, self.wake = conductor, wake
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        goes_on = self.conductor.result(result["key"], result)
+        self.wake()
+        return not goes_on
+
+    def stop_all(self) -> bool:
+        return self.conductor.stopping and self.conductor.finished
+
+
+class LedgerCallback(StaysHere, Callback):
+    """Starts, retries and failures of trials."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self.conductor = conductor
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.conductor.started(trial.config["key"])
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.conductor.retried(trial.config["key"], describe_failure(trial))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.conductor.failed(trial.config["key"], describe_failure(trial))
+
+
+def describe_failure(trial: Any) -> str:
+    """The last line of what a trial's worker, or Ray, said when it broke."""
+    try:
+        lines = Path(trial.error_file).read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, TypeError):
+        return "its worker broke without a word"
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:500] if said else "its worker broke without a word"

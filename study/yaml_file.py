@@ -1,0 +1,131 @@
+"""Reading a study file: YAML 1.2, plain values, and the line of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from study.errors import StudyError
+
+Location = tuple[str | int, ...]
+
+
+@dataclass
+class Document:
+    """A parsed file: its values, where each stands, and what it is called in messages."""
+
+    source: str
+    text: str
+    values: dict[str, Any]
+    lines: dict[Location, int] = field(default_factory=dict)
+    overridden: dict[Location, str] = field(default_factory=dict)
+
+    def place(self, location: Location) -> str:
+        """`FILE:LINE` of the nearest thing that the file says about `location`, or the override that set it."""
+        for length in range(len(location), -1, -1):
+            if location[:length] in self.overridden:
+                return f"--set {self.overridden[location[:length]]}"
+            if location[:length] in self.lines:
+                return f"{self.source}:{self.lines[location[:length]]}"
+        return self.source
+
+
+def read_document(path: Path) -> Document:
+    """The file at `path`; StudyError where it cannot be read or is not a YAML mapping."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such file; give a study file or a preset (see 'study presets')") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise StudyError(f"{path}: cannot be read as text: {problem}") from None
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, source: str) -> Document:
+    """`text` as a document; StudyError where it is not a YAML mapping."""
+    try:
+        node = YAML(typ="safe", pure=True).compose(text)
+        values = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise StudyError(f"{source}{line}: not YAML: {problem.problem or problem.context}") from None
+    except (YAMLError, ValueError, RecursionError) as problem:
+        raise StudyError(f"{source}: not YAML: {str(problem).splitlines()[0]}") from None
+    if not isinstance(values, dict):
+        kind = "empty" if values is None else f"a {type(values).__name__}"
+        raise StudyError(f"{source}: the file is {kind}, not a study: it must hold keys such as 'name' and 'families'")
+    document = Document(source, text, _plain(values, source))
+    _collect_lines(node, (), document.lines)
+    return document
+
+
+def override(document: Document, assignments: Sequence[str]) -> None:
+    """Apply `a.b=c` overrides in place; values are YAML. StudyError where one is malformed or leads nowhere."""
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        keys = name.strip().split(".")
+        if not equals or not all(keys):
+            raise StudyError(f"--set {assignment}: not KEY=VALUE, as in --set training.epochs=5")
+        try:
+            value = _plain(YAML(typ="safe", pure=True).load(text) if text.strip() else None, f"--set {assignment}")
+        except (YAMLError, ValueError, RecursionError):
+            raise StudyError(f"--set {assignment}: the value is not YAML; quote it") from None
+        location = _assign(document.values, keys, value, assignment)
+        document.overridden[location] = assignment
+
+
+def _assign(values: dict[str, Any], keys: list[str], value: Any, assignment: str) -> Location:
+    container: Any = values
+    location: list[str | int] = []
+    for depth, key in enumerate(keys):
+        index: str | int = key
+        if isinstance(container, list):
+            if not key.isdigit() or int(key) >= len(container):
+                raise StudyError(f"--set {assignment}: '{key}' is no index of a list of {len(container)}")
+            index = int(key)
+        elif not isinstance(container, dict):
+            raise StudyError(f"--set {assignment}: '{'.'.join(keys[:depth])}' is a single value, it has no '{key}'")
+        location.append(index)
+        if depth == len(keys) - 1:
+            container[index] = value
+        else:
+            if isinstance(container, dict):
+                below = container.get(index)
+                # `dataset: digits` is short for `dataset: {name: digits}`
+                container[index] = {"name": below} if isinstance(below, str) else {} if below is None else below
+            container = container[index]
+    return tuple(location)
+
+
+def _plain(value: Any, source: str) -> Any:
+    """Only mappings with text keys, lists, text, numbers, booleans and null."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise StudyError(f"{source}: key {key!r} is not text; quote it")
+        return {key: _plain(each, source) for key, each in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(each, source) for each in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise StudyError(f"{source}: {value} ({type(value).__name__}) is neither text nor a number; quote it")
+
+
+def _collect_lines(node: Node, location: Location, lines: dict[Location, int]) -> None:
+    lines.setdefault(location, node.start_mark.line + 1)
+    if len(location) > 32:
+        return
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            lines[(*location, key.value)] = key.start_mark.line + 1
+            _collect_lines(value, (*location, key.value), lines)
+    elif isinstance(node, SequenceNode):
+        for index, value in enumerate(node.value):
+            _collect_lines(value, (*location, index), lines)

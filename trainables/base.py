@@ -1,0 +1,127 @@
+"""Ray Tune Trainables: thin, one class for a study's trials and a ten-line subclass per family for anyone's Tuner."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from trainables.trial import Trial, plain_trial
+
+Result = dict[str, Any]
+
+
+class StudyTrainable(tune.Trainable):
+    """Trains the trial in `config["trial"]` up to one decision point per step.
+
+    Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `stop_file`,
+    `decisions` (epochs at which a scheduler may want to stop the trial), `report_interval_s`,
+    `checkpoint_interval_s`, `threads` and `device`. A step ends exactly on a decision epoch, at the trial's end, after
+    `report_interval_s`, or when the stop file appears; its result brings every epoch since the last one in `reports`.
+    Checkpoints are our own, found by the trial's key: Tune's are not used.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        import torch  # here, because workers that train nothing import this module too
+
+        from trainables.engine.session import Session
+
+        run = config["run"]
+        torch.set_num_threads(run["threads"])
+        self.run = run
+        self.stop_file = Path(run["stop_file"])
+        self.session = Session(
+            config["key"], config["trial"], Path(run["cache"]), Path(run["store"]), run["device"]
+        )
+        self.reported = 0
+        self.saved_at = time.monotonic()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def step(self) -> Result:
+        session, decisions = self.session, set(self.run["decisions"])
+        deadline = time.monotonic() + self.run["report_interval_s"]
+        stopping = self.stop_file.exists()
+        while not (stopping or session.done):
+            session.advance()
+            stopping = self.stop_file.exists()
+            if session.epoch in decisions or time.monotonic() >= deadline:
+                break
+        overdue = time.monotonic() - self.saved_at >= self.run["checkpoint_interval_s"]
+        if session.epoch > self.reported and (stopping or session.done or session.epoch in decisions or overdue):
+            session.save()
+            self.saved_at = time.monotonic()
+        return self._result("interrupted" if stopping and not session.done else None)
+
+    def _result(self, state: str | None) -> Result:
+        session = self.session
+        new = [{"epoch": i + 1, **session.history[i]} for i in range(self.reported, session.epoch)]
+        self.reported = session.epoch
+        finished = "diverged" if session.diverged else "completed" if session.done else "running"
+        monitor = session.trial["monitor"]["metric"]
+        return {
+            "key": session.key,
+            "epoch": session.epoch,
+            "best_epoch": session.best_epoch,
+            "score": session.history[-1][monitor] if session.history else float("nan"),
+            "state": state or finished,
+            "reports": new,
+            "facts": session.facts,
+            "warnings": list(session.warnings),
+            "worker": f"{socket.gethostname()}:{os.getpid()}",
+            "done": session.done or state is not None,
+        }
+
+
+class LossTrainable(tune.Trainable):
+    """One loss family for anyone's `tune.Tuner`: flat keys in, one epoch per step, Tune's own checkpoints.
+
+    `config` may hold the family's hyperparameters and the keys of `trainables.trial.PLAIN_DEFAULTS`, and `cache`, a
+    folder for decoded data. Every step reports the engine's metrics; `val_accuracy_noisy` is what one maximises.
+    """
+
+    family: str
+
+    def setup(self, config: dict[str, Any]) -> None:
+        from trainables.engine.session import Session
+
+        config = dict(config)
+        cache = Path(config.pop("cache", "~/.cache/loss-study")).expanduser()
+        self.session = Session("trial", self.describe(config), cache)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def step(self) -> Result:
+        metrics = self.session.advance()
+        return {**metrics, "done": self.session.done}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        from trainables.engine.checkpoint import write_checkpoint
+
+        write_checkpoint(Path(checkpoint_dir), "trial", self.session.array.save("trial"))
+        Path(checkpoint_dir, "trial.json").write_text(json.dumps(self.session.trial))
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        from trainables.engine.checkpoint import read_checkpoint
+
+        restored = read_checkpoint(Path(checkpoint), "trial")
+        if restored is None:
+            raise ValueError(f"no checkpoint in {checkpoint}")
+        array = self.session.array
+        lane = array.lanes[0]
+        array.remove("trial")
+        array.add(lane, restored.state)
+
+    def describe(self, config: Mapping[str, Any]) -> Trial:
+        """The trial that `config` asks for."""
+        return plain_trial(self.family, config)

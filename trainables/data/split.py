@@ -1,0 +1,26 @@
+"""Holding images out for validation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def stratified_holdout(labels: np.ndarray, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted indices `(train, validation)`; `holdout` is the share held out, alike in every class.
+
+    Raises ValueError where a class would be left without an image on either side.
+    """
+    from sklearn.model_selection import train_test_split
+
+    everything = np.arange(len(labels))
+    classes = len(np.unique(labels))
+    held_out = round(holdout * len(labels))
+    if held_out < classes or len(labels) - held_out < classes:
+        raise ValueError(
+            f"holdout {holdout:g} of {len(labels)} images leaves a side with fewer than one image "
+            f"for each of {classes} classes"
+        )
+    train, val = train_test_split(
+        everything, test_size=held_out, stratify=labels, random_state=seed % 2**32
+    )
+    return np.sort(train), np.sort(val)

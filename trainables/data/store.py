@@ -1,0 +1,53 @@
+"""Arrays on disk: computed once, found again by what determines them, mapped into memory without a copy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+
+def content_hash(*parts: Any) -> str:
+    """16 hex digits that depend on the arrays' bytes, shapes and types and on the JSON of everything else."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def cached_arrays(
+    folder: Path, make: Callable[[], tuple[Arrays, Mapping[str, Any]]]
+) -> tuple[Arrays, dict[str, Any]]:
+    """The arrays and facts kept in `folder`, made by `make()` where the folder is not there yet.
+
+    The folder appears whole or not at all, so any number of processes may ask at once; the first to finish wins.
+    """
+    if not (folder / "facts.json").is_file():
+        arrays, facts = make()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            for name, array in arrays.items():
+                np.save(draft / f"{name}.npy", array, allow_pickle=False)
+            (draft / "facts.json").write_text(json.dumps({"arrays": sorted(arrays), **facts}, sort_keys=True))
+            os.replace(draft, folder)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            if not (folder / "facts.json").is_file():
+                raise
+    facts = json.loads((folder / "facts.json").read_text())
+    names = facts.pop("arrays")
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}, facts

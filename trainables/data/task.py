@@ -1,0 +1,95 @@
+"""A task's data: images, a split of them and noisy labels, put together once and kept by hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainables.data.datasets import Images, load_pool
+from trainables.data.noise import NOISES
+from trainables.data.split import stratified_holdout
+from trainables.data.store import cached_arrays, content_hash
+from trainables.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """What a trial trains and validates on. Labels come noisy and clean; indices point into `pool`."""
+
+    pool: Images
+    train_index: np.ndarray
+    val_index: np.ndarray
+    noisy_labels: np.ndarray
+    split_digest: str
+    noise_digest: str
+    cache: Path
+
+    @property
+    def train_labels(self) -> np.ndarray:
+        """The labels that training sees, `[N]`."""
+        return self.noisy_labels[self.train_index]
+
+    @cached_property
+    def realised_rate(self) -> float:
+        """The share of training labels that really differ from the true ones."""
+        return float((self.train_labels != self.pool.labels[self.train_index]).mean())
+
+    @cached_property
+    def pixel_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the training pixels per channel, each `[channels]`, on a scale of 0 to 1."""
+        pixels = self.pool.images[self.train_index] / 255.0
+        mean, deviation = pixels.mean(axis=(0, 2, 3)), pixels.std(axis=(0, 2, 3))
+        return mean, np.where(deviation > 0, deviation, 1.0)
+
+    def similarity(self, kind: str) -> np.ndarray:
+        """The class similarity `kind`, `[C, C]`, fitted on the training images and the labels that training sees."""
+        from trainables.similarity import SIMILARITIES
+
+        determined_by = content_hash(kind, self.pool.digest, self.split_digest, self.noise_digest)
+        folder = self.cache / "similarities" / f"{kind}-{determined_by}"
+
+        def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+            images = self.pool.images[self.train_index]
+            return {"matrix": SIMILARITIES[kind](images, self.train_labels, self.pool.num_classes)}, {}
+
+        return cached_arrays(folder, make)[0]["matrix"]
+
+
+def load_task(
+    dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mapping[str, Any], cache: Path
+) -> TaskData:
+    """The data of a task, made on first use in `cache` and mapped from there afterwards.
+
+    `dataset` has `name`; `split` has `holdout` and `seed`; `noise` has `kind`, `rate` and `seed`.
+    Raises ValueError for values out of range.
+    """
+    frozen = [tuple(sorted(part.items())) for part in (dataset, split, noise)]
+    return _load_task(*frozen, cache)
+
+
+@lru_cache(maxsize=8)
+def _load_task(dataset: Any, split: Any, noise: Any, cache: Path) -> TaskData:
+    dataset, split, noise = dict(dataset), dict(split), dict(noise)
+    pool = load_pool(dataset["name"], cache)
+    folder = cache / "tasks" / content_hash(pool.digest, split, noise)
+
+    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        labels = np.asarray(pool.labels)
+        train, val = stratified_holdout(labels, split["holdout"], split["seed"])
+        noisy = labels.copy()
+        corrupt = NOISES[noise["kind"]]
+        for part, index in (("train", train), ("val", val)):  # apart, so that each has exactly the rate asked for
+            seed = derive_seed(noise["seed"], part)
+            noisy[index] = corrupt(labels[index], noise["rate"], pool.num_classes, seed)
+        facts = {"split_digest": content_hash(train, val), "noise_digest": content_hash(noisy)}
+        return {"train": train, "val": val, "noisy": noisy}, facts
+
+    arrays, facts = cached_arrays(folder, make)
+    return TaskData(
+        pool, arrays["train"], arrays["val"], arrays["noisy"], facts["split_digest"], facts["noise_digest"], cache
+    )

@@ -1,0 +1,131 @@
+"""A lane on disk: atomic, verified by hash, the one before kept until the next is safe.
+
+A checkpoint's folder holds `manifest.json`, which lists the kept generations newest first, and per generation
+`last-EPOCH.safetensors` (weights, buffers, optimiser) and `best-EPOCH.safetensors` (weights and buffers of the best
+epoch: what one deploys). Nothing in them is executed when they are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load, save
+
+from trainables.engine.lanes import LaneState, Tensors
+
+FORMAT = 1
+GENERATIONS = 2
+
+
+class CorruptCheckpointError(Exception):
+    """No generation of a checkpoint could be verified."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A lane's state from disk, and a sentence for every newer generation that had to be passed over."""
+
+    state: LaneState
+    warnings: tuple[str, ...] = ()
+
+
+def write_checkpoint(folder: Path, key: str, state: LaneState) -> None:
+    """Put `state` of lane `key` on disk. When this returns it survives a crash of the machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _read_manifest(folder)
+    generation = {
+        "epoch": state.epoch,
+        "best_epoch": state.best_epoch,
+        "best_value": state.best_value,
+        "history": state.history,
+        "last": _write_tensors(folder, f"last-{state.epoch:05d}.safetensors", state.last),
+        "best": _write_tensors(folder, f"best-{state.best_epoch:05d}.safetensors", state.best),
+    }
+    older = [entry for entry in before.get("generations", []) if entry["epoch"] != state.epoch]
+    generations = [generation, *older][:GENERATIONS]
+    manifest = {"format": FORMAT, "key": key, "generations": generations}
+    _write_atomically(folder / "manifest.json", json.dumps(manifest).encode())
+    named = {entry[part]["file"] for entry in generations for part in ("last", "best")}
+    for path in folder.glob("*.safetensors"):
+        if path.name not in named:
+            path.unlink(missing_ok=True)
+
+
+def read_checkpoint(folder: Path, key: str) -> Restored | None:
+    """The newest state of lane `key` that verifies; None where there never was one.
+
+    Raises CorruptCheckpointError where none verifies, ValueError where the folder belongs to another lane.
+    """
+    manifest = _read_manifest(folder)
+    if not manifest:
+        return None
+    if manifest["key"] != key:
+        raise ValueError(f"the checkpoint in {folder} belongs to trial {manifest['key']}, not to {key}")
+    warnings: list[str] = []
+    for entry in manifest["generations"]:
+        try:
+            last, best = (_read_tensors(folder, entry[part]) for part in ("last", "best"))
+        except (OSError, ValueError) as problem:
+            warnings.append(f"checkpoint of epoch {entry['epoch']} is unusable: {problem}")
+            continue
+        state = LaneState(
+            entry["epoch"], last, best, entry["best_epoch"], entry["best_value"], list(entry["history"])
+        )
+        return Restored(state, tuple(warnings))
+    raise CorruptCheckpointError("; ".join(warnings))
+
+
+def best_weights(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The newest generation's best weights as the bytes of a safetensors file, and its manifest entry."""
+    entry = _read_manifest(folder)["generations"][0]
+    return _verified(folder, entry["best"]), entry
+
+
+def _write_tensors(folder: Path, name: str, tensors: Tensors) -> dict[str, Any]:
+    data = save({key: tensor.contiguous() for key, tensor in tensors.items()})
+    _write_atomically(folder / name, data)
+    return {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _read_tensors(folder: Path, entry: dict[str, Any]) -> Tensors:
+    tensors: Tensors = load(_verified(folder, entry))
+    return tensors
+
+
+def _verified(folder: Path, entry: dict[str, Any]) -> bytes:
+    data = (folder / Path(entry["file"]).name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise ValueError(f"{entry['file']} does not match its hash")
+    return data
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as problem:
+        raise CorruptCheckpointError(f"manifest.json in {folder} is unreadable: {problem}") from problem
+    return manifest
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

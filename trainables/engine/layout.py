@@ -1,0 +1,35 @@
+"""Parameters of a network as one row of numbers.
+
+With the weights of L lanes in one matrix `[L, P]`, an optimiser step is a handful of elementwise operations whatever
+the network, hyperparameters are columns `[L, 1]`, and adding or dropping a lane is adding or dropping a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class Layout:
+    """Where each named parameter lies in a row."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.shapes = {name: p.shape for name, p in module.named_parameters()}
+        self.sizes = [shape.numel() for shape in self.shapes.values()]
+        self.width = sum(self.sizes)
+
+    def pack(self, named: Mapping[str, Tensor]) -> Tensor:
+        """One row `[P]` from named tensors."""
+        return torch.cat([named[name].detach().reshape(-1) for name in self.shapes])
+
+    def unpack(self, row: Tensor) -> dict[str, Tensor]:
+        """Views of a row `[P]`, by name."""
+        parts = zip(self.shapes.items(), row.split(self.sizes), strict=True)
+        return {name: part.view(shape) for (name, shape), part in parts}
+
+    def unpack_rows(self, rows: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Views `[L, *shape]` of rows `[L, P]`, by name."""
+        for (name, shape), part in zip(self.shapes.items(), rows.split(self.sizes, dim=1), strict=True):
+            yield name, part.view(len(rows), *shape)

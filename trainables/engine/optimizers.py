@@ -1,0 +1,69 @@
+"""Optimisers on all lanes at once: weights and gradients `[L, P]`, hyperparameters `[L, 1]`.
+
+One step is torch.optim's, to rounding: tested against it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+Columns = dict[str, Tensor]
+
+
+class Optimizer(ABC):
+    """Moves weights in place. `slots` names its memory, `[L, P]`, or `[L, 1]` where listed in `counters`."""
+
+    slots: tuple[str, ...] = ()
+    counters: tuple[str, ...] = ()
+    hyperparameters: tuple[str, ...] = ()
+
+    @abstractmethod
+    def step(self, weights: Tensor, gradients: Tensor, memory: Columns, lr: Tensor, columns: Columns) -> None:
+        """One step. `gradients` may be overwritten."""
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum, its weight decay added to the gradient."""
+
+    slots = ("momentum",)
+    hyperparameters = ("momentum", "weight_decay")
+
+    def __init__(self, nesterov: bool) -> None:
+        self.nesterov = nesterov
+
+    def step(self, weights: Tensor, gradients: Tensor, memory: Columns, lr: Tensor, columns: Columns) -> None:
+        gradients.addcmul_(weights, columns["weight_decay"])
+        velocity = memory["momentum"].mul_(columns["momentum"]).add_(gradients)
+        direction = gradients.addcmul_(velocity, columns["momentum"]) if self.nesterov else velocity
+        weights.addcmul_(direction, lr, value=-1)
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    slots = ("mean", "square")
+    counters = ("steps",)
+    hyperparameters = ("beta1", "beta2", "weight_decay")
+    epsilon = 1e-8
+
+    def step(self, weights: Tensor, gradients: Tensor, memory: Columns, lr: Tensor, columns: Columns) -> None:
+        beta1, beta2, steps = columns["beta1"], columns["beta2"], memory["steps"].add_(1)
+        weights.mul_(1 - lr * columns["weight_decay"])
+        mean = memory["mean"].lerp_(gradients, 1 - beta1)
+        square = memory["square"].mul_(beta2).addcmul_(gradients.square(), 1 - beta2)
+        scale = (square / (1 - beta2**steps)).sqrt_().add_(self.epsilon)
+        weights.addcmul_(mean / scale, lr / (1 - beta1**steps), value=-1)
+
+
+def make_optimizer(name: str, nesterov: bool = False) -> Optimizer:
+    """The optimiser called `name`: 'sgd' or 'adamw'."""
+    return SGD(nesterov) if name == "sgd" else {"adamw": AdamW}[name]()
+
+
+def clip(gradients: Tensor, max_norm: Tensor) -> None:
+    """Scale each lane's gradient in place so that its Euclidean norm is at most `max_norm` `[L, 1]`."""
+    norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
+    gradients.mul_((max_norm / (norms + 1e-6)).clamp(max=1.0))

@@ -1,0 +1,20 @@
+"""Learning-rate schedules: what the rate is multiplied by in each epoch, counted from 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def schedule_factor(schedule: Mapping[str, Any], epoch: int, epochs: int) -> float:
+    """`constant`: 1. `cosine`: (1 + cos(π epoch / epochs)) / 2. `multistep`: gamma for each milestone passed."""
+    match schedule["name"]:
+        case "constant":
+            return 1.0
+        case "cosine":
+            return (1 + math.cos(math.pi * epoch / epochs)) / 2
+        case "multistep":
+            passed = sum(epoch >= milestone for milestone in schedule["milestones"])
+            return float(schedule["gamma"] ** passed)
+    raise ValueError(f"unknown schedule '{schedule['name']}'; schedules: constant, cosine, multistep")

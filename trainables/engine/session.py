@@ -1,0 +1,116 @@
+"""One trial from its description to its end: what Ray's Trainables and `study train` both run."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainables.data.task import TaskData, load_task
+from trainables.engine.checkpoint import CorruptCheckpointError, read_checkpoint, write_checkpoint
+from trainables.engine.lanes import Lane, LaneArray, Metrics
+from trainables.losses import get_family, make_loss
+from trainables.similarity import SIMILARITIES
+from trainables.trial import Trial
+
+
+class Session:
+    """A trial in an array of one lane.
+
+    `trial` is described in `trainables/trial.py`. With a `store` it goes on from the checkpoint that lies there, if
+    one does. `warnings` says in sentences what was wrong with that. Raises ValueError where the data is not what the
+    trial was planned with.
+    """
+
+    def __init__(
+        self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu"
+    ) -> None:
+        self.key, self.trial, self.store = key, trial, store
+        data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
+        planned = trial["dataset"].get("digest", data.pool.digest)
+        if planned != data.pool.digest:
+            raise ValueError(
+                f"data set '{trial['dataset']['name']}' has digest {data.pool.digest}, "
+                f"the trial was planned with {planned}: the data has changed"
+            )
+        self.facts = {
+            "split_digest": data.split_digest,
+            "noise_digest": data.noise_digest,
+            "noise_rate_realised": data.realised_rate,
+        }
+        self.array = LaneArray(data, trial["model"], trial["training"], device)
+        self.warnings: tuple[str, ...] = ()
+        state = None
+        if store is not None:
+            try:
+                restored = read_checkpoint(store, key)
+                state, self.warnings = (restored.state, restored.warnings) if restored else (None, ())
+            except CorruptCheckpointError as problem:
+                self.warnings = (f"{problem}; starting again from epoch 0",)
+        self.array.add(make_lane(key, trial, data), state)
+
+    @property
+    def history(self) -> list[Metrics]:
+        """The metrics of every epoch so far; entry i belongs to epoch i + 1."""
+        return self.array.states[0].history
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return self.array.states[0].epoch
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the best monitored metric."""
+        return self.array.states[0].best_epoch
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch's loss is not a finite number."""
+        return bool(self.history) and not all(
+            math.isfinite(self.history[-1][name]) for name in ("train_loss", "val_loss_noisy")
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.diverged or self.epoch >= self.trial["training"]["epochs"]
+
+    def advance(self) -> Metrics:
+        """Train one epoch and return its metrics."""
+        metrics = self.array.advance()[self.key]
+        metrics["time"] = time.time()
+        return metrics
+
+    def save(self) -> None:
+        """Write a checkpoint, where there is a store to write it to."""
+        if self.store is not None:
+            write_checkpoint(self.store, self.key, self.array.save(self.key))
+
+
+def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:
+    """The lane of a trial: its loss made for the data, its labels as tensors."""
+    loss = dict(trial["loss"])
+    family = loss.pop("family")
+    loss = get_family(family).complete(loss)
+    if loss.get("similarity") in SIMILARITIES:
+        loss["similarity"] = torch.tensor(data.similarity(loss["similarity"]))
+
+    def labels(source: Any, index: Any) -> torch.Tensor:
+        return torch.tensor(source[index], dtype=torch.long)
+
+    return Lane(
+        key=key,
+        loss=make_loss(family, num_classes=data.pool.num_classes, **loss),
+        training=trial["training"],
+        weights_seed=trial["seeds"]["weights"],
+        order_seed=trial["seeds"]["order"],
+        train_labels=labels(data.noisy_labels, data.train_index),
+        val_labels=labels(data.noisy_labels, data.val_index),
+        clean_val_labels=labels(data.pool.labels, data.val_index),
+        monitor=trial["monitor"]["metric"],
+        maximise=trial["monitor"]["mode"] == "max",
+    )

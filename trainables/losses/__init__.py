@@ -1,0 +1,33 @@
+"""Classification losses as PyTorch modules, one family per file.
+
+    from trainables.losses import make_loss
+    loss = make_loss("tce", num_classes=10, alpha=1.5)
+    loss(logits, targets)          # logits [B, C], targets [B] -> mean over the batch
+
+`families.py` lists every family with its hyperparameters, their ranges and its paper, without importing torch;
+`base.py` is the interface that a family implements. May import torch and numpy; never Ray, MLflow or the platform.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from trainables.losses.families import FAMILIES, get_family
+
+if TYPE_CHECKING:
+    from trainables.losses.base import Loss
+
+__all__ = ["FAMILIES", "get_family", "make_loss"]
+
+
+def make_loss(name: str, *, num_classes: int, **hyperparameters: Any) -> Loss:
+    """The loss `name` for `num_classes` classes; hyperparameters left out take the family's defaults.
+
+    Raises ValueError for an unknown family, an unknown hyperparameter or a value outside its range.
+    """
+    family = get_family(name)
+    values = family.complete(hyperparameters)
+    module = importlib.import_module(f"trainables.losses.{family.name}")
+    loss: Loss = getattr(module, family.class_name)(num_classes=num_classes, **values)
+    return loss
