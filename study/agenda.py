@@ -16,6 +16,7 @@ from study import ledger as states
 from study.ledger import Ledger, TrialRecord
 from study.plan import Cell, Config, Plan
 from study.search import Proposer
+from study.spaces import Distribution
 
 SCREENING = 0  # the repeat on which configs are screened
 
@@ -178,4 +179,6 @@ def cell_facts(cell: Cell) -> dict[str, Any]:
         "noise": task.noise,
         "model": task.model_name,
         "task": task.title,
+        "searched": [key.rpartition(".")[2] for key, value in cell.space.items() if isinstance(value, Distribution)],
+        "mode": cell.spec.select.mode,
     }

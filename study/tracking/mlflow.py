@@ -1,0 +1,271 @@
+"""The ledger as an MLflow experiment: study = experiment, cell = parent run, trial = child run.
+
+Runs are found again by the trial's key, a tag, so that no launch ever makes a second one. Metrics carry the time at
+which they were measured: what is sent twice is the same point, and MLflow keeps it once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from study import ledger as states
+from study.ledger import Ledger, TrialRecord
+from study.tracking.words import cell_run_name, flat_params, trial_run_name
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    states.RUNNING: "RUNNING",
+    states.COMPLETED: "FINISHED",
+    states.STOPPED_EARLY: "KILLED",
+    states.INTERRUPTED: "KILLED",
+    states.DIVERGED: "FAILED",
+    states.FAILED: "FAILED",
+}
+KEY_TAG = "study.key"
+BATCH = 1000  # metrics in one request, MLflow's limit
+PAUSE_S = 2.0  # between looks at the ledger
+RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
+PATIENCE_S = 15.0  # at the end, without any progress
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}
+
+
+def redacted(uri: str) -> str:
+    """A tracking address without user name and password."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+
+
+class MlflowView:
+    """Brings an MLflow store level with a ledger, as often as asked."""
+
+    def __init__(self, uri: str, experiment: str, ledger: Ledger, artifacts: Path) -> None:
+        self.uri, self.experiment, self.ledger, self.artifacts = uri, experiment, ledger, artifacts
+        self.store = redacted(uri)
+        self.pushed = 0
+        self._client: Any = None
+        self._cursors: dict[str, tuple[str, int, str]] = {}
+        self._running_pushed_at: dict[str, float] = {}
+
+    def behind(self) -> list[TrialRecord]:
+        """Trials of which the store does not know everything yet, by what was brought over before."""
+        cursors = self._cursors or self.ledger.tracked(self.store)
+        return [
+            trial
+            for trial in self.ledger.trials().values()
+            if trial.state != states.WAITING and cursors.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
+        ]
+
+    def level(self, *, hurry: bool = False) -> None:
+        """Bring over what is new. With `hurry` also the latest epochs of trials that are still running."""
+        todo = self.behind()
+        if not todo:
+            return
+        self.connect()
+        cells, configs = dict(self.ledger.cells()), self._configs()
+        touched: set[str] = set()
+        for trial in todo:
+            if trial.state == states.RUNNING and not hurry:
+                pushed_at = self._running_pushed_at.setdefault(trial.key, time.monotonic())
+                if time.monotonic() - pushed_at < RUNNING_PAUSE_S:
+                    continue
+                self._running_pushed_at[trial.key] = time.monotonic()
+            if trial.config_key not in configs:
+                continue  # out of scope since it ran
+            cell_key, number = configs[trial.config_key]
+            if cell_key in cells:
+                self._push(trial, number, cells[cell_key], self._parent(cell_key, cells[cell_key]))
+                touched.add(cell_key)
+        for cell_key in touched:
+            self._summarise(cell_key, cells[cell_key], configs)
+
+    def connect(self) -> None:
+        """Find the experiment and its runs, making what is not there. Whatever MLflow raises passes through."""
+        if self._client is not None:
+            return
+        os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        import mlflow
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        client = mlflow.MlflowClient(tracking_uri=self.uri)
+        experiment = client.get_experiment_by_name(self.experiment)
+        if experiment is None:
+            local = self.uri.startswith("sqlite:")
+            location = (self.artifacts / self.experiment).as_uri() if local else None
+            self._experiment_id = client.create_experiment(self.experiment, artifact_location=location)
+        else:
+            self._experiment_id = experiment.experiment_id
+            if experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(self._experiment_id)
+        known = self.ledger.tracked(self.store)
+        self._cursors = {}
+        for key, run_id in self._existing_runs(client):
+            before = known.get(key)
+            # A run that the ledger does not know of was made by a launch that died before it could note it down.
+            self._cursors[key] = before if before and before[0] == run_id else (run_id, 0, "")
+        self._client = client
+
+    def disconnect(self) -> None:
+        """Forget what was found in the store; the next call looks again."""
+        self._client, self._cursors = None, {}
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _existing_runs(self, client: Any) -> Iterator[tuple[str, str]]:
+        token = None
+        while True:
+            page = client.search_runs(
+                [self._experiment_id], order_by=["attributes.start_time ASC"], max_results=5000, page_token=token
+            )
+            for run in page:
+                if KEY_TAG in run.data.tags:
+                    yield run.data.tags[KEY_TAG], run.info.run_id
+            token = page.token
+            if not token:
+                return
+
+    def _configs(self) -> dict[str, tuple[str, int]]:
+        return {config: (cell, number) for cell, config, number, _ in self.ledger.configs()}
+
+    def _run(self, key: str, name: str, started_at: float, tags: dict[str, str]) -> str:
+        if key not in self._cursors:
+            run = self._client.create_run(
+                self._experiment_id, start_time=int(started_at * 1000), run_name=name, tags={KEY_TAG: key, **tags}
+            )
+            self._note(key, run.info.run_id, 0, "")
+        return self._cursors[key][0]
+
+    def _note(self, key: str, run_id: str, epoch: int, state: str) -> None:
+        self._cursors[key] = (run_id, epoch, state)
+        self.ledger.record_tracked(self.store, [(key, run_id, epoch, state)])
+        self.pushed += 1
+
+    def _parent(self, cell_key: str, facts: dict[str, Any]) -> str:
+        tags = {f"study.{name}": str(facts[name]) for name in ("family", "dataset", "noise", "model")}
+        return self._run(cell_key, cell_run_name(facts), time.time(), {"study.level": "cell", **tags})
+
+    def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        description = self.ledger.trial(trial.key)
+        params = flat_params(description, number, trial.repeat)
+        tags = {
+            "mlflow.parentRunId": parent,
+            "study.level": "trial",
+            "study.phase": "search",
+            "study.label": cell["label"],
+            "study.config": str(number),
+        }
+        started_at = trial.started_at or time.time()
+        run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
+        _, epoch, state = self._cursors[trial.key]
+        metrics = [
+            Metric(name, value, int(report["time"] * 1000), step)
+            for step, report in self.ledger.reports(trial.key, after=epoch)
+            for name, value in report.items()
+            if value is not None and name != "time"
+        ]
+        ended = trial.state in states.ENDED
+        if ended and trial.best_score is not None:
+            at = int((trial.ended_at or started_at) * 1000)
+            best = {"best_epoch": float(trial.best_epoch), f"best_{description['monitor']['metric']}": trial.best_score}
+            metrics += [Metric(name, value, at, trial.epoch) for name, value in best.items()]
+        new_params = [Param(name, str(value)) for name, value in params.items()] if epoch == 0 else []
+        reason = [RunTag("reason", trial.state), RunTag("study.detail", trial.reason)] if ended else []
+        facts = [RunTag(f"study.{name}", str(value)) for name, value in trial.facts.items()] if epoch == 0 else []
+        batches = list(_chunks(metrics, BATCH)) or [[]]
+        for index, batch in enumerate(batches):
+            last = index == len(batches) - 1
+            self._client.log_batch(
+                run_id, metrics=batch, params=new_params if last else [], tags=[*facts, *reason] if last else []
+            )
+        if ended:
+            self._client.set_terminated(run_id, STATUS[trial.state], int((trial.ended_at or time.time()) * 1000))
+        elif state in states.ENDED:
+            self._client.update_run(run_id, status=STATUS[states.RUNNING])
+        self._note(trial.key, run_id, trial.epoch, trial.state)
+
+    def _summarise(self, cell_key: str, facts: dict[str, Any], configs: dict[str, tuple[str, int]]) -> None:
+        """The cell's own run: how many trials ended, the best score, and whether it is done."""
+        from mlflow.entities import Metric
+
+        trials = [t for t in self.ledger.trials().values() if configs.get(t.config_key, ("",))[0] == cell_key]
+        ended = [t for t in trials if t.state in states.ENDED]
+        scores = [t.best_score for t in trials if t.state == states.COMPLETED and t.best_score is not None]
+        best = {"best_score": (max if facts.get("mode", "max") == "max" else min)(scores)} if scores else {}
+        now = int(time.time() * 1000)
+        run_id = self._cursors[cell_key][0]
+        counted = {"trials_ended": float(len(ended)), **best}
+        self._client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in counted.items()])
+        if len(ended) == len(trials):
+            self._client.set_terminated(run_id, "FINISHED")
+        else:
+            self._client.update_run(run_id, status="RUNNING")
+
+
+class MlflowTracker:
+    """An `MlflowView` on a thread of its own."""
+
+    def __init__(self, uri: str, experiment: str, ledger: Ledger, artifacts: Path) -> None:
+        self.uri: str | None = uri
+        self.view = MlflowView(uri, experiment, ledger, artifacts)
+        self.problem: str | None = None
+        self._news, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="mlflow", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._news.set()
+
+    def close(self) -> str | None:
+        self._closing.set()
+        self._news.set()
+        pushed, waited = self.view.pushed, 0.0
+        while self._thread.is_alive() and waited < PATIENCE_S:
+            self._thread.join(0.1)
+            waited = 0.0 if self.view.pushed != pushed else waited + 0.1
+            pushed = self.view.pushed
+        if self._thread.is_alive():
+            return f"MLflow at {self.view.store} does not answer"
+        return self.problem
+
+    def _follow(self) -> None:
+        pause = PAUSE_S
+        while not self._closing.is_set():
+            self._news.wait()
+            self._news.clear()
+            pause = PAUSE_S if self._level() else min(2 * pause, 60)
+            self._closing.wait(pause)
+        self._level(hurry=True)
+
+    def _level(self, *, hurry: bool = False) -> bool:
+        try:
+            self.view.level(hurry=hurry)
+            self.problem = None
+        except Exception as problem:  # whatever a store can raise: the study goes on, the ledger has it all
+            said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+            self.problem = f"MLflow at {self.view.store} is behind: {said[:200]}"
+            log.warning(self.problem)
+            self.view.disconnect()
+        return self.problem is None
+
+
+def _chunks(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

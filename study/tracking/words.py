@@ -1,0 +1,44 @@
+"""What runs and their columns are called in a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def cell_run_name(cell: Mapping[str, Any]) -> str:
+    """`tce · digits, uniform 0.4, small_cnn`."""
+    return f"{cell['label']} · {cell['task']}"
+
+
+def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: int) -> str:
+    """`tce alpha=1.5 lr=0.0501 η=0.4 seed 2`."""
+    loss = [name for name in params if name in cell.get("searched", [])]
+    values = [f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss]
+    return " ".join([cell["label"], *values, f"η={cell['noise_rate']:g}", f"seed {repeat}"])
+
+
+def flat_params(trial: Mapping[str, Any], number: int, repeat: int) -> dict[str, Any]:
+    """A trial's description as columns: what one sorts and filters by."""
+    training = trial["training"]
+    optimizer, schedule = dict(training["optimizer"]), dict(training["schedule"])
+    model = dict(trial["model"])
+    return {
+        **trial["loss"],
+        "dataset": trial["dataset"]["name"],
+        "noise_kind": trial["noise"]["kind"],
+        "noise_rate": trial["noise"]["rate"],
+        "model": model.pop("name"),
+        **{f"model_{name}": value for name, value in model.items()},
+        "optimizer": optimizer.pop("name"),
+        **optimizer,
+        "schedule": schedule.pop("name"),
+        **schedule,
+        "epochs": training["epochs"],
+        "batch_size": training["batch_size"],
+        "clip_norm": training["clip_norm"],
+        "precision": training["precision"],
+        "holdout": trial["split"]["holdout"],
+        "config": number,
+        "repeat": repeat,
+    }
