@@ -198,7 +198,9 @@ def main() -> None:
     parser.add_argument("--reports", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--hold", type=int, help="the searcher waits while this many trials are unfinished")
-    parser.add_argument("--seconds", type=float, default=0.0, help="sleep before each report, so that every actor gets work")
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="sleep before each report, so that every actor gets work"
+    )
     parser.add_argument("--torch", action="store_true", help="import torch where the engine would live")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

@@ -113,9 +113,7 @@ class Agenda:
 
     def _record(self, configs: list[Config]) -> None:
         self.ledger.record_configs((c.cell.key, c.key, c.number, c.params) for c in configs)
-        self.ledger.record_trials(
-            (c.trial_key(SCREENING), c.key, SCREENING, c.trial(SCREENING)) for c in configs
-        )
+        self.ledger.record_trials((c.trial_key(SCREENING), c.key, SCREENING, c.trial(SCREENING)) for c in configs)
 
     def _screening(self, agenda: CellAgenda) -> Iterator[Todo]:
         """The screening trials of one cell that are missing, one at a time, asking the proposer as late as it can."""

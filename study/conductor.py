@@ -31,9 +31,7 @@ class Conductor:
         if interrupted:
             ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
         self.agenda = Agenda(plan, ledger)
-        self.pruners: dict[str, Pruner] = {
-            cell.key: make_pruner(spec, plan.num_configs(cell)) for cell in plan.cells
-        }
+        self.pruners: dict[str, Pruner] = {cell.key: make_pruner(spec, plan.num_configs(cell)) for cell in plan.cells}
         self._fill_rungs()
         self.stopping = False
         self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended

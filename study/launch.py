@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -18,7 +17,7 @@ from study.environment import describe_environment, usable_cpus
 from study.ledger import Ledger
 from study.lock import WriterLock
 from study.paths import Home, StudyPaths
-from study.plan import Plan, make_plan
+from study.plan import make_plan
 from study.preflight import check_extends, check_resources
 from study.spec import StudySpec
 from study.tracking import make_tracker
@@ -107,12 +106,18 @@ def previous_spec(paths: StudyPaths) -> dict[str, Any] | None:
 
 
 def _run(
-    spec: StudySpec, conductor: Conductor, home: Home, paths: StudyPaths, progress: Progress, wake: Callable[[], None]
+    spec: StudySpec,
+    conductor: Conductor,
+    home: Home,
+    paths: StudyPaths,
+    progress: Progress,
+    wake: Callable[[], None],
 ) -> None:
     progress.stage("starting Ray")
     os.environ.update(RAY_ENVIRONMENT)
     slots = max(1, int(usable_cpus() / spec.resources.cpus))
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = os.environ.get("PEND",str(slots))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    logging.getLogger("ray").setLevel(logging.ERROR)
     import ray
     from ray import tune
 
@@ -126,7 +131,6 @@ def _run(
         )  # fmt: skip
         try:
             progress.watch(conductor)
-            logging.getLogger("ray").setLevel(logging.ERROR)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
                 tune.with_resources(StudyTrainable, resources),

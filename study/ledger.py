@@ -94,9 +94,7 @@ def _record(row: sqlite3.Row) -> TrialRecord:
     return TrialRecord(*values)
 
 
-_METRIC_AT = (
-    "(SELECT json_extract(metrics, :path) FROM reports WHERE trial_key = :key AND reports.epoch = {epoch})"
-)
+_METRIC_AT = "(SELECT json_extract(metrics, :path) FROM reports WHERE trial_key = :key AND reports.epoch = {epoch})"
 
 
 class Ledger:
@@ -197,7 +195,10 @@ class Ledger:
                 )
                 seconds += (metrics.get("seconds") or 0.0) * new.rowcount
             for facts in [result["checkpoint"]] if result.get("checkpoint") else []:
-                run("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", (trial_key, epoch, json.dumps(facts)))
+                run(
+                    "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)",
+                    (trial_key, epoch, json.dumps(facts)),
+                )
             run(
                 f"UPDATE trials SET epoch = max(epoch, :epoch), best_epoch = :best, facts = :facts, "
                 f"best_score = {_METRIC_AT.format(epoch=':best')}, last_score = {_METRIC_AT.format(epoch=':epoch')}, "
@@ -238,7 +239,10 @@ class Ledger:
         """How far a tracking store has been brought: (trial key, run id, last epoch, state)."""
         with self._transaction() as run:
             for key, run_id, epoch, state in rows:
-                run("INSERT OR REPLACE INTO tracking VALUES (?, ?, ?, ?, ?)", (store, key, run_id, epoch, state))
+                run(
+                    "INSERT OR REPLACE INTO tracking VALUES (?, ?, ?, ?, ?)",
+                    (store, key, run_id, epoch, state),
+                )
 
     def forget_tracked(self, store: str) -> None:
         """Begin a tracking store anew."""
@@ -283,7 +287,8 @@ class Ledger:
     def reports(self, trial_key: str, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
         """(epoch, metrics) of a trial, from the epoch after `after`."""
         rows = self._all(
-            "SELECT epoch, metrics FROM reports WHERE trial_key = ? AND epoch > ? ORDER BY epoch", (trial_key, after)
+            "SELECT epoch, metrics FROM reports WHERE trial_key = ? AND epoch > ? ORDER BY epoch",
+            (trial_key, after),
         )
         return [(row[0], json.loads(row[1])) for row in rows]
 
@@ -301,6 +306,16 @@ class Ledger:
         """How far a tracking store has been brought: trial key to (run id, last epoch, state)."""
         rows = self._all("SELECT trial_key, run_id, epoch, state FROM tracking WHERE store = ?", (store,))
         return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def counts(self) -> dict[str, Any]:
+        """`trials` there ever were, how many have `ended`, and when the last of them was `last` heard of."""
+        row = self._one(f"SELECT count(*), sum(state IN {ENDED!r}), max(coalesce(ended_at, started_at)) FROM trials")
+        assert row is not None
+        return {"trials": row[0], "ended": row[1] or 0, "last": row[2]}
+
+    def stores(self) -> list[str]:
+        """The tracking stores that the study was ever shown in."""
+        return [row[0] for row in self._all("SELECT DISTINCT store FROM tracking ORDER BY store")]
 
     # -- SQLite ---------------------------------------------------------------------------------------------------
 

@@ -102,14 +102,18 @@ class Home:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
-            raise StudyError(f"{self.root}: cannot be made: {problem.strerror}; set STUDY_HOME to a folder of yours") from None
+            raise StudyError(
+                f"{self.root}: cannot be made: {problem.strerror}; set STUDY_HOME to a folder of yours"
+            ) from None
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise StudyError(f"{self.root}: cannot be written; set STUDY_HOME to a folder of yours")
 
 
 def preset_names() -> list[str]:
     """Every study that is shipped."""
-    return sorted(path.name.removesuffix(".yaml") for path in files("study.presets").iterdir() if path.name.endswith(".yaml"))
+    return sorted(
+        path.name.removesuffix(".yaml") for path in files("study.presets").iterdir() if path.name.endswith(".yaml")
+    )
 
 
 def find_study_file(name_or_path: str) -> Path:

@@ -352,7 +352,10 @@ class StudySpec(Strict):
 
     def _searched(self) -> list[tuple[str, Any]]:
         optimizer = self.training.optimizer
-        shared = [("training.optimizer.lr", optimizer.lr), ("training.optimizer.weight_decay", optimizer.weight_decay)]
+        shared = [
+            ("training.optimizer.lr", optimizer.lr),
+            ("training.optimizer.weight_decay", optimizer.weight_decay),
+        ]
         return shared + [
             (f"families.{family.name}.{key}", value)
             for family in self.families

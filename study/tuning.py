@@ -22,9 +22,7 @@ class StaysHere:
 class PlanSearcher(StaysHere, Searcher):
     """Hands Tune the trials that are missing; some of them, the repeats, appear only while others run."""
 
-    def __init__(
-        self, conductor: Conductor, slots: int, run_settings: Callable[[str], dict[str, Any]]
-    ) -> None:
+    def __init__(self, conductor: Conductor, slots: int, run_settings: Callable[[str], dict[str, Any]]) -> None:
         super().__init__(metric="score", mode="max")
         self.conductor, self.slots, self.run_settings = conductor, slots, run_settings
 

@@ -36,9 +36,7 @@ class StudyTrainable(tune.Trainable):
         torch.set_num_threads(run["threads"])
         self.run = run
         self.stop_file = Path(run["stop_file"])
-        self.session = Session(
-            config["key"], config["trial"], Path(run["cache"]), Path(run["store"]), run["device"]
-        )
+        self.session = Session(config["key"], config["trial"], Path(run["cache"]), Path(run["store"]), run["device"])
         self.reported = 0
         self.saved_at = time.monotonic()
 

@@ -1,2 +1,63 @@
-def main():
-    pass
+"""The command `study`: one file per command, listed here.
+
+Exit codes: 0 done; 1 done, but something failed (a trial, a check); 2 a mistake in what was asked, with one line that
+says which and what to do; 130 interrupted by the user. Command modules import heavy libraries inside their functions,
+so that `study --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from study.cli import (
+    dashboard,
+    delete,
+    doctor,
+    export,
+    launch,
+    list_studies,
+    presets,
+    schema,
+    status,
+    sync,
+    train,
+)
+from study.cli.output import report_error
+from study.errors import StudyError
+
+app = typer.Typer(
+    name="study",
+    help="Hyperparameter studies of classification losses.",
+    epilog="Exit codes: 0 done, 1 something failed, 2 a mistake in what was asked, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("launch")(launch.launch)
+app.command("status")(status.status)
+app.command("list")(list_studies.list_studies)
+app.command("export")(export.export)
+app.command("train")(train.train)
+app.command("sync")(sync.sync)
+app.command("dashboard")(dashboard.dashboard)
+app.command("presets")(presets.presets)
+app.command("schema")(schema.schema)
+app.command("doctor")(doctor.doctor)
+app.command("delete")(delete.delete)
+
+
+def main() -> None:
+    """Run the command line; mistakes of its user are one line, never a traceback."""
+    try:
+        app()
+    except StudyError as problem:
+        report_error(str(problem), as_json="--json" in sys.argv)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

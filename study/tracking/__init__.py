@@ -39,3 +39,20 @@ def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:
 def tracking_uri(spec: StudySpec, home: Home) -> str:
     """The MLflow store of a study."""
     return spec.tracking.uri or home.mlflow_uri
+
+
+def trials_behind(ledger: Ledger) -> int:
+    """How many trials a study's tracking stores lack news of, without asking the stores."""
+    from study.ledger import WAITING
+
+    trials = ledger.trials().values()
+    return max(
+        (
+            sum(
+                trial.state != WAITING and tracked.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
+                for trial in trials
+            )
+            for tracked in map(ledger.tracked, ledger.stores())
+        ),
+        default=0,
+    )

@@ -130,7 +130,10 @@ class MlflowView:
         token = None
         while True:
             page = client.search_runs(
-                [self._experiment_id], order_by=["attributes.start_time ASC"], max_results=5000, page_token=token
+                [self._experiment_id],
+                order_by=["attributes.start_time ASC"],
+                max_results=5000,
+                page_token=token,
             )
             for run in page:
                 if KEY_TAG in run.data.tags:
@@ -145,7 +148,10 @@ class MlflowView:
     def _run(self, key: str, name: str, started_at: float, tags: dict[str, str]) -> str:
         if key not in self._cursors:
             run = self._client.create_run(
-                self._experiment_id, start_time=int(started_at * 1000), run_name=name, tags={KEY_TAG: key, **tags}
+                self._experiment_id,
+                start_time=int(started_at * 1000),
+                run_name=name,
+                tags={KEY_TAG: key, **tags},
             )
             self._note(key, run.info.run_id, 0, "")
         return self._cursors[key][0]
@@ -183,7 +189,10 @@ class MlflowView:
         ended = trial.state in states.ENDED
         if ended and trial.best_score is not None:
             at = int((trial.ended_at or started_at) * 1000)
-            best = {"best_epoch": float(trial.best_epoch), f"best_{description['monitor']['metric']}": trial.best_score}
+            best = {
+                "best_epoch": float(trial.best_epoch),
+                f"best_{description['monitor']['metric']}": trial.best_score,
+            }
             metrics += [Metric(name, value, at, trial.epoch) for name, value in best.items()]
         new_params = [Param(name, str(value)) for name, value in params.items()] if epoch == 0 else []
         reason = [RunTag("reason", trial.state), RunTag("study.detail", trial.reason)] if ended else []
@@ -192,7 +201,10 @@ class MlflowView:
         for index, batch in enumerate(batches):
             last = index == len(batches) - 1
             self._client.log_batch(
-                run_id, metrics=batch, params=new_params if last else [], tags=[*facts, *reason] if last else []
+                run_id,
+                metrics=batch,
+                params=new_params if last else [],
+                tags=[*facts, *reason] if last else [],
             )
         if ended:
             self._client.set_terminated(run_id, STATUS[trial.state], int((trial.ended_at or time.time()) * 1000))
@@ -216,6 +228,20 @@ class MlflowView:
             self._client.set_terminated(run_id, "FINISHED")
         else:
             self._client.update_run(run_id, status="RUNNING")
+
+
+def delete_experiment(uri: str, name: str) -> bool:
+    """Move an experiment to MLflow's bin under another name, so that its own is free again; whether there was one."""
+    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        return False
+    client.rename_experiment(experiment.experiment_id, f"{name} (deleted {time.strftime('%Y-%m-%d %H:%M:%S')})")
+    client.delete_experiment(experiment.experiment_id)
+    return True
 
 
 class MlflowTracker:

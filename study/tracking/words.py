@@ -14,7 +14,9 @@ def cell_run_name(cell: Mapping[str, Any]) -> str:
 def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: int) -> str:
     """`tce alpha=1.5 lr=0.0501 η=0.4 seed 2`."""
     loss = [name for name in params if name in cell.get("searched", [])]
-    values = [f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss]
+    values = [
+        f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss
+    ]
     return " ".join([cell["label"], *values, f"η={cell['noise_rate']:g}", f"seed {repeat}"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,12 +37,9 @@ class Images:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A data set as its reader gives it: the pool is split into training and validation by us."""
+    """A data set as its reader gives it: images and labels of `pool` (split by us) and `test`."""
 
-    pool_images: np.ndarray
-    pool_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+    parts: dict[str, tuple[np.ndarray, np.ndarray]]
     class_names: tuple[str, ...]
 
 
@@ -58,7 +56,8 @@ def read_digits() -> Decoded:
     labels = bunch.target.astype(np.int64)
     pool, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
     pool, test = np.sort(pool), np.sort(test)
-    return Decoded(images[pool], labels[pool], images[test], labels[test], tuple("0123456789"))
+    parts = {name: (images[part], labels[part]) for name, part in (("pool", pool), ("test", test))}
+    return Decoded(parts, tuple("0123456789"))
 
 
 READERS: dict[str, Callable[[], Decoded]] = {"digits": read_digits}
@@ -82,15 +81,12 @@ def load_test(name: str, cache: Path) -> Images:
 
 def _load(name: str, part: str, cache: Path) -> Images:
     check_dataset_name(name)
-    folder = cache / "datasets" / f"{name}-{FORMAT}"
-    if not (folder / part / "facts.json").is_file():
+
+    def make() -> tuple[Arrays, dict[str, Any]]:
         decoded = READERS[name]()
-        for each, images, labels in (
-            ("pool", decoded.pool_images, decoded.pool_labels),
-            ("test", decoded.test_images, decoded.test_labels),
-        ):
-            arrays: Arrays = {"images": images, "labels": labels}
-            facts = {"class_names": decoded.class_names, "digest": content_hash(images, labels)}
-            cached_arrays(folder / each, lambda arrays=arrays, facts=facts: (arrays, facts))  # type: ignore[misc]
-    arrays, facts = cached_arrays(folder / part, lambda: ({}, {}))
+        images, labels = decoded.parts[part]
+        facts = {"class_names": decoded.class_names, "digest": content_hash(images, labels)}
+        return {"images": images, "labels": labels}, facts
+
+    arrays, facts = cached_arrays(cache / "datasets" / f"{name}-{part}-{FORMAT}", make)
     return Images(name, arrays["images"], arrays["labels"], tuple(facts["class_names"]), facts["digest"])

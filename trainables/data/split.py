@@ -20,7 +20,5 @@ def stratified_holdout(labels: np.ndarray, holdout: float, seed: int) -> tuple[n
             f"holdout {holdout:g} of {len(labels)} images leaves a side with fewer than one image "
             f"for each of {classes} classes"
         )
-    train, val = train_test_split(
-        everything, test_size=held_out, stratify=labels, random_state=seed % 2**32
-    )
+    train, val = train_test_split(everything, test_size=held_out, stratify=labels, random_state=seed % 2**32)
     return np.sort(train), np.sort(val)

@@ -28,9 +28,7 @@ def content_hash(*parts: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def cached_arrays(
-    folder: Path, make: Callable[[], tuple[Arrays, Mapping[str, Any]]]
-) -> tuple[Arrays, dict[str, Any]]:
+def cached_arrays(folder: Path, make: Callable[[], tuple[Arrays, Mapping[str, Any]]]) -> tuple[Arrays, dict[str, Any]]:
     """The arrays and facts kept in `folder`, made by `make()` where the folder is not there yet.
 
     The folder appears whole or not at all, so any number of processes may ask at once; the first to finish wins.

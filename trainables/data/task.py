@@ -60,9 +60,7 @@ class TaskData:
         return cached_arrays(folder, make)[0]["matrix"]
 
 
-def load_task(
-    dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mapping[str, Any], cache: Path
-) -> TaskData:
+def load_task(dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mapping[str, Any], cache: Path) -> TaskData:
     """The data of a task, made on first use in `cache` and mapped from there afterwards.
 
     `dataset` has `name`; `split` has `holdout` and `seed`; `noise` has `kind`, `rate` and `seed`.
@@ -83,7 +81,10 @@ def _load_task(dataset: Any, split: Any, noise: Any, cache: Path) -> TaskData:
         train, val = stratified_holdout(labels, split["holdout"], split["seed"])
         noisy = labels.copy()
         corrupt = NOISES[noise["kind"]]
-        for part, index in (("train", train), ("val", val)):  # apart, so that each has exactly the rate asked for
+        for part, index in (
+            ("train", train),
+            ("val", val),
+        ):  # apart, so that each has exactly the rate asked for
             seed = derive_seed(noise["seed"], part)
             noisy[index] = corrupt(labels[index], noise["rate"], pool.num_classes, seed)
         facts = {"split_digest": content_hash(train, val), "noise_digest": content_hash(noisy)}
@@ -91,5 +92,11 @@ def _load_task(dataset: Any, split: Any, noise: Any, cache: Path) -> TaskData:
 
     arrays, facts = cached_arrays(folder, make)
     return TaskData(
-        pool, arrays["train"], arrays["val"], arrays["noisy"], facts["split_digest"], facts["noise_digest"], cache
+        pool,
+        arrays["train"],
+        arrays["val"],
+        arrays["noisy"],
+        facts["split_digest"],
+        facts["noise_digest"],
+        cache,
     )

@@ -73,9 +73,7 @@ def read_checkpoint(folder: Path, key: str) -> Restored | None:
         except (OSError, ValueError) as problem:
             warnings.append(f"checkpoint of epoch {entry['epoch']} is unusable: {problem}")
             continue
-        state = LaneState(
-            entry["epoch"], last, best, entry["best_epoch"], entry["best_value"], list(entry["history"])
-        )
+        state = LaneState(entry["epoch"], last, best, entry["best_epoch"], entry["best_value"], list(entry["history"]))
         return Restored(state, tuple(warnings))
     raise CorruptCheckpointError("; ".join(warnings))
 

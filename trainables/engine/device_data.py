@@ -17,8 +17,7 @@ class DeviceData:
         self.train_images = torch.from_numpy(np.array(data.pool.images[data.train_index])).to(device)
         val_images = torch.from_numpy(np.array(data.pool.images[data.val_index])).to(device)
         mean, deviation = (
-            torch.as_tensor(values * 255, dtype=dtype, device=device).view(-1, 1, 1)
-            for values in data.pixel_statistics
+            torch.as_tensor(values * 255, dtype=dtype, device=device).view(-1, 1, 1) for values in data.pixel_statistics
         )
         self.shift, self.scale = mean, 1 / deviation
         self.val_images = self.normalised(val_images)

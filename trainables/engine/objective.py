@@ -53,7 +53,11 @@ def _vectorised(losses: Sequence[Loss]) -> Callable[[Tensor, Tensor, Tensor], Te
     state = stack_module_state(list(losses))
 
     def one(
-        parameters: dict[str, Tensor], buffers: dict[str, Tensor], logits: Tensor, targets: Tensor, indices: Tensor
+        parameters: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        logits: Tensor,
+        targets: Tensor,
+        indices: Tensor,
     ) -> Tensor:
         loss: Tensor = functional_call(skeleton, (parameters, buffers), (logits, targets, indices))
         return loss

@@ -25,9 +25,7 @@ class Session:
     trial was planned with.
     """
 
-    def __init__(
-        self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu"
-    ) -> None:
+    def __init__(self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu") -> None:
         self.key, self.trial, self.store = key, trial, store
         data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
         planned = trial["dataset"].get("digest", data.pool.digest)

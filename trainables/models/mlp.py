@@ -11,9 +11,7 @@ from torch import Tensor, nn
 class MLP(nn.Sequential):
     """`depth` hidden layers of `hidden` units with ReLU, then a linear layer. Images `[B, ...]` to logits `[B, C]`."""
 
-    def __init__(
-        self, image_shape: tuple[int, int, int], num_classes: int, hidden: int = 128, depth: int = 1
-    ) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], num_classes: int, hidden: int = 128, depth: int = 1) -> None:
         widths = [prod(image_shape), *[hidden] * depth]
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in pairwise(widths):

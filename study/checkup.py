@@ -1,0 +1,97 @@
+"""What `study doctor` looks at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.environment import num_gpus, package_versions, usable_cpus
+from study.errors import StudyError
+from study.paths import Home
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`verdict` is `ok`, `note` (works, with a word) or `bad` (a study would not run)."""
+
+    what: str
+    verdict: str
+    said: str
+
+
+def examine(home: Home) -> list[Finding]:
+    """Every check, in order; a check that itself breaks is a finding."""
+    findings = []
+    for check in (_python, _packages, _machine, _gpus, _disk, _home, _ray, _torch):
+        findings += list(_guarded(check, home))
+    return findings
+
+
+def _guarded(check: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:
+    try:
+        yield from check(home)
+    except Exception as problem:  # a broken installation may raise anything
+        yield Finding(check.__name__.strip("_"), "bad", f"{type(problem).__name__}: {problem}"[:300])
+
+
+def _python(home: Home) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", "ok" if sys.version_info >= (3, 11) else "bad", f"{version} (3.11 or newer is needed)")
+
+
+def _packages(home: Home) -> Iterator[Finding]:
+    versions = package_versions()
+    missing = [name for name, version in versions.items() if version == "not installed"]
+    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield Finding("packages", "bad" if missing else "ok", said)
+
+
+def _machine(home: Home) -> Iterator[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    verdict = "ok" if memory.available > 2 * GIB else "note"
+    said = f"{usable_cpus()} cores; {memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB memory free"
+    yield Finding("machine", verdict, said + ("" if verdict == "ok" else "; a worker takes 0.6 GiB"))
+
+
+def _gpus(home: Home) -> Iterator[Finding]:
+    yield Finding("gpus", "ok", f"{num_gpus()} (a study needs none)")
+
+
+def _disk(home: Home) -> Iterator[Finding]:
+    existing = next(path for path in [home.root, *home.root.parents] if path.exists())
+    for what, path in (("disk", existing), ("scratch disk", Path(tempfile.gettempdir()))):
+        free = shutil.disk_usage(path).free / GIB
+        yield Finding(what, "ok" if free > 2 else "note" if free > 0.2 else "bad", f"{free:.1f} GiB free at {path}")
+
+
+def _home(home: Home) -> Iterator[Finding]:
+    existing = next(path for path in [home.root, *home.root.parents] if path.exists())
+    if not os.access(existing, os.W_OK):
+        raise StudyError(f"{home.root} cannot be written; set STUDY_HOME to a folder of yours")
+    yield Finding("studies' home", "ok", f"{home.root} ({len(home.names())} studies)")
+
+
+def _ray(home: Home) -> Iterator[Finding]:
+    stale = Path(tempfile.gettempdir(), "ray", "ray_current_cluster")
+    said = "a cluster is noted in /tmp/ray; studies start their own beside it" if stale.exists() else "no cluster noted"
+    yield Finding("ray", "ok", said)
+
+
+def _torch(home: Home) -> Iterator[Finding]:
+    import torch
+    import torchvision  # noqa: F401  a mismatched pair fails right here
+
+    yield Finding(
+        "torch",
+        "ok",
+        f"{torch.get_num_threads()} threads; CUDA {'yes' if torch.cuda.is_available() else 'no'}",
+    )

@@ -1,0 +1,57 @@
+"""study dashboard"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from study.cli.output import AsJson, console, print_json
+from study.errors import StudyError
+
+
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port on the loopback address.", min=1, max=65535)] = 5000,
+    name: Annotated[str | None, typer.Option("--study", help="Show this study's own MLflow store.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve MLflow on 127.0.0.1 until Ctrl-C. With --json, only say how it would be served.
+
+    Example: study dashboard --port 5001
+    """
+    import socket
+
+    from study.ledger import Ledger
+    from study.paths import Home
+    from study.spec import StudySpec
+    from study.tracking import tracking_uri
+
+    home = Home.current()
+    uri = home.mlflow_uri
+    if name is not None:
+        with Ledger(home.existing(name).ledger) as ledger:
+            uri = tracking_uri(StudySpec.model_validate(ledger.spec()), home)
+    if uri.startswith(("http://", "https://")):
+        print_json({"url": uri}) if as_json else console.print(f"The study is tracked by a server: open {uri}")
+        return
+    if uri == home.mlflow_uri and not (home.root / "mlflow.db").is_file():
+        raise StudyError(f"{home.root}: no MLflow store yet; launch a study first, as in: study launch quickstart")
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1",
+        "--port", str(port), "--workers", "1", "--default-artifact-root", home.mlflow_artifacts.as_uri(),
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    if as_json:
+        print_json({"url": url, "command": command})
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise StudyError(f"port {port} is taken; choose another: study dashboard --port {port + 1}") from None
+    console.print(f"MLflow: {url}   (Ctrl-C ends it)")
+    light = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    os.execvpe(command[0], command, {**os.environ, **light})

@@ -1,0 +1,53 @@
+"""study delete"""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from study.cli.output import AsJson, StudyName, console, print_json
+from study.errors import StudyError
+
+
+def delete(
+    name: StudyName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    keep_mlflow: Annotated[bool, typer.Option("--keep-mlflow", help="Leave its runs in MLflow.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a study: ledger, checkpoints, exports in its folder, and its MLflow experiment.
+
+    Example: study delete quickstart --yes
+    """
+    from study.ledger import Ledger
+    from study.lock import WriterLock
+    from study.paths import Home
+    from study.spec import StudySpec
+    from study.tracking import tracking_uri
+
+    home = Home.current()
+    paths = home.existing(name)
+    if not yes:
+        if as_json:
+            raise StudyError(f"study '{name}' would be deleted for good; say --yes")
+        typer.confirm(f"Delete {paths.root} with all its trials and checkpoints?", abort=True)
+    removed_experiment = False
+    with WriterLock(paths.lock, "study delete"):
+        with Ledger(paths.ledger) as ledger:
+            spec = StudySpec.model_validate(ledger.spec())
+            tracked = bool(ledger.stores())
+        if tracked and not keep_mlflow:
+            from study.tracking.mlflow import delete_experiment
+
+            try:
+                removed_experiment = delete_experiment(tracking_uri(spec, home), name)
+            except Exception as problem:  # whatever a store can raise
+                said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+                raise StudyError(f"MLflow: {said[:200]}; nothing was deleted; try again, or --keep-mlflow") from None
+        shutil.rmtree(paths.root)
+    if as_json:
+        print_json({"study": name, "deleted": str(paths.root), "experiment_deleted": removed_experiment})
+    else:
+        console.print(f"Deleted {paths.root}" + (" and its MLflow experiment" if removed_experiment else ""))

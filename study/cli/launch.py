@@ -1,0 +1,119 @@
+"""study launch"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from study.cli.output import AsJson, comparison_tables, console, duration, print_json
+
+
+def launch(
+    study: Annotated[str, typer.Argument(metavar="FILE", help="A study file, or the name of a preset.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run what is missing of a study; launching again resumes or extends it.
+
+    Example: study launch quickstart --set training.epochs=5
+    """
+    from study.paths import Home, find_study_file
+    from study.spec import load_spec
+
+    spec, document = load_spec(find_study_file(study), overrides or [])
+    home = Home.current()
+    if dry_run:
+        _dry_run(spec, home, as_json)
+    else:
+        _launch(spec, document, home, as_json)
+
+
+def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
+    from rich.console import Console
+
+    from study.cli.progress import LaunchProgress
+    from study.export import export_study
+    from study.launch import launch as run
+    from study.ledger import Ledger
+    from study.results import cell_results, comparison
+
+    outcome = run(spec, document, home, LaunchProgress(Console(stderr=True) if as_json else console))
+    with Ledger(outcome.paths.ledger) as ledger:
+        rows = comparison(cell_results(ledger))
+    exported: list[Path] = []
+    if any(row["n"] for row in rows) and not outcome.interrupted:
+        exported = export_study(outcome.paths, outcome.paths.best)
+    if as_json:
+        print_json(
+            {
+                "study": spec.name,
+                "ran": outcome.ran,
+                "interrupted": outcome.interrupted,
+                "metric": spec.select.monitor,
+                "comparison": rows,
+                "exported": [str(path) for path in exported],
+                "tracking": {"uri": outcome.tracking_uri, "problem": outcome.tracking_problem},
+            }
+        )
+    else:
+        _print_outcome(spec, outcome, rows, exported)
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if any(row["states"].get("failed") for row in rows):
+        raise typer.Exit(1)
+
+
+def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported: list[Path]) -> None:
+    if not outcome.ran and not outcome.interrupted:
+        console.print(f"Study '{spec.name}' is complete: nothing was missing, no trial was run.")
+    console.print()
+    for table in comparison_tables(rows, spec.select.monitor):
+        console.print(table)
+    console.print(
+        "[dim]mean ± sd over repeats of the config with the best mean: chosen on these very numbers, "
+        "so they flatter every family a little.[/]"
+    )
+    failed = sum(row["states"].get("failed", 0) for row in rows)
+    if failed:
+        console.print(f"[red]{failed} trials failed[/]: 'study status {spec.name}' says why; launch again to retry.")
+    if exported:
+        console.print(f"\nBest configurations: {outcome.paths.best}")
+    if outcome.tracking_problem:
+        console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: study sync {spec.name}")
+    elif outcome.tracking_uri:
+        console.print("Browse every run in MLflow: study dashboard")
+    if outcome.interrupted:
+        console.print("Interrupted: everything is saved; the same command goes on.")
+
+
+def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
+    from rich.table import Table
+
+    from study.pilot import foresee
+    from study.preflight import check_resources
+
+    check_resources(spec)
+    forecast = foresee(spec, home)
+    if as_json:
+        print_json(forecast.as_json())
+        return
+    table = Table("family", "task", "configs", "repeats", "trials")
+    for cell in forecast.cells:
+        table.add_row(*(str(cell[name]) for name in ("family", "task", "configs", "repeats", "trials")))
+    console.print(table)
+    console.print(
+        f"{len(forecast.cells)} cells, {forecast.trials} trials at most, {forecast.missing} of them still to run, "
+        f"{spec.training.epochs} epochs each; {forecast.slots} at a time."
+    )
+    console.print(
+        f"About {duration(forecast.seconds)} of training where none is stopped early "
+        f"({forecast.seconds_per_epoch:.3f} s an epoch, {forecast.basis}). Nothing was run."
+    )

@@ -1,0 +1,60 @@
+"""What the commands print: tables for people, JSON for programs, one line for mistakes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from study.results import format_score
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name; 'study list' shows them.")]
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def report_error(message: str, *, as_json: bool) -> None:
+    """A mistake: JSON on standard output where that was asked for, else a line on standard error."""
+    if as_json:
+        print_json({"error": message})
+    else:
+        print(f"error: {message}", file=sys.stderr)
+
+
+def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
+    """Families down, noise across, one table for each data set and network."""
+    tables = []
+    for dataset, model in dict.fromkeys((row["dataset"], row["model"]) for row in rows):
+        here = [row for row in rows if (row["dataset"], row["model"]) == (dataset, model)]
+        noises = list(dict.fromkeys(row["noise"] for row in here))
+        title = f"{metric} of each family's best config · {dataset}, {model}"
+        table = Table("family", *noises, title=title, title_justify="left")
+        for family in dict.fromkeys(row["family"] for row in here):
+            cells = {row["noise"]: row for row in here if row["family"] == family}
+            table.add_row(family, *(_score(cells.get(noise)) for noise in noises))
+        tables.append(table)
+    return tables
+
+
+def _score(row: dict[str, Any] | None) -> str:
+    return format_score(row["mean"], row["sd"], row["n"]) if row else ""
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

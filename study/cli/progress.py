@@ -1,0 +1,87 @@
+"""A launch as its user sees it: a live table on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from study.cli.output import duration
+from study.conductor import Conductor
+from study.results import cell_results, format_score
+
+LINE_EVERY_S = 10.0
+LABELS = {"completed": "done", "stopped_early": "stopped early", "diverged": "diverged", "failed": "failed"}
+
+
+class LaunchProgress:
+    """Shows stages, then trials. Reads the ledger, never the trials themselves."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.started = console, time.monotonic()
+        self._stage = ""
+        self._conductor: Conductor | None = None
+        self._done = threading.Event()
+        self._live: Live | None = None
+        self._thread: threading.Thread | None = None
+
+    def stage(self, text: str) -> None:
+        self._stage = text
+        if self._live is None:
+            self.console.print(f"[dim]{self._elapsed()}[/] {text}")
+
+    def watch(self, conductor: Conductor) -> None:
+        self._conductor = conductor
+        self._stage = "training"
+        if self.console.is_terminal:
+            self._live = Live(get_renderable=self._table, console=self.console, refresh_per_second=2, transient=True)
+            self._live.start()
+        else:
+            self._thread = threading.Thread(target=self._lines, daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        self._done.set()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._thread is not None:
+            self._thread.join(1)
+        if self._conductor is not None:
+            self.console.print(f"[dim]{self._elapsed()}[/] {self._summary(self._conductor)}")
+            self._conductor = None
+
+    def _lines(self) -> None:
+        while not self._done.wait(LINE_EVERY_S):
+            if self._conductor is not None:
+                self.console.print(f"[dim]{self._elapsed()}[/] {self._summary(self._conductor)}")
+
+    def _elapsed(self) -> str:
+        return f"{duration(time.monotonic() - self.started):>9}"
+
+    def _summary(self, conductor: Conductor) -> str:
+        running, counts = len(conductor.running), conductor.counts
+        ended = ", ".join(f"{counts[state]} {label}" for state, label in LABELS.items() if counts[state])
+        return f"{self._stage}: {ended or 'no trial ended yet'}, {running} running, {conductor.epochs} epochs"
+
+    def _table(self) -> RenderableType:
+        if self._conductor is None:
+            return Text(self._stage)
+        table = Table("family", "noise", "config", *LABELS.values(), "running", "best so far", box=None, pad_edge=False)
+        running = Counter(todo.cell.key for todo in list(self._conductor.running.values()))
+        for cell in cell_results(self._conductor.ledger):
+            best = cell.best
+            table.add_row(
+                cell.facts["label"],
+                cell.facts["noise"],
+                str(len(cell.configs)),
+                *(str(cell.counts[state] or "") for state in LABELS),
+                str(running[cell.key] or ""),
+                format_score(best.mean, best.sd, best.n) if best else "",
+            )
+        return Group(table, Text(f"{self._elapsed()}  {self._summary(self._conductor)}   Ctrl-C: save and leave"))

@@ -1,0 +1,69 @@
+"""study status"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from study.cli.output import AsJson, StudyName, comparison_tables, console, duration, print_json
+
+
+def status(name: StudyName, as_json: AsJson = False) -> None:
+    """How a study stands: states, the comparison so far, what happened last.
+
+    Example: study status quickstart
+    """
+    from study.ledger import Ledger
+    from study.lock import is_held, owner
+    from study.paths import Home
+    from study.results import cell_results, comparison
+    from study.spec import SelectSpec
+    from study.tracking import trials_behind
+
+    paths = Home.current().existing(name)
+    with Ledger(paths.ledger) as ledger:
+        spec = ledger.spec() or {}
+        rows = comparison(cell_results(ledger))
+        events = ledger.events()
+        failures = [
+            {"trial": trial.key, "state": trial.state, "reason": trial.reason}
+            for trial in ledger.trials().values()
+            if trial.state in ("failed", "diverged")
+        ]
+        behind = trials_behind(ledger)
+    running = is_held(paths.lock)
+    states: dict[str, int] = {}
+    for row in rows:
+        for state, count in row["states"].items():
+            states[state] = states.get(state, 0) + count
+    metric = SelectSpec.model_validate(spec["select"]).monitor
+    facts: dict[str, Any] = {
+        "study": name,
+        "folder": str(paths.root),
+        "running": owner(paths.lock) if running else None,
+        "states": states,
+        "training_seconds": sum(row["seconds"] for row in rows),
+        "metric": metric,
+        "comparison": rows,
+        "failures": failures,
+        "events": events,
+        "tracking_behind": behind,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    console.print(f"[bold]{name}[/] in {paths.root}")
+    console.print(f"running: {facts['running']}" if running else "not running")
+    counted = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in states.items())
+    console.print(f"trials: {counted or 'none'}; {duration(facts['training_seconds'])} of training")
+    for table in comparison_tables(rows, metric):
+        console.print(table)
+    for failure in failures[:10]:
+        console.print(f"[red]{failure['state']}[/] {failure['trial']}: {failure['reason']}")
+    for event in events[-10:]:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["time"]))
+        console.print(f"[dim]{at} {event['kind']}[/] {event['message']} {event['trial_key'] or ''}")
+    if behind and not running:
+        console.print(f"MLflow lacks news of {behind} trials: study sync {name}")
+    if set(states) & {"waiting", "interrupted", "running"} and not running:
+        console.print(f"Trials are missing: launch it again to go on (study launch {paths.study_file}).")

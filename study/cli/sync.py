@@ -1,0 +1,36 @@
+"""study sync"""
+
+from __future__ import annotations
+
+from study.cli.output import AsJson, StudyName, console, print_json
+from study.errors import StudyError
+
+
+def sync(name: StudyName, as_json: AsJson = False) -> None:
+    """Bring MLflow level with the ledger, making what is missing there and nothing twice.
+
+    Example: study sync quickstart
+    """
+    from study.ledger import Ledger
+    from study.lock import WriterLock
+    from study.paths import Home
+    from study.spec import StudySpec
+    from study.tracking import tracking_uri
+    from study.tracking.mlflow import MlflowView
+
+    home = Home.current()
+    paths = home.existing(name)
+    with WriterLock(paths.lock, "study sync"), Ledger(paths.ledger, write=True) as ledger:
+        spec = StudySpec.model_validate(ledger.spec())
+        view = MlflowView(tracking_uri(spec, home), spec.name, ledger, home.mlflow_artifacts)
+        try:
+            view.connect()
+            trials = len(view.behind())
+            view.level(hurry=True)
+        except Exception as problem:  # whatever a store can raise
+            said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+            raise StudyError(f"MLflow at {view.store}: {said[:300]}; is it running? then sync again") from None
+    if as_json:
+        print_json({"study": name, "store": view.store, "trials": trials})
+    else:
+        console.print(f"{view.store}: {trials} trials brought over" if trials else f"{view.store}: already level")

@@ -1,0 +1,81 @@
+"""study train"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.cli.output import AsJson, console, print_json
+from study.errors import StudyError
+
+
+def train(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML file that 'study export' wrote.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Keep a checkpoint and the best weights there."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Retrain an exported config, without Ray; ends with 1 where the validation score is another than exported.
+
+    Example: study train studies/quickstart/best/tce-clean.yaml
+    """
+    from study.export import read_export
+    from study.paths import Home
+
+    exported = read_export(file)
+    import torch
+
+    from trainables.engine.session import Session
+
+    trial, run, expected = exported["trial"], exported["run"], exported["exported"]
+    if run["device"] == "cuda" and not torch.cuda.is_available():
+        raise StudyError(f"{file}: it was trained on a GPU, and this machine has none that torch can use")
+    torch.set_num_threads(run["threads"])
+    if out is not None and not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
+        raise StudyError(f"{out}: cannot be written; choose another --out")
+    try:
+        session = Session(exported["provenance"]["trial_key"], trial, Home.current().cache, out, run["device"])
+    except ValueError as problem:
+        raise StudyError(f"{file}: {problem}") from None
+    metric = exported["validation"]["metric"]
+    while not session.done:
+        metrics = session.advance()
+        if not as_json:
+            console.print(
+                f"epoch {session.epoch:>3}/{trial['training']['epochs']}  train loss {metrics['train_loss']:.4f}  "
+                f"{metric} {metrics[metric]:.4f}  {metrics['seconds']:.2f} s"
+            )
+    session.save()
+    epoch = min(expected["epoch"], session.epoch)
+    score = session.history[epoch - 1][metric]
+    equal = epoch == expected["epoch"] and score == expected["score"]
+    if as_json:
+        print_json(
+            {
+                "metric": metric,
+                "epoch": epoch,
+                "score": score,
+                "exported_score": expected["score"],
+                "equal": equal,
+            }
+        )
+    else:
+        verdict = (
+            "equal to"
+            if equal
+            else f"[red]not[/] the exported {expected['score']!r}, by {score - expected['score']:.2g}:"
+        )
+        console.print(f"{metric} {score!r} at epoch {epoch}: {verdict} {'the exported score' if equal else ''}")
+        if not equal:
+            console.print(
+                "Other hardware, another version of torch or other numbers of threads change the last digits."
+            )
+        if out is not None:
+            console.print(f"Weights: {out}")
+    if not equal:
+        raise typer.Exit(1)

@@ -1,0 +1,128 @@
+"""The best configurations of a study as files that stand alone: settings, numbers, provenance, weights."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from study.errors import StudyError
+from study.ledger import Ledger
+from study.paths import StudyPaths
+from study.results import CellResult, ConfigResult, cell_results
+from study.yaml_file import read_document
+
+FORMAT = 1
+HEADER = "# Written by 'study export'. Retrain it, without Ray: study train {file}\n"
+
+
+def export_study(paths: StudyPaths, out: Path) -> list[Path]:
+    """Write one YAML per cell, and its weights beside it, into `out`; returns the YAML files.
+
+    StudyError where there is nothing to export or `out` cannot be written.
+    """
+    with Ledger(paths.ledger) as ledger:
+        results = cell_results(ledger)
+        chosen = [(cell, cell.best) for cell in results if cell.best is not None]
+        if not chosen:
+            raise StudyError(f"study '{paths.name}' has no completed trial to export; see 'study status {paths.name}'")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            names = file_names(results)
+            return [_export_cell(ledger, paths, cell, best, out / names[cell.key]) for cell, best in chosen]
+        except OSError as problem:
+            raise StudyError(f"{out}: cannot be written: {problem.strerror}; choose another --out") from None
+
+
+def file_names(cells: list[CellResult]) -> dict[str, str]:
+    """`tce.yaml`, with the axes on which the study's tasks differ: `tce-uniform-0.4.yaml`."""
+    axes = [axis for axis in ("dataset", "noise", "model") if len({cell.facts[axis] for cell in cells}) > 1]
+    return {
+        cell.key: "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", cell.facts[axis]) for axis in ["label", *axes]) + ".yaml"
+        for cell in cells
+    }
+
+
+def read_export(path: Path) -> dict[str, Any]:
+    """An exported file's values; StudyError where it is not one."""
+    values = read_document(path).values
+    if values.get("format") != FORMAT or not isinstance(values.get("trial"), dict):
+        raise StudyError(f"{path}: not an exported configuration; make one with 'study export'")
+    return values
+
+
+def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: ConfigResult, file: Path) -> Path:
+    from trainables.engine.checkpoint import best_weights
+
+    sign = 1 if cell.facts["mode"] == "max" else -1
+    trial, score = max(zip(best.trials, best.scores, strict=True), key=lambda pair: sign * pair[1])
+    spec = ledger.spec() or {}
+    description = ledger.trial(trial.key)
+    weights = file.with_suffix(".safetensors")
+    try:
+        data, entry = best_weights(paths.checkpoint(trial.key))
+    except (OSError, ValueError, KeyError, IndexError) as problem:
+        raise StudyError(f"the checkpoint of trial {trial.key} is unusable: {problem}") from None
+    _write(weights, data)
+    epoch = trial.best_epoch if spec["select"]["epoch"] == "best" else trial.epoch
+    environment = ledger.environment()
+    run_ids = [ids[trial.key][0] for store in ledger.stores() if trial.key in (ids := ledger.tracked(store))]
+    values = {
+        "format": FORMAT,
+        "family": cell.facts["family"],
+        "task": {name: cell.facts[name] for name in ("dataset", "noise", "noise_rate", "model")},
+        "params": best.params,
+        "validation": {
+            "metric": description["monitor"]["metric"],
+            "mean": best.mean,
+            "sd": best.sd,
+            "n": best.n,
+            "repeats": list(best.scores),
+        },
+        "exported": {
+            "repeat": trial.repeat,
+            "epoch": epoch,
+            "score": score,
+            "metrics": ledger.report(trial.key, epoch),
+        },
+        "weights": {
+            "file": weights.name,
+            "epoch": entry["best_epoch"],
+            "sha256": hashlib.sha256(data).hexdigest(),
+        },
+        "run": {"threads": max(1, int(spec["resources"]["cpus"])), "device": _device(spec), "lane_width": 1},
+        "trial": description,
+        "provenance": {
+            "study": paths.name,
+            "trial_key": trial.key,
+            "config_key": best.key,
+            "mlflow_run": run_ids[0] if run_ids else None,
+            "dataset_digest": description["dataset"]["digest"],
+            **trial.facts,
+            **environment,
+            "exported_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        },
+    }
+    text = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(values, text)
+    _write(file, (HEADER.format(file=file.name) + text.getvalue()).encode())
+    return file
+
+
+def _device(spec: dict[str, Any]) -> str:
+    return "cuda" if spec["resources"]["gpus"] else "cpu"
+
+
+def _write(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_bytes(data)
+    os.replace(draft, path)

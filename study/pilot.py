@@ -1,0 +1,88 @@
+"""What a study would take, before it is launched."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from study import ledger as states
+from study.environment import usable_cpus
+from study.ledger import Ledger
+from study.paths import Home
+from study.plan import Plan, make_plan
+from study.spec import StudySpec
+
+DONE = (states.COMPLETED, states.STOPPED_EARLY, states.DIVERGED)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Cells and trials of a plan; `seconds` is the time they take where no trial is stopped early."""
+
+    cells: list[dict[str, Any]]
+    trials: int
+    missing: int
+    slots: int
+    seconds_per_epoch: float
+    seconds: float
+    basis: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def foresee(spec: StudySpec, home: Home) -> Forecast:
+    """Count the trials of a study, and estimate their time from its ledger, or by training two epochs here and now."""
+    plan = make_plan(spec, home.cache)
+    path = home.study(spec.name).ledger
+    records = {}
+    if path.is_file():
+        with Ledger(path) as ledger:
+            records = ledger.trials()
+    done = sum(
+        records[key].state in DONE
+        for cell in plan.cells
+        for config in plan.configs(cell)
+        for repeat in range(spec.search.repeats)
+        if (key := config.trial_key(repeat)) in records
+    )
+    timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
+    if timed:
+        pace, basis = statistics.fmean(timed), f"from {len(timed)} trials of this study"
+    else:
+        pace, basis = _pilot(plan, home), "from a pilot of one epoch per task"
+    cells = [
+        {
+            "family": cell.name,
+            "task": cell.task.title,
+            "configs": plan.num_configs(cell),
+            "repeats": spec.search.repeats,
+            "trials": plan.num_configs(cell) * spec.search.repeats,
+        }
+        for cell in plan.cells
+    ]
+    slots = max(1, int(usable_cpus() / spec.resources.cpus))
+    missing = plan.num_trials - done
+    seconds = missing * spec.training.epochs * pace / slots
+    return Forecast(cells, plan.num_trials, missing, slots, pace, seconds, basis)
+
+
+def _pilot(plan: Plan, home: Home) -> float:
+    """Mean seconds of an epoch over one cell of each task, the first epoch left out as warm-up."""
+    import torch
+
+    from study.plan import Config
+    from trainables.engine.session import Session
+
+    spec = plan.spec
+    torch.set_num_threads(max(1, int(spec.resources.cpus)))
+    paces = []
+    for cell in {id(cell.task): cell for cell in plan.cells}.values():
+        params = cell.proposer().ask()
+        assert params is not None, "a cell has at least one config"
+        session = Session("pilot", Config(cell, 0, params).trial(0), home.cache)
+        session.advance()
+        paces.append(session.advance()["seconds"])
+    return statistics.fmean(paces)

@@ -1,0 +1,132 @@
+"""From the ledger to tables: which config is best in each cell, and how the families compare."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from study import ledger as states
+from study.ledger import Ledger, TrialRecord
+
+
+@dataclass(frozen=True)
+class ConfigResult:
+    """One config and its completed repeats; `scores` are the selection metric, in the order of `trials`."""
+
+    number: int
+    key: str
+    params: dict[str, Any]
+    trials: tuple[TrialRecord, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def n(self) -> int:
+        """How many repeats were completed."""
+        return len(self.scores)
+
+    @property
+    def mean(self) -> float:
+        """Mean over repeats."""
+        return statistics.fmean(self.scores)
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over repeats (n - 1); None for a single one."""
+        return statistics.stdev(self.scores) if self.n > 1 else None
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One family on one task. `best` is None while no config has a completed repeat."""
+
+    key: str
+    facts: dict[str, Any]
+    configs: tuple[ConfigResult, ...]
+    best: ConfigResult | None
+    counts: Counter[str] = field(default_factory=Counter)
+    epochs: int = 0
+    seconds: float = 0.0
+
+
+def cell_results(ledger: Ledger) -> list[CellResult]:
+    """Every cell in scope, in the study file's order."""
+    spec = ledger.spec() or {}
+    select, repeats = spec["select"], spec["search"]["repeats"]
+    by_config: dict[str, list[TrialRecord]] = {}
+    for trial in ledger.trials().values():
+        if trial.repeat < repeats:
+            by_config.setdefault(trial.config_key, []).append(trial)
+    configs: dict[str, list[tuple[str, int, dict[str, Any]]]] = {}
+    for cell, key, number, params in ledger.configs():
+        configs.setdefault(cell, []).append((key, number, params))
+    results = []
+    for cell_key, facts in ledger.cells():
+        members = [
+            _config_result(number, key, params, by_config.get(key, []), select["epoch"])
+            for key, number, params in configs.get(cell_key, [])
+        ]
+        trials = [trial for key, _, _ in configs.get(cell_key, []) for trial in by_config.get(key, [])]
+        results.append(
+            CellResult(
+                cell_key, facts, tuple(members), _best(members, facts["mode"]), Counter(t.state for t in trials),
+                sum(t.epoch for t in trials), sum(t.seconds for t in trials),
+            )
+        )  # fmt: skip
+    return results
+
+
+def _config_result(
+    number: int, key: str, params: dict[str, Any], trials: list[TrialRecord], epoch: str
+) -> ConfigResult:
+    scored = []
+    for trial in sorted(trials, key=lambda trial: trial.repeat):
+        score = trial.best_score if epoch == "best" else trial.last_score
+        if trial.state == states.COMPLETED and score is not None:
+            scored.append((trial, score))
+    return ConfigResult(number, key, params, tuple(t for t, _ in scored), tuple(s for _, s in scored))
+
+
+def _best(configs: list[ConfigResult], mode: str) -> ConfigResult | None:
+    """The best mean among the configs with the most completed repeats: a lucky single run does not win."""
+    most = max((config.n for config in configs), default=0)
+    if most == 0:
+        return None
+    sign = 1 if mode == "max" else -1
+    return max(
+        (config for config in configs if config.n == most),
+        key=lambda config: (sign * config.mean, -config.number),
+    )
+
+
+def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
+    """One row per cell: family, task, mean, sd and n of its best config, and how many trials ended how."""
+    rows = []
+    for cell in results:
+        best = cell.best
+        rows.append(
+            {
+                "family": cell.facts["label"],
+                "dataset": cell.facts["dataset"],
+                "model": cell.facts["model"],
+                "noise": cell.facts["noise"],
+                "noise_rate": cell.facts["noise_rate"],
+                "mean": best.mean if best else None,
+                "sd": best.sd if best else None,
+                "n": best.n if best else 0,
+                "params": best.params if best else None,
+                "states": dict(cell.counts),
+                "epochs": cell.epochs,
+                "seconds": cell.seconds,
+            }
+        )
+    return rows
+
+
+def format_score(mean: float | None, sd: float | None, n: int) -> str:
+    """`0.947 ± 0.012 (n 3)`; no spread is given for a single repeat."""
+    if mean is None or not math.isfinite(mean):
+        return "—"
+    return f"{mean:.4f} ± {sd:.4f} (n {n})" if sd is not None else f"{mean:.4f} (n {n})"
