@@ -20,6 +20,9 @@ from study.schedule import Pruner, make_pruner
 log = logging.getLogger(__name__)
 
 
+HOPELESS = 3  # a launch whose first trials all fail this often is given up
+
+
 class Conductor:
     """Runs a plan against a ledger. Every result is on disk before anything is decided upon it."""
 
@@ -33,7 +36,8 @@ class Conductor:
         self.agenda = Agenda(plan, ledger)
         self.pruners: dict[str, Pruner] = {cell.key: make_pruner(spec, plan.num_configs(cell)) for cell in plan.cells}
         self._fill_rungs()
-        self.stopping = False
+        self.stopping = False  # no further trial is handed out
+        self.hopeless: str | None = None  # why the launch was given up
         self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended
         self.epochs = 0
         self._next: Todo | None = self.agenda.next()
@@ -92,6 +96,9 @@ class Conductor:
         if key in self.agenda.running:
             self.ledger.record_event("failed", reason, key)
             self._end(key, states.FAILED, None, reason)
+        if self.counts[states.FAILED] >= HOPELESS and self.counts.total() == self.counts[states.FAILED]:
+            self.hopeless = reason
+            self.stopping = True
 
     def retried(self, key: str, reason: str) -> None:
         """A trial broke and is tried again from its last checkpoint."""

@@ -55,11 +55,12 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a launch came to. `ran` counts the trials that ended in it, by state."""
+    """What a launch came to. `ran` counts the trials that ended in it, by state; `given_up` says why it was."""
 
     paths: StudyPaths
     ran: dict[str, int]
     interrupted: bool
+    given_up: str | None
     tracking_uri: str | None
     tracking_problem: str | None
 
@@ -94,7 +95,8 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
         finally:
             problem = tracker.close()
             progress.close()
-    return Outcome(paths, dict(conductor.counts), conductor.stopping, tracker.uri, problem)
+    interrupted = conductor.stopping and not conductor.hopeless
+    return Outcome(paths, dict(conductor.counts), interrupted, conductor.hopeless, tracker.uri, problem)
 
 
 def previous_spec(paths: StudyPaths) -> dict[str, Any] | None:
@@ -136,7 +138,7 @@ def _run(
                 tune.with_resources(StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
                     metric="score", mode="max", num_samples=-1, reuse_actors=True,
-                    search_alg=PlanSearcher(conductor, int(os.environ.get('HOLD',slots)), lambda key: run_settings(spec, home, paths, key)),
+                    search_alg=PlanSearcher(conductor, slots, lambda key: run_settings(spec, home, paths, key)),
                 ),
                 run_config=tune.RunConfig(
                     name="tune", storage_path=scratch, verbose=0, log_to_file=False,

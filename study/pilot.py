@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from study import ledger as states
+from study.agenda import SCREENING
 from study.environment import usable_cpus
-from study.ledger import Ledger
+from study.ledger import Ledger, TrialRecord
 from study.paths import Home
-from study.plan import Plan, make_plan
+from study.plan import Config, Plan, make_plan
 from study.spec import StudySpec
-
-DONE = (states.COMPLETED, states.STOPPED_EARLY, states.DIVERGED)
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,10 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     if path.is_file():
         with Ledger(path) as ledger:
             records = ledger.trials()
-    done = sum(
-        records[key].state in DONE
-        for cell in plan.cells
-        for config in plan.configs(cell)
-        for repeat in range(spec.search.repeats)
-        if (key := config.trial_key(repeat)) in records
+    missing = sum(
+        _missing(config, spec.search.repeats, records) for cell in plan.cells for config in plan.configs(cell)
     )
+    missing += sum(plan.num_configs(cell) * spec.search.repeats for cell in plan.cells if not plan.configs(cell))
     timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
     if timed:
         pace, basis = statistics.fmean(timed), f"from {len(timed)} trials of this study"
@@ -64,16 +60,25 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
         for cell in plan.cells
     ]
     slots = max(1, int(usable_cpus() / spec.resources.cpus))
-    missing = plan.num_trials - done
     seconds = missing * spec.training.epochs * pace / slots
     return Forecast(cells, plan.num_trials, missing, slots, pace, seconds, basis)
+
+
+def _missing(config: Config, repeats: int, records: dict[str, TrialRecord]) -> int:
+    """How many trials of a config are still to run, at the most."""
+    states_of = [
+        records[key].state if (key := config.trial_key(repeat)) in records else states.WAITING
+        for repeat in range(repeats)
+    ]
+    if states_of[SCREENING] in (states.STOPPED_EARLY, states.DIVERGED):
+        return 0
+    return sum(state not in (states.COMPLETED, states.DIVERGED) for state in states_of)
 
 
 def _pilot(plan: Plan, home: Home) -> float:
     """Mean seconds of an epoch over one cell of each task, the first epoch left out as warm-up."""
     import torch
 
-    from study.plan import Config
     from trainables.engine.session import Session
 
     spec = plan.spec

@@ -1,33 +1,26 @@
 """The study file as typed models: what may be written in it, its defaults and its rules.
 
-`load_spec` is the one way in: it reads the file, applies overrides and refuses what is wrong with one line that names
-file and line, value, rule and next step. Everything behind it works with frozen, checked values.
+`study_file.load_spec` reads one. Everything behind it works with these frozen, checked values.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    GetJsonSchemaHandler,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import CoreSchema
 
 from search_spaces import get_space
-from study.errors import StudyError
 from study.spaces import Distribution, Searchable, check_searchable, parse_searchable
-from study.yaml_file import Document, override, read_document
+from study.strict import OneOrMany, Strict, named, without_repeats
 from trainables.data.datasets import check_dataset_name
 from trainables.losses.families import Real, get_family
 from trainables.models import check_model
@@ -35,54 +28,6 @@ from trainables.names import unknown_name
 
 LR = Real(0.05, 0, low_open=True, meaning="a learning rate is positive")
 DECAY = Real(0.0, 0, meaning="a weight decay is not negative")
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused with the nearest valid one; a bare string may stand for `{shorthand: string}`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    shorthand: ClassVar[str | None] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        if isinstance(values, str) and cls.shorthand:
-            values = {cls.shorthand: values}
-        if isinstance(values, dict) and cls.model_config.get("extra") == "forbid":
-            for key in values:
-                if key not in cls.model_fields:
-                    raise UnknownKeyError(key, unknown_name("key", key, cls.model_fields, "keys"))
-        return values
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> Any:
-        schema = handler(core_schema)
-        if cls.shorthand is None:
-            return schema
-        return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(schema)]}
-
-
-class UnknownKeyError(ValueError):
-    """A key that a model does not have."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-class _OneOrMany:
-    """A list that may be written as its only element."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_before_validator_function(
-            lambda value: value if isinstance(value, list) else [value], handler(source)
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Any:
-        many = handler(schema)
-        return {"anyOf": [many["items"], many]}
 
 
 class DatasetSpec(Strict):
@@ -111,12 +56,12 @@ class NoiseSpec(Strict):
     """Label noise. A list of rates makes one task of each."""
 
     kind: Literal["uniform"] = "uniform"
-    rate: Annotated[list[Annotated[float, Field(ge=0, le=1)]], _OneOrMany(), Field(min_length=1)] = [0.0]
+    rate: Annotated[list[Annotated[float, Field(ge=0, le=1)]], OneOrMany()] = Field([0.0], min_length=1)
 
     @field_validator("rate")
     @classmethod
     def _distinct(cls, rates: list[float]) -> list[float]:
-        return _without_repeats("noise rate", rates)
+        return without_repeats("noise rate", rates)
 
 
 class ModelSpec(Strict):
@@ -141,7 +86,7 @@ class FamilySpec(Strict):
     shorthand = "family"
     family: str
     label: str = Field("", pattern=r"^[A-Za-z0-9_.+-]*$", max_length=60)
-    space: dict[str, Searchable] = {}
+    space: dict[str, Searchable] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_space(self) -> FamilySpec:
@@ -221,10 +166,6 @@ class MultistepSpec(Strict):
     gamma: float = Field(0.1, gt=0, le=1)
 
 
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
 class TrainingSpec(Strict):
     """How a trial trains; the same for every family."""
 
@@ -232,7 +173,7 @@ class TrainingSpec(Strict):
     batch_size: int = Field(64, ge=1)
     optimizer: Annotated[SGDSpec | AdamWSpec, Field(discriminator="name")]
     schedule: Annotated[
-        ConstantSpec | CosineSpec | MultistepSpec, BeforeValidator(_named), Field(discriminator="name")
+        ConstantSpec | CosineSpec | MultistepSpec, BeforeValidator(named), Field(discriminator="name")
     ] = CosineSpec(name="cosine")
     clip_norm: float | None = Field(None, gt=0)
     precision: Literal["float32", "float64"] = "float32"
@@ -313,13 +254,13 @@ class StudySpec(Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     description: str = ""
     seed: int = Field(0, ge=0)
-    dataset: Annotated[list[DatasetSpec], _OneOrMany(), Field(min_length=1)]
+    dataset: Annotated[list[DatasetSpec], OneOrMany(), Field(min_length=1)]
     noise: NoiseSpec = NoiseSpec()
-    model: Annotated[list[ModelSpec], _OneOrMany(), Field(min_length=1)]
+    model: Annotated[list[ModelSpec], OneOrMany(), Field(min_length=1)]
     families: list[FamilySpec] = Field(min_length=1)
     training: TrainingSpec
     search: SearchSpec = SearchSpec()
-    scheduler: Annotated[AshaSpec | NoSchedulerSpec, BeforeValidator(_named), Field(discriminator="name")] = (
+    scheduler: Annotated[AshaSpec | NoSchedulerSpec, BeforeValidator(named), Field(discriminator="name")] = (
         NoSchedulerSpec(name="none")
     )
     select: SelectSpec = SelectSpec()
@@ -329,13 +270,13 @@ class StudySpec(Strict):
     @field_validator("families")
     @classmethod
     def _labels_differ(cls, families: list[FamilySpec]) -> list[FamilySpec]:
-        _without_repeats("family (give one of them a label)", [family.name for family in families])
+        without_repeats("family (give one of them a label)", [family.name for family in families])
         return families
 
     @model_validator(mode="after")
     def _consistent(self) -> StudySpec:
-        _without_repeats("data set", [dataset.name for dataset in self.dataset])
-        _without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
+        without_repeats("data set", [dataset.name for dataset in self.dataset])
+        without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
         if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > self.training.epochs:
             raise ValueError(
                 f"scheduler.grace_epochs = {self.scheduler.grace_epochs} is more than "
@@ -363,70 +304,10 @@ class StudySpec(Strict):
         ]
 
 
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Document]:
-    """The study in the file at `path` with `overrides` applied; StudyError for the first thing that is wrong."""
-    document = read_document(path)
-    override(document, overrides)
-    return parse_spec(document), document
-
-
-def parse_spec(document: Document) -> StudySpec:
-    """A document as a study; StudyError for the first thing that is wrong, naming its line."""
-    try:
-        return StudySpec.model_validate(document.values)
-    except ValidationError as problem:
-        errors = problem.errors()
-        first = min(errors, key=lambda error: _rank(error["loc"], document))
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise StudyError(_sentence(first, document) + more) from None
-
-
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a study file, for editors and for other programs."""
     schema = StudySpec.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _rank(location: tuple[str | int, ...], document: Document) -> int:
-    place = document.place(_in_file(location, document)).rpartition(":")[2]
-    return int(place) if place.isdigit() else 0
-
-
-def _in_file(location: tuple[str | int, ...], document: Document) -> tuple[str | int, ...]:
-    """pydantic's location without the names of union members and the indices of lists written as one element."""
-    values: Any = document.values
-    found: list[str | int] = []
-    for index, part in enumerate(location):
-        if isinstance(values, dict) and (part in values or index == len(location) - 1) and isinstance(part, str):
-            if values.get("name") == part and part not in values:
-                continue
-            found.append(part)
-            values = values.get(part)
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
-            found.append(part)
-            values = values[part]
-    return tuple(found)
-
-
-def _sentence(error: Any, document: Document) -> str:
-    location = _in_file(error["loc"], document)
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, UnknownKeyError):
-        location = (*location, cause.key)
-    where = ".".join(str(part) for part in location)
-    place = document.place(location)
-    if isinstance(cause, ValueError):
-        said = str(cause)
-        return f"{place}: {said}" if said.startswith(where) or not where else f"{place}: {where}: {said}"
-    if error["type"] == "missing":
-        return f"{place}: {where} is missing; add it"
-    if error["type"] == "union_tag_not_found":
-        return f"{place}: {where}.name is missing; 'study schema' lists the names"
-    if error["type"] == "union_tag_invalid":
-        tags = error["ctx"]["expected_tags"].replace("'", "").split(", ")
-        return f"{place}: {where}: " + unknown_name(where.rpartition(".")[2], error["ctx"]["tag"], tags, "known")
-    rule = error["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{place}: {where} = {json.dumps(error['input'], default=str)[:80]}: it {rule}"
 
 
 def _check_training_key(key: str, value: Any) -> None:
@@ -439,10 +320,3 @@ def _check_training_key(key: str, value: Any) -> None:
     if key not in known:
         raise ValueError(unknown_name("training setting", key, known, "settings that a family may search"))
     check_searchable(value, partial(known[key].check, key))
-
-
-def _without_repeats(what: str, values: list[Any]) -> list[Any]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise ValueError(f"{what} {value} is named twice")
-    return values

@@ -26,7 +26,7 @@ def launch(
     Example: study launch quickstart --set training.epochs=5
     """
     from study.paths import Home, find_study_file
-    from study.spec import load_spec
+    from study.study_file import load_spec
 
     spec, document = load_spec(find_study_file(study), overrides or [])
     home = Home.current()
@@ -57,6 +57,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
                 "study": spec.name,
                 "ran": outcome.ran,
                 "interrupted": outcome.interrupted,
+                "given_up": outcome.given_up,
                 "metric": spec.select.monitor,
                 "comparison": rows,
                 "exported": [str(path) for path in exported],
@@ -72,6 +73,9 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
 
 
 def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported: list[Path]) -> None:
+    if outcome.given_up:
+        console.print(f"[red]Given up[/]: the first {outcome.ran['failed']} trials all failed: {outcome.given_up}")
+        return
     if not outcome.ran and not outcome.interrupted:
         console.print(f"Study '{spec.name}' is complete: nothing was missing, no trial was run.")
     console.print()

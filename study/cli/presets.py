@@ -19,7 +19,7 @@ def presets(
     Example: study presets quickstart > mine.yaml
     """
     from study.paths import find_study_file, preset_names
-    from study.spec import load_spec
+    from study.study_file import load_spec
 
     if name is not None:
         text = find_study_file(name).read_text(encoding="utf-8")

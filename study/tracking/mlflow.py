@@ -35,6 +35,7 @@ BATCH = 1000  # metrics in one request, MLflow's limit
 PAUSE_S = 2.0  # between looks at the ledger
 RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
 PATIENCE_S = 15.0  # at the end, without any progress
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the page then opens on runs and curves
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -88,7 +89,8 @@ class MlflowView:
                 continue  # out of scope since it ran
             cell_key, number = configs[trial.config_key]
             if cell_key in cells:
-                self._push(trial, number, cells[cell_key], self._parent(cell_key, cells[cell_key]))
+                parent = self._parent(cell_key, cells[cell_key], trial.started_at or time.time())
+                self._push(trial, number, cells[cell_key], parent)
                 touched.add(cell_key)
         for cell_key in touched:
             self._summarise(cell_key, cells[cell_key], configs)
@@ -107,7 +109,9 @@ class MlflowView:
         if experiment is None:
             local = self.uri.startswith("sqlite:")
             location = (self.artifacts / self.experiment).as_uri() if local else None
-            self._experiment_id = client.create_experiment(self.experiment, artifact_location=location)
+            self._experiment_id = client.create_experiment(
+                self.experiment, artifact_location=location, tags=EXPERIMENT_TAGS
+            )
         else:
             self._experiment_id = experiment.experiment_id
             if experiment.lifecycle_stage == "deleted":
@@ -161,9 +165,9 @@ class MlflowView:
         self.ledger.record_tracked(self.store, [(key, run_id, epoch, state)])
         self.pushed += 1
 
-    def _parent(self, cell_key: str, facts: dict[str, Any]) -> str:
+    def _parent(self, cell_key: str, facts: dict[str, Any], started_at: float) -> str:
         tags = {f"study.{name}": str(facts[name]) for name in ("family", "dataset", "noise", "model")}
-        return self._run(cell_key, cell_run_name(facts), time.time(), {"study.level": "cell", **tags})
+        return self._run(cell_key, cell_run_name(facts), started_at, {"study.level": "cell", **tags})
 
     def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
         from mlflow.entities import Metric, Param, RunTag

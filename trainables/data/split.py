@@ -21,4 +21,7 @@ def stratified_holdout(labels: np.ndarray, holdout: float, seed: int) -> tuple[n
             f"for each of {classes} classes"
         )
     train, val = train_test_split(everything, test_size=held_out, stratify=labels, random_state=seed % 2**32)
+    for side, part in (("training", train), ("validation", val)):  # enough images for all may still miss a rare class
+        if missing := sorted(set(labels.tolist()) - set(labels[part].tolist())):
+            raise ValueError(f"holdout {holdout:g} leaves classes {missing} without an image for {side}")
     return np.sort(train), np.sort(val)

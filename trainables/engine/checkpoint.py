@@ -37,7 +37,10 @@ class Restored:
 def write_checkpoint(folder: Path, key: str, state: LaneState) -> None:
     """Put `state` of lane `key` on disk. When this returns it survives a crash of the machine."""
     folder.mkdir(parents=True, exist_ok=True)
-    before = _read_manifest(folder)
+    try:
+        before = _read_manifest(folder)
+    except CorruptCheckpointError:  # a trial that had to start again replaces what it could not read
+        before = {}
     generation = {
         "epoch": state.epoch,
         "best_epoch": state.best_epoch,
@@ -105,6 +108,8 @@ def _verified(folder: Path, entry: dict[str, Any]) -> bytes:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        if not (isinstance(manifest, dict) and {"key", "generations"} <= manifest.keys()):
+            raise ValueError("key or generations are missing")
     except FileNotFoundError:
         return {}
     except ValueError as problem:

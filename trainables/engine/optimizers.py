@@ -64,6 +64,7 @@ def make_optimizer(name: str, nesterov: bool = False) -> Optimizer:
 
 
 def clip(gradients: Tensor, max_norm: Tensor) -> None:
-    """Scale each lane's gradient in place so that its Euclidean norm is at most `max_norm` `[L, 1]`."""
+    """Scale each lane's gradient in place so that its Euclidean norm is at most `max_norm` `[L, 1]`; inf leaves it."""
     norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
-    gradients.mul_((max_norm / (norms + 1e-6)).clamp(max=1.0))
+    factors = (max_norm / (norms + 1e-6)).clamp(max=1.0)
+    gradients.mul_(factors.masked_fill(max_norm == torch.inf, 1.0))  # a norm that overflowed would make it inf/inf

@@ -1,0 +1,69 @@
+"""What all models of the study file share: unknown keys are refused, short forms are understood."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+from trainables.names import unknown_name
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused with the nearest valid one; a bare string may stand for `{shorthand: string}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    shorthand: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        if isinstance(values, str) and cls.shorthand:
+            values = {cls.shorthand: values}
+        if isinstance(values, dict) and cls.model_config.get("extra") == "forbid":
+            for key in values:
+                if key not in cls.model_fields:
+                    raise UnknownKeyError(key, unknown_name("key", key, cls.model_fields, "keys"))
+        return values
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> Any:
+        schema = handler(core_schema)
+        if cls.shorthand is None:
+            return schema
+        return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(schema)]}
+
+
+class UnknownKeyError(ValueError):
+    """A key that a model does not have."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class OneOrMany:
+    """A list that may be written as its only element."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: value if isinstance(value, list) else [value], handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Any:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def named(value: Any) -> Any:
+    """`cosine` as `{name: cosine}`."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def without_repeats(what: str, values: list[Any]) -> list[Any]:
+    """The values as they are; ValueError where one stands twice."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(f"{what} {value} is named twice")
+    return values

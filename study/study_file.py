@@ -1,0 +1,76 @@
+"""From a study file to a checked spec, or to one line that says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from study.errors import StudyError
+from study.spec import StudySpec
+from study.strict import UnknownKeyError
+from study.yaml_file import Document, override, read_document
+from trainables.names import unknown_name
+
+
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Document]:
+    """The study in the file at `path` with `overrides` applied; StudyError for the first thing that is wrong."""
+    document = read_document(path)
+    override(document, overrides)
+    return parse_spec(document), document
+
+
+def parse_spec(document: Document) -> StudySpec:
+    """A document as a study; StudyError for the first thing that is wrong, naming its line."""
+    try:
+        return StudySpec.model_validate(document.values)
+    except ValidationError as problem:
+        errors = problem.errors()
+        first = min(errors, key=lambda error: _rank(error["loc"], document))
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise StudyError(_sentence(first, document) + more) from None
+
+
+def _rank(location: tuple[str | int, ...], document: Document) -> int:
+    place = document.place(_in_file(location, document)).rpartition(":")[2]
+    return int(place) if place.isdigit() else 0
+
+
+def _in_file(location: tuple[str | int, ...], document: Document) -> tuple[str | int, ...]:
+    """pydantic's location without the names of union members and the indices of lists written as one element."""
+    values: Any = document.values
+    found: list[str | int] = []
+    for index, part in enumerate(location):
+        if isinstance(values, dict) and (part in values or index == len(location) - 1) and isinstance(part, str):
+            if values.get("name") == part and part not in values:
+                continue
+            found.append(part)
+            values = values.get(part)
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            found.append(part)
+            values = values[part]
+    return tuple(found)
+
+
+def _sentence(error: Any, document: Document) -> str:
+    location = _in_file(error["loc"], document)
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, UnknownKeyError):
+        location = (*location, cause.key)
+    where = ".".join(str(part) for part in location)
+    place = document.place(location)
+    if isinstance(cause, ValueError):
+        said = str(cause)
+        return f"{place}: {said}" if said.startswith(where) or not where else f"{place}: {where}: {said}"
+    if error["type"] == "missing":
+        return f"{place}: {where} is missing; add it"
+    if error["type"] == "union_tag_not_found":
+        return f"{place}: {where}.name is missing; 'study schema' lists the names"
+    if error["type"] == "union_tag_invalid":
+        tags = error["ctx"]["expected_tags"].replace("'", "").split(", ")
+        return f"{place}: {where}: " + unknown_name(where.rpartition(".")[2], error["ctx"]["tag"], tags, "known")
+    rule = error["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return f"{place}: {where} = {json.dumps(error['input'], default=str)[:80]}: it {rule}"
