@@ -1,0 +1,226 @@
+"""A study from launch to export, relaunched, extended, interrupted and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.launch.conftest import TINY, TINY_TRIALS, Place
+
+SLOWER = ("--set", "training.epochs=40", "--set", "resources.report_interval_s=0.2")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def ended(place: Place) -> int:
+    try:
+        return place.rows("select count(*) from trials where state = 'completed'")[0][0]
+    except Exception:  # the ledger is not there yet
+        return 0
+
+
+def test_every_trial_is_in_the_ledger_with_every_epoch(finished: Place) -> None:
+    assert finished.rows("select state, count(*) from trials group by state") == [("completed", TINY_TRIALS)]
+    assert finished.rows("select count(*), count(distinct trial_key) from reports") == [(TINY_TRIALS * 4, TINY_TRIALS)]
+
+
+def test_every_trial_is_one_child_run_below_its_cell_in_mlflow(
+    finished: Place, runs_per_key: Callable[[Place], list[int]]
+) -> None:
+    assert runs_per_key(finished) == [1] * (TINY_TRIALS + 4)
+    parents = finished.mlflow("select count(distinct value), count(*) from tags where key = 'mlflow.parentRunId'")
+    assert parents == [(4, TINY_TRIALS)]
+    assert finished.mlflow("select distinct status from runs") == [("FINISHED",)]
+    assert finished.mlflow("select distinct value from tags where key = 'reason'") == [("completed",)]
+
+
+def test_mlflow_has_each_metric_once_per_epoch_with_the_ledgers_values(finished: Place) -> None:
+    points = finished.mlflow("select count(*), count(distinct run_uuid || step) from metrics where key = 'train_loss'")
+    assert points == [(TINY_TRIALS * 4, TINY_TRIALS * 4)]
+    ledger = {
+        (key, epoch): value
+        for key, epoch, value in finished.rows(
+            "select trial_key, epoch, json_extract(metrics, '$.val_accuracy_noisy') from reports"
+        )
+    }
+    shown = finished.mlflow(
+        "select t.value, m.step, m.value from metrics m join tags t using (run_uuid) "
+        "where t.key = 'study.key' and m.key = 'val_accuracy_noisy'"
+    )
+    assert {(key, step): value for key, step, value in shown} == ledger
+
+
+def test_launching_a_finished_study_runs_nothing_and_says_so(finished: Place) -> None:
+    before = finished.rows("select trial_key, attempts from trials order by trial_key")
+    started = time.monotonic()
+    said = finished.run("launch", "tiny.yaml").stdout
+    assert "no trial was run" in said
+    assert time.monotonic() - started < 15
+    assert finished.rows("select trial_key, attempts from trials order by trial_key") == before
+
+
+def test_an_exported_config_retrains_to_exactly_its_validation_score(finished: Place) -> None:
+    finished.run("export", "tiny", "--out", "best")
+    files = sorted(path.name for path in (finished.root / "best").glob("*.yaml"))
+    assert files == ["ce-clean.yaml", "ce-uniform-0.4.yaml", "tce-clean.yaml", "tce-uniform-0.4.yaml"]
+    for file in files:
+        retrained = finished.json("train", f"best/{file}")
+        assert retrained["equal"], retrained
+
+
+def test_exported_weights_score_what_the_export_says(finished: Place) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from study.export import read_export
+    from trainables.data.task import load_task
+    from trainables.models import make_model
+
+    finished.run("export", "tiny", "--out", "weights")
+    exported = read_export(finished.root / "weights" / "tce-uniform-0.4.yaml")
+    trial = exported["trial"]
+    data = load_task(trial["dataset"], trial["split"], trial["noise"], finished.home / ".cache")
+    net = make_model(**trial["model"], image_shape=data.pool.image_shape, num_classes=10, seed=0)
+    weights = load_file(finished.root / "weights" / exported["weights"]["file"])
+    net.load_state_dict({name.removeprefix("network."): tensor for name, tensor in weights.items()})
+    mean, deviation = data.pixel_statistics
+    images = torch.tensor(data.pool.images[data.val_index]) / 255
+    images = (images - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(deviation).view(-1, 1, 1)
+    accuracy = (net.eval()(images.float()).argmax(1).numpy() == data.noisy_labels[data.val_index]).mean()
+    assert accuracy == pytest.approx(exported["exported"]["score"], abs=1e-6)
+
+
+def test_status_list_and_sync_speak_json(finished: Place) -> None:
+    status = finished.json("status", "tiny")
+    assert status["states"] == {"completed": TINY_TRIALS}
+    assert [row["n"] for row in status["comparison"]] == [2, 2, 2, 2]
+    assert finished.json("list")[0]["trials"] == TINY_TRIALS
+    assert finished.json("sync", "tiny")["trials"] == 0
+    assert finished.json("launch", "tiny.yaml", "--dry-run")["missing"] == 0
+
+
+def test_added_families_and_repeats_run_only_the_new_trials(
+    place: Place, runs_per_key: Callable[[Place], list[int]]
+) -> None:
+    place.run("launch", "tiny.yaml", "--set", "search.repeats=1")
+    before = dict(place.rows("select trial_key, attempts from trials"))
+    place.write(TINY.replace("  - ce\n", "  - ce\n  - {family: mcel, space: {epsilon: 0.2}}\n"))
+    place.run("launch", "tiny.yaml")
+    after = dict(place.rows("select trial_key, attempts from trials"))
+    assert len(before) == 6
+    assert len(after) == 16
+    assert set(after.values()) == {1}
+    assert runs_per_key(place) == [1] * (16 + 6)
+
+
+def test_asha_stops_configs_of_a_cell_and_never_repeats_them(place: Place) -> None:
+    place.run(
+        "launch", "tiny.yaml", "--set", "scheduler={name: asha, grace_epochs: 1, reduction: 2}",
+        "--set", "search={name: random, configs: 6, repeats: 2}",
+        "--set", "training.optimizer.lr={loguniform: [1e-5, 0.1]}", "--set", "noise.rate=0",
+    )  # fmt: skip
+    stopped = place.rows("select config_key, repeat, epoch, reason from trials where state = 'stopped_early'")
+    assert stopped
+    assert {repeat for _, repeat, _, _ in stopped} == {0}
+    assert {epoch for _, _, epoch, _ in stopped} <= {1, 2}
+    assert all("val_accuracy_noisy" in reason for _, _, _, reason in stopped)
+    again = place.rows("select count(*) from trials where config_key in "
+                       "(select config_key from trials where state = 'stopped_early') and repeat > 0")  # fmt: skip
+    assert again == [(0,)]
+    assert {row for (row,) in place.mlflow("select value from tags where key = 'reason'")} == {
+        "completed",
+        "stopped_early",
+    }
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(place: Place) -> None:
+    running = place.start("launch", "tiny.yaml", *SLOWER)
+    wait_until(lambda: ended(place) >= 1)
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "the same command goes on" in said
+    interrupted = place.rows("select trial_key, epoch from trials where state = 'interrupted'")
+    assert interrupted
+    place.run("launch", "tiny.yaml", *SLOWER)
+    assert place.rows("select state, count(*) from trials group by 1") == [("completed", TINY_TRIALS)]
+    assert place.rows("select count(*) from reports") == [(TINY_TRIALS * 40,)]
+
+
+def test_a_killed_driver_loses_nothing_and_duplicates_nothing(
+    place: Place, runs_per_key: Callable[[Place], list[int]]
+) -> None:
+    running = place.start("launch", "tiny.yaml", *SLOWER)
+    wait_until(lambda: ended(place) >= 2)
+    family = psutil.Process(running.pid).children(recursive=True)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    running.stdout.close()  # type: ignore[union-attr]
+    running.stderr.close()  # type: ignore[union-attr]
+    reports = set(place.rows("select trial_key, epoch, metrics from reports"))
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not {"raylet", "gcs_server"} & {process.name() for process in alive}
+    status = place.json("status", "tiny")
+    assert status["running"] is None
+    place.run("launch", "tiny.yaml", *SLOWER)
+    assert place.rows("select state, count(*) from trials group by 1") == [("completed", TINY_TRIALS)]
+    assert place.rows("select count(*) from reports") == [(TINY_TRIALS * 40,)]
+    assert reports <= set(place.rows("select trial_key, epoch, metrics from reports"))
+    assert runs_per_key(place) == [1] * (TINY_TRIALS + 4)
+    points = place.mlflow("select count(*), count(distinct run_uuid || '/' || step) from metrics where key = 'lr'")
+    assert points == [(TINY_TRIALS * 40, TINY_TRIALS * 40)]
+
+
+def test_a_killed_worker_is_retried_from_its_checkpoint(place: Place) -> None:
+    longer = ("--set", "training.epochs=400", "--set", "resources.report_interval_s=0.2",
+              "--set", "resources.checkpoint_interval_s=0", "--set", "noise.rate=0", "--set", "search.repeats=1")  # fmt: skip
+    running = place.start("launch", "tiny.yaml", *longer)
+
+    def reported() -> list[tuple[int]]:
+        try:
+            return place.rows("select epoch from trials where state = 'running' and epoch > 20")
+        except Exception:  # the ledger is not there yet
+            return []
+
+    wait_until(lambda: bool(reported()))
+    workers = [p for p in psutil.Process(running.pid).children(recursive=True) if "StudyTrainable" in " ".join(p.cmdline())]
+    assert workers
+    os.kill(workers[0].pid, signal.SIGKILL)
+    said, problems = running.communicate(timeout=200)
+    assert running.returncode == 0, said + problems
+    assert place.rows("select state, count(*) from trials group by 1") == [("completed", 3)]
+    assert place.rows("select count(*) from reports") == [(3 * 400,)]
+    assert len(place.rows("select message from events where kind = 'retried'")) >= 1
+
+
+def test_two_launches_at_once_are_refused_by_name(place: Place) -> None:
+    running = place.start("launch", "tiny.yaml", *SLOWER)
+    wait_until(lambda: (place.home / "tiny" / "writer.lock").exists())
+    refused = place.run("launch", "tiny.yaml", *SLOWER, expect=2)
+    assert str(running.pid) in refused.stderr
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=60)
+    assert running.returncode == 130
+
+
+def test_delete_removes_folder_and_experiment_and_the_name_is_free_again(place: Place) -> None:
+    short = ("--set", "training.epochs=1", "--set", "search.repeats=1", "--set", "noise.rate=0")
+    place.run("launch", "tiny.yaml", *short)
+    place.run("delete", "tiny", "--yes")
+    assert not Path(place.home / "tiny").exists()
+    assert place.json("list") == []
+    place.run("launch", "tiny.yaml", *short)
+    names = place.mlflow("select name, lifecycle_stage from experiments where name like 'tiny%' order by name")
+    assert names[0] == ("tiny", "active")
+    assert names[1][1] == "deleted"
