@@ -1,37 +1,41 @@
 """What Ray Tune itself costs per trial, for two ways of getting a trial to an engine.
 
-``direct``: every trial is a Trainable that trains in its own (reused) actor.
-``host``: thin Trainables that call a method of one shared actor, which holds most of the CPU.
+    python -m benchmarks.tune_overhead --concurrent 2 4 8
+    TUNE_MAX_PENDING_TRIALS_PG=2 python -m benchmarks.tune_overhead --design direct --concurrent 2
 
-The trials are empty: they report a few times and end, so all of the time is overhead. Ray is
-started afresh for every measurement and its start is timed apart from ``Tuner.fit()``.
-Tune's and Ray's settings are read from the environment, so they can be varied from outside:
+    direct   every trial is a Trainable that would train in its own, reused actor
+    host     thin Trainables that call a method of one shared actor, which holds most of the CPU
 
-    TUNE_MAX_PENDING_TRIALS_PG=8 python benchmarks/tune_overhead.py --concurrent 2 4 8
+The trials are empty: they report `--reports` times, each after sleeping `--seconds`, and end, so that apart from the
+sleep all time is overhead. `--concurrent` trials share the two cores. Ray is started afresh for every measurement and
+its start timed apart from `Tuner.fit()`. `worker_processes` counts what Ray started, `actor_processes` those of them
+that reported. `cpu_s` is the CPU time of this process and of all it started during `fit()`; processes that ended
+before their first report are missed. Settings of Ray and Tune are read from the environment; what is set below is
+only what is not there.
 """
 
 from __future__ import annotations
 
-import os
-
-QUIET = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "disabled",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-}
-os.environ.update(QUIET)
-
 import argparse
-import json
-import platform
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from benchmarks.machine import describe_run, headline, write_json
+
+SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "8",
+}
+os.environ.update({name: value for name, value in SETTINGS.items() if name not in os.environ})  # Ray reads them now
 
 import psutil
 import ray
@@ -40,12 +44,15 @@ from ray._private.worker import global_worker
 from ray.tune.search import Searcher
 
 CPUS = 2
+HOST_CPUS = 1.5  # of which the host actor takes so many and leaves the rest to the thin trials
+
+Row = dict[str, Any]
 
 
 class Queue(Searcher):
-    """Hands out configs; waits (None) while ``hold`` trials are unfinished, as an adaptive search does."""
+    """Hands out configs; waits while `hold` trials are unfinished, as an adaptive search does."""
 
-    def __init__(self, configs: Iterable[dict[str, Any]], hold: int | None = None) -> None:
+    def __init__(self, configs: Iterable[dict[str, Any]], hold: int | None) -> None:
         super().__init__(metric="value", mode="min")
         self.waiting, self.live, self.hold = list(configs), set[str](), hold
 
@@ -55,34 +62,34 @@ class Queue(Searcher):
         if self.hold is not None and len(self.live) >= self.hold:
             return None
         self.live.add(trial_id)
-        return self.waiting.pop(0)
+        return self.waiting.pop()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self.live.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: a study is resumed from its ledger, never from Tune's snapshot."""
+        pass  # nothing is ever restored
 
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError
 
 
 class Direct(tune.Trainable):
-    """Trains here: the actor is kept and given the next config."""
+    """Would train here: the actor is kept and given the next config."""
 
     def setup(self, config: dict[str, Any]) -> None:
         if config["torch"]:
-            import torch  # noqa: F401
+            import torch  # noqa: F401  (what a worker with an engine pays)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.reports, self.seconds = new_config["reports"], new_config["seconds"]
         return True
 
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Row:
         time.sleep(self.seconds)
-        last = self.iteration + 1 >= self.reports
-        return {"value": 1.0, "cpu": time.process_time(), "done": last}
+        used = {os.getpid(): time.process_time()}
+        return {"value": 1.0, "cpu": used, "done": self.iteration + 1 >= self.reports}
 
 
 @ray.remote
@@ -93,8 +100,8 @@ class Host:
         if torch:
             import torch as _  # noqa: F401
 
-    def report(self) -> tuple[int, float]:
-        return os.getpid(), time.process_time()
+    def report(self) -> dict[int, float]:
+        return {os.getpid(): time.process_time()}
 
 
 class Thin(Direct):
@@ -104,59 +111,53 @@ class Thin(Direct):
         self.host = ray.get_actor("host")
         self.reset_config(config)
 
-    def step(self) -> dict[str, Any]:
-        pid, cpu = ray.get(self.host.report.remote())
-        return super().step() | {"host_pid": pid, "host_cpu": cpu}
+    def step(self) -> Row:
+        theirs = ray.get(self.host.report.remote())
+        mine = super().step()
+        return {**mine, "cpu": mine["cpu"] | theirs}
 
 
 class Watch(tune.Callback):
-    """Notes the first report and the CPU time each worker process says it has used."""
+    """Notes when the first report came, who reported, and the CPU time that each worker says it has used."""
 
     def __init__(self) -> None:
         self.first: float | None = None
+        self.actors: set[int] = set()
         self.cpu: dict[int, float] = {}
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Row, **info: Any) -> None:
         self.first = self.first or time.perf_counter()
-        self.cpu[result["pid"]] = result["cpu"]
-        if "host_pid" in result:
-            self.cpu[result["host_pid"]] = result["host_cpu"]
+        self.actors |= set(result["cpu"])
+        self.cpu |= result["cpu"]
 
 
 def tree_cpu() -> dict[int, float]:
-    """CPU seconds of this process and everything it started that still lives (actors that ended unheard are missed)."""
-    me, used = psutil.Process(), {}
+    """CPU seconds by process, of this one and of everything it started that still lives."""
+    used, me = {}, psutil.Process()
     for process in [me, *me.children(recursive=True)]:
         try:
             times = process.cpu_times()
-        except psutil.Error:
+        except psutil.Error:  # it ended meanwhile
             continue
         used[process.pid] = times.user + times.system
     return used
 
 
-def measure(design: str, concurrent: int, args: argparse.Namespace) -> dict[str, Any]:
-    """One fresh Ray, one ``fit()``."""
+def measure(design: str, concurrent: int, args: argparse.Namespace) -> Row:
+    """One fresh Ray, one `fit()`."""
     begun = time.perf_counter()
-    ray.init(
-        address="local",
-        num_cpus=CPUS,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-    )
+    ray.init(address="local", num_cpus=CPUS, include_dashboard=False, log_to_driver=False, logging_level="error")
     config = {"torch": args.torch, "reports": args.reports, "seconds": args.seconds}
-    searcher = Queue((config for _ in range(args.trials)), args.hold)
-    watch = Watch()
-    share = CPUS / concurrent if design == "direct" else 0.5 / concurrent
-    before, fit_begun = tree_cpu(), time.perf_counter()
-    if design == "host":  # starts while fit() does; the thin trials share the half CPU left over
-        options = {"name": "host", "num_cpus": CPUS - 0.5, "max_concurrency": concurrent}
-        host = Host.options(**options).remote(args.torch)  # noqa: F841 (the handle keeps it alive)
-    with tempfile.TemporaryDirectory(prefix="tune_overhead_") as folder:
+    trainable, cpus = (Direct, CPUS) if design == "direct" else (Thin, CPUS - HOST_CPUS)
+    watch, before, fit_begun = Watch(), tree_cpu(), time.perf_counter()
+    if design == "host":  # it starts while fit() does, and lives as long as this handle
+        host = Host.options(name="host", num_cpus=HOST_CPUS, max_concurrency=concurrent).remote(args.torch)  # noqa: F841
+    with tempfile.TemporaryDirectory(prefix="tune-overhead-") as folder:
         results = tune.Tuner(
-            tune.with_resources(Direct if design == "direct" else Thin, {"cpu": share}),
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+            tune.with_resources(trainable, {"cpu": cpus / concurrent}),
+            tune_config=tune.TuneConfig(
+                search_alg=Queue([config] * args.trials, args.hold), num_samples=-1, reuse_actors=True
+            ),
             run_config=tune.RunConfig(
                 storage_path=folder,
                 verbose=0,
@@ -169,7 +170,6 @@ def measure(design: str, concurrent: int, args: argparse.Namespace) -> dict[str,
         raise SystemExit(f"{design}: {len(results)} of {args.trials} trials, errors: {results.errors}")
     logs = Path(global_worker.node.get_session_dir_path(), "logs")
     ray.shutdown()
-    spent = watch.cpu | after
     return {
         "design": design,
         "concurrent": concurrent,
@@ -178,19 +178,24 @@ def measure(design: str, concurrent: int, args: argparse.Namespace) -> dict[str,
         "per_trial_s": (fit_ended - fit_begun) / args.trials,
         "first_report_s": watch.first - fit_begun,
         "after_first_per_trial_s": (fit_ended - watch.first) / args.trials,
-        "actor_processes": len(watch.cpu),
+        "actor_processes": len(watch.actors),
         "worker_processes": len(list(logs.glob("worker-*.err"))),
-        "cpu_s": sum(seconds - before.get(pid, 0.0) for pid, seconds in spent.items()),
+        "cpu_s": sum(seconds - before.get(pid, 0.0) for pid, seconds in (watch.cpu | after).items()),
     }
 
 
-def hardware() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {"cpus": os.cpu_count(), "model": names[0] if names else platform.processor()}
+def print_medians(rows: list[Row]) -> None:
+    """One line per design and concurrency."""
+    first, second, *names = rows[0]
+    print(f"{first:>10} {second:>10}", *(f"{name:>{max(10, len(name))}}" for name in names))
+    for key in dict.fromkeys((row[first], row[second]) for row in rows):
+        same = [row for row in rows if (row[first], row[second]) == key]
+        medians = (f"{statistics.median(row[n] for row in same):>{max(10, len(n))}.3f}" for n in names)
+        print(f"{key[0]:>10} {key[1]:>10}", *medians)
 
 
 def main() -> None:
+    """Measure every design at every concurrency."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--design", nargs="+", choices=["direct", "host"], default=["direct", "host"])
     parser.add_argument("--concurrent", nargs="+", type=int, default=[2, 4, 8])
@@ -198,30 +203,21 @@ def main() -> None:
     parser.add_argument("--reports", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--hold", type=int, help="the searcher waits while this many trials are unfinished")
-    parser.add_argument(
-        "--seconds", type=float, default=0.0, help="sleep before each report, so that every actor gets work"
-    )
+    parser.add_argument("--seconds", type=float, default=0.0, help="sleep before each report; with it all actors work")
     parser.add_argument("--torch", action="store_true", help="import torch where the engine would live")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="write raw results here")
     args = parser.parse_args()
 
-    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "8")
-    rows = []
-    for design in args.design:
-        for concurrent in args.concurrent:
-            rows += [measure(design, concurrent, args) for _ in range(args.repeats)]
-    names = [name for name in rows[0] if name not in ("design", "concurrent")]
-    print(" ".join(f"{name:>{max(10, len(name))}}" for name in rows[0]))
-    for key in dict.fromkeys((row["design"], row["concurrent"]) for row in rows):
-        same = [row for row in rows if (row["design"], row["concurrent"]) == key]
-        medians = [f"{statistics.median(row[n] for row in same):>{max(10, len(n))}.3f}" for n in names]
-        print(f"{key[0]:>10} {key[1]:>10}", *medians)
-    if args.json:
-        settings = {k: v for k, v in os.environ.items() if k.startswith(("TUNE_", "RAY_"))}
-        about = {"hardware": hardware(), "ray": ray.__version__, "n": args.trials, "repeats": args.repeats}
-        options = {k: v for k, v in vars(args).items() if k != "json"}
-        document = about | {"options": options, "settings": settings, "rows": rows}
-        args.json.write_text(json.dumps(document, indent=2) + "\n")
+    facts = describe_run()
+    print(
+        f"{headline(facts)}\n{args.trials} empty trials of {args.reports} reports, {args.repeats} time(s)", flush=True
+    )
+    conditions = [(design, concurrent) for design in args.design for concurrent in args.concurrent]
+    rows = [measure(*condition, args) for _ in range(args.repeats) for condition in conditions]
+    print_medians(rows)
+    options = {name: value for name, value in vars(args).items() if name != "json"}
+    settings = {name: value for name, value in os.environ.items() if name.startswith(("TUNE_", "RAY_"))}
+    write_json(args.json, {**facts, "options": options, "settings": settings, "rows": rows})
 
 
 if __name__ == "__main__":

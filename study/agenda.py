@@ -17,6 +17,7 @@ from study.ledger import Ledger, TrialRecord
 from study.plan import Cell, Config, Plan
 from study.search import Proposer
 from study.spaces import Distribution
+from study.spec import StudySpec
 
 SCREENING = 0  # the repeat on which configs are screened
 
@@ -55,13 +56,17 @@ class Agenda:
     def __init__(self, plan: Plan, ledger: Ledger) -> None:
         self.plan, self.ledger = plan, ledger
         self.repeats = plan.spec.search.repeats
-        self.scheduler = json.dumps(plan.spec.scheduler.model_dump(), sort_keys=True)
+        self.scheduler = scheduler_text(plan.spec)
         self.known: dict[str, TrialRecord] = ledger.trials()
         self.running: dict[str, Todo] = {}
         self.ended: dict[str, str] = {}
         self._ahead: deque[Todo] = deque()
         self._sharing: dict[str, list[tuple[CellAgenda, Config]]] = {}
         self.cells = [CellAgenda(cell, cell.proposer()) for cell in plan.cells]
+        for cell_key, _, _, params in ledger.configs(all_scopes=True):
+            for agenda in self.cells:
+                if agenda.cell.key == cell_key:
+                    agenda.proposer.recall(params)
         self._turns: deque[Iterator[Todo]] = deque(self._screening(agenda) for agenda in self.cells)
         ledger.record_cells((cell.key, cell_facts(cell)) for cell in plan.cells)
         self._foresee()
@@ -93,6 +98,10 @@ class Agenda:
             mine = (self._agenda_of(todo.cell), todo.config)
             for agenda, config in [mine, *self._sharing.pop(key, [])]:
                 self._screened(agenda, config, state, score)
+
+    def configs(self, cell: Cell) -> list[Config]:
+        """The configs of a cell that are known so far."""
+        return self._agenda_of(cell).configs
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -163,6 +172,11 @@ class Agenda:
         if state == states.STOPPED_EARLY:
             return self.known[key].stopped_under != self.scheduler
         return state not in (states.COMPLETED, states.DIVERGED)
+
+
+def scheduler_text(spec: StudySpec) -> str:
+    """The scheduler as it is noted with the trials that it stopped."""
+    return json.dumps(spec.scheduler.model_dump(), sort_keys=True)
 
 
 def cell_facts(cell: Cell) -> dict[str, Any]:

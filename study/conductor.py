@@ -9,12 +9,12 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from study import ledger as states
-from study.agenda import Agenda, Todo
+from study.agenda import SCREENING, Agenda, Todo
 from study.ledger import Ledger
-from study.plan import Plan
+from study.plan import Cell, Plan
 from study.schedule import Pruner, make_pruner
 
 log = logging.getLogger(__name__)
@@ -23,24 +23,41 @@ log = logging.getLogger(__name__)
 HOPELESS = 3  # a launch whose first trials all fail this often is given up
 
 
+class Stop(Protocol):
+    """True once the user wants the launch to end."""
+
+    def __bool__(self) -> bool: ...
+
+
+NEVER: Stop = False
+
+
 class Conductor:
     """Runs a plan against a ledger. Every result is on disk before anything is decided upon it."""
 
-    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, stop: Stop = NEVER) -> None:
         spec = plan.spec
-        self.plan, self.ledger = plan, ledger
+        self.plan, self.ledger, self._stop = plan, ledger, stop
         self.monitor, self.sign = spec.select.monitor, 1 if spec.select.mode == "max" else -1
         interrupted = ledger.interrupt_running("the launch ended without a word")
         if interrupted:
             ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
         self.agenda = Agenda(plan, ledger)
         self.pruners: dict[str, Pruner] = {cell.key: make_pruner(spec, plan.num_configs(cell)) for cell in plan.cells}
-        self._fill_rungs()
-        self.stopping = False  # no further trial is handed out
+        self._told: set[tuple[str, str]] = set()
+        for cell in plan.cells:
+            self._fill_rungs(cell)
+        self.interrupted = False
         self.hopeless: str | None = None  # why the launch was given up
         self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended
         self.epochs = 0
         self._next: Todo | None = self.agenda.next()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no further trial is handed out, because the user wants that or because all of them fail."""
+        self.interrupted = self.interrupted or bool(self._stop)
+        return self.interrupted or self.hopeless is not None
 
     @property
     def running(self) -> dict[str, Todo]:
@@ -98,7 +115,6 @@ class Conductor:
             self._end(key, states.FAILED, None, reason)
         if self.counts[states.FAILED] >= HOPELESS and self.counts.total() == self.counts[states.FAILED]:
             self.hopeless = reason
-            self.stopping = True
 
     def retried(self, key: str, reason: str) -> None:
         """A trial broke and is tried again from its last checkpoint."""
@@ -109,6 +125,7 @@ class Conductor:
         if not todo.screening or epoch not in pruner.decisions():
             return True
         score = self.sign * result["score"]
+        self._fill_rungs(todo.cell)  # where configs depend on results, some of earlier launches appear only now
         if pruner.goes_on(todo.key, epoch, score):
             return True
         reason = f"{self.monitor} {result['score']:.4f} at epoch {epoch} is not among the best of its cell"
@@ -125,13 +142,15 @@ class Conductor:
         score = self.ledger.report(key, result["best_epoch"]).get(self.monitor)
         return score if score is not None and math.isfinite(score) else None
 
-    def _fill_rungs(self) -> None:
-        """Tell the pruners what the trials of earlier launches had at their decision epochs."""
-        for agenda in self.agenda.cells:
-            pruner = self.pruners[agenda.cell.key]
-            for config in agenda.configs:
-                key = config.trial_key(0)
-                for epoch in pruner.decisions() if key in self.agenda.known else []:
-                    score = self.ledger.report(key, epoch).get(self.monitor)
-                    if score is not None:
-                        pruner.goes_on(key, epoch, self.sign * score)
+    def _fill_rungs(self, cell: Cell) -> None:
+        """Tell a cell's pruner what the trials of earlier launches had at their decision epochs."""
+        pruner, known = self.pruners[cell.key], self.agenda.known
+        for config in self.agenda.configs(cell):
+            key = config.trial_key(SCREENING)
+            if key not in known or (cell.key, key) in self._told:
+                continue
+            self._told.add((cell.key, key))
+            for epoch in pruner.decisions():
+                score = self.ledger.report(key, epoch).get(self.monitor) if epoch <= known[key].epoch else None
+                if score is not None:
+                    pruner.goes_on(key, epoch, self.sign * score)

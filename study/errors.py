@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class StudyError(Exception):
     """A mistake that its reader can mend: one line with the value, the rule and the next step. Exit code 2."""
+
+    def __init__(self, message: str) -> None:
+        """`message` may quote what its reader wrote: line breaks and other unprintable characters are escaped."""
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -40,6 +41,9 @@ RAY_ENVIRONMENT = {
 }
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 class Progress(Protocol):
     """Shows a launch to its user."""
 
@@ -65,6 +69,39 @@ class Outcome:
     tracking_problem: str | None
 
 
+class StopRequest:
+    """Whether the user wants the launch to end, shared with the workers through a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __bool__(self) -> bool:
+        return self.file.exists()
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """The first SIGINT or SIGTERM asks for the end, the second is not waited for."""
+        self.file.unlink(missing_ok=True)
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self.file.unlink(missing_ok=True)
+
+    def listen(self) -> None:
+        """Take the signals, again where a library took them meanwhile."""
+        for number in SIGNALS:
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self:
+            raise KeyboardInterrupt
+        self.file.touch()
+
+
 def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
@@ -82,21 +119,20 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
             tasks_before = {facts["task"] for _, facts in ledger.cells()}
         check_extends(spec, before, {cell.task.title for cell in plan.cells}, tasks_before)
     paths.root.mkdir(exist_ok=True)
-    with WriterLock(paths.lock, "study launch"), Ledger(paths.ledger, write=True) as ledger:
-        paths.stop.unlink(missing_ok=True)
+    stop = StopRequest(paths.stop)
+    with WriterLock(paths.lock, "study launch"), stop.on_signals(), Ledger(paths.ledger, write=True) as ledger:
         paths.study_file.write_text(document.text, encoding="utf-8")
         ledger.record_spec(spec.model_dump(mode="json"), describe_environment())
-        conductor = Conductor(plan, ledger)
+        conductor = Conductor(plan, ledger, stop)
         tracker = make_tracker(spec, home, ledger)
         try:
             if not conductor.idle:
-                _run(spec, conductor, home, paths, progress, tracker.wake)
+                _run(spec, conductor, home, paths, progress, tracker.wake, stop)
             progress.stage("bringing MLflow up to date")
         finally:
             problem = tracker.close()
             progress.close()
-    interrupted = conductor.stopping and not conductor.hopeless
-    return Outcome(paths, dict(conductor.counts), interrupted, conductor.hopeless, tracker.uri, problem)
+    return Outcome(paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem)
 
 
 def previous_spec(paths: StudyPaths) -> dict[str, Any] | None:
@@ -114,6 +150,7 @@ def _run(
     paths: StudyPaths,
     progress: Progress,
     wake: Callable[[], None],
+    stop: StopRequest,
 ) -> None:
     progress.stage("starting Ray")
     os.environ.update(RAY_ENVIRONMENT)
@@ -126,12 +163,13 @@ def _run(
     from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
     from trainables.base import StudyTrainable
 
-    with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch, _stop_on_signals(conductor, paths):
+    with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         ray.init(
             address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
             configure_logging=False, logging_level=logging.ERROR,
         )  # fmt: skip
         try:
+            stop.listen()  # Ray's start takes SIGTERM
             progress.watch(conductor)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
@@ -164,21 +202,3 @@ def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, key: str) -> di
         "threads": max(1, int(spec.resources.cpus)),
         "device": "cuda" if spec.resources.gpus else "cpu",
     }
-
-
-@contextmanager
-def _stop_on_signals(conductor: Conductor, paths: StudyPaths) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        if conductor.stopping:
-            signal.signal(number, signal.SIG_DFL)
-            raise KeyboardInterrupt
-        conductor.stopping = True
-        paths.stop.touch()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        paths.stop.unlink(missing_ok=True)

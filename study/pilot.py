@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from study import ledger as states
-from study.agenda import SCREENING
+from study.agenda import SCREENING, scheduler_text
 from study.environment import usable_cpus
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
@@ -40,9 +40,7 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     if path.is_file():
         with Ledger(path) as ledger:
             records = ledger.trials()
-    missing = sum(
-        _missing(config, spec.search.repeats, records) for cell in plan.cells for config in plan.configs(cell)
-    )
+    missing = sum(_missing(config, spec, records) for cell in plan.cells for config in plan.configs(cell))
     missing += sum(plan.num_configs(cell) * spec.search.repeats for cell in plan.cells if not plan.configs(cell))
     timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
     if timed:
@@ -64,13 +62,14 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     return Forecast(cells, plan.num_trials, missing, slots, pace, seconds, basis)
 
 
-def _missing(config: Config, repeats: int, records: dict[str, TrialRecord]) -> int:
+def _missing(config: Config, spec: StudySpec, records: dict[str, TrialRecord]) -> int:
     """How many trials of a config are still to run, at the most."""
-    states_of = [
-        records[key].state if (key := config.trial_key(repeat)) in records else states.WAITING
-        for repeat in range(repeats)
-    ]
-    if states_of[SCREENING] in (states.STOPPED_EARLY, states.DIVERGED):
+    known = [records.get(config.trial_key(repeat)) for repeat in range(spec.search.repeats)]
+    states_of = [record.state if record else states.WAITING for record in known]
+    screened = known[SCREENING]
+    if screened and screened.state == states.DIVERGED:
+        return 0
+    if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under == scheduler_text(spec):
         return 0
     return sum(state not in (states.COMPLETED, states.DIVERGED) for state in states_of)
 

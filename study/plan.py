@@ -16,7 +16,7 @@ from typing import Any
 
 from study.errors import StudyError
 from study.search import Params, Proposer, make_proposer
-from study.spaces import Distribution
+from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
 from trainables.data.datasets import load_pool
 from trainables.losses.families import get_family
@@ -92,7 +92,7 @@ class Config:
             "split": {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")},
             "noise": noise,
             "model": task.model.model_dump(),
-            "loss": {"family": family, **get_family(family).complete(loss)},
+            "loss": {"family": family, **_reals(family, loss)},
             "training": resolve_training(spec.training, self.params),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
@@ -188,6 +188,12 @@ def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
         return TrainingSpec.model_validate(values).model_dump()
     except ValueError as problem:
         raise StudyError(f"config {json.dumps(params)} does not make a valid training: {problem}") from None
+
+
+def _reals(family: str, loss: Params) -> dict[str, Any]:
+    """The loss's hyperparameters, completed; 1 where a real number is asked for is 1.0, and the same trial."""
+    known, values = get_family(family).hyperparameters, get_family(family).complete(loss)
+    return {key: as_real(value) if isinstance(known[key].default, float) else value for key, value in values.items()}
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

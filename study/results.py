@@ -53,7 +53,9 @@ class CellResult:
 
 def cell_results(ledger: Ledger) -> list[CellResult]:
     """Every cell in scope, in the study file's order."""
-    spec = ledger.spec() or {}
+    spec = ledger.spec()
+    if spec is None:  # a launch that died before its first trial
+        return []
     select, repeats = spec["select"], spec["search"]["repeats"]
     by_config: dict[str, list[TrialRecord]] = {}
     for trial in ledger.trials().values():

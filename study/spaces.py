@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -27,11 +27,11 @@ class Distribution:
         """Whether its points can be listed."""
         return self.kind in ("grid", "integer")
 
-    def points(self) -> list[Any]:
+    def points(self) -> Sequence[Any]:
         """Every point of a finite distribution, in order."""
         if self.kind == "integer":
-            return list(range(self.values[0], self.values[1] + 1))
-        return list(self.values)
+            return range(self.values[0], self.values[1] + 1)
+        return self.values
 
     def as_file(self) -> dict[str, list[Any]]:
         """As it is written in a study file."""
@@ -59,7 +59,7 @@ def parse_searchable(raw: Any) -> Any:
 def _check_grid(values: list[Any]) -> None:
     if not values:
         raise ValueError("the grid has no points; give at least one, as in {grid: [0.1, 0.2]}")
-    if len({json.dumps(value) for value in values}) < len(values):
+    if len({json.dumps(as_real(value)) for value in values}) < len(values):
         raise ValueError(f"grid {json.dumps(values)} names a point twice")
     for value in values:
         if not isinstance(value, str | int | float | bool):
@@ -76,6 +76,11 @@ def _check_interval(kind: str, values: list[Any]) -> None:
         raise ValueError(f"{kind}: [{low:g}, {high:g}] is empty; the first number must be below the second")
     if kind == "loguniform" and low <= 0:
         raise ValueError(f"loguniform: [{low:g}, {high:g}] reaches down to {low:g}; it must lie above 0")
+
+
+def as_real(value: Any) -> Any:
+    """A whole number as a real one, so that 1 and 1.0 are the same setting; anything else as it is."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def check_searchable(value: Any, check: Callable[[Any], None]) -> None:

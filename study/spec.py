@@ -19,8 +19,8 @@ from pydantic import (
 )
 
 from search_spaces import get_space
-from study.spaces import Distribution, Searchable, check_searchable, parse_searchable
-from study.strict import OneOrMany, Strict, named, without_repeats
+from study.spaces import Distribution, Searchable, as_real, check_searchable, parse_searchable
+from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
 from trainables.data.datasets import check_dataset_name
 from trainables.losses.families import Real, get_family
 from trainables.models import check_model
@@ -92,10 +92,13 @@ class FamilySpec(Strict):
     def _check_space(self) -> FamilySpec:
         family = get_family(self.family)
         for key, value in self.space.items():
-            if key.startswith("training."):
-                _check_training_key(key, value)
-            else:
-                check_searchable(value, partial(family.check, key))
+            try:
+                if key.startswith("training."):
+                    _check_training_key(key, value)
+                else:
+                    check_searchable(value, partial(family.check, key))
+            except ValueError as problem:
+                raise PlacedError(("space", key), str(problem)) from None
         return self
 
     @property
@@ -119,13 +122,13 @@ class OptimizerSpec(Strict):
     @classmethod
     def _positive(cls, value: Any) -> Any:
         check_searchable(value, partial(LR.check, "lr"))
-        return value
+        return as_real(value)
 
     @field_validator("weight_decay")
     @classmethod
     def _not_negative(cls, value: Any) -> Any:
         check_searchable(value, partial(DECAY.check, "weight_decay"))
-        return value
+        return as_real(value)
 
 
 class SGDSpec(OptimizerSpec):
@@ -278,28 +281,30 @@ class StudySpec(Strict):
         without_repeats("data set", [dataset.name for dataset in self.dataset])
         without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
         if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > self.training.epochs:
-            raise ValueError(
+            raise PlacedError(
+                ("scheduler", "grace_epochs"),
                 f"scheduler.grace_epochs = {self.scheduler.grace_epochs} is more than "
-                f"training.epochs = {self.training.epochs}: no trial would be stopped early"
+                f"training.epochs = {self.training.epochs}: no trial would be stopped early",
             )
         if self.search.name == "grid":
-            for where, value in self._searched():
+            for path, value in self._searched():
                 if isinstance(value, Distribution) and not value.finite:
-                    raise ValueError(
-                        f"{where} is {value.kind}, which a grid search cannot list; "
-                        "give it a grid of points, or search by random"
+                    raise PlacedError(
+                        path,
+                        f"{path[-1]} is {value.kind}, which a grid search cannot list; "
+                        "give it a grid of points, or search by random",
                     )
         return self
 
-    def _searched(self) -> list[tuple[str, Any]]:
+    def _searched(self) -> list[tuple[tuple[str | int, ...], Any]]:
         optimizer = self.training.optimizer
-        shared = [
-            ("training.optimizer.lr", optimizer.lr),
-            ("training.optimizer.weight_decay", optimizer.weight_decay),
+        shared: list[tuple[tuple[str | int, ...], Any]] = [
+            (("training", "optimizer", "lr"), optimizer.lr),
+            (("training", "optimizer", "weight_decay"), optimizer.weight_decay),
         ]
         return shared + [
-            (f"families.{family.name}.{key}", value)
-            for family in self.families
+            (("families", index, "space", key), value)
+            for index, family in enumerate(self.families)
             for key, value in family.full_space().items()
         ]
 

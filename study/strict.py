@@ -24,7 +24,7 @@ class Strict(BaseModel):
         if isinstance(values, dict) and cls.model_config.get("extra") == "forbid":
             for key in values:
                 if key not in cls.model_fields:
-                    raise UnknownKeyError(key, unknown_name("key", key, cls.model_fields, "keys"))
+                    raise PlacedError((key,), unknown_name("key", key, cls.model_fields, "keys"))
         return values
 
     @classmethod
@@ -35,12 +35,12 @@ class Strict(BaseModel):
         return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(schema)]}
 
 
-class UnknownKeyError(ValueError):
-    """A key that a model does not have."""
+class PlacedError(ValueError):
+    """Something wrong below the model that found it: `path` leads there from the model."""
 
-    def __init__(self, key: str, message: str) -> None:
+    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
         super().__init__(message)
-        self.key = key
+        self.path = path
 
 
 class OneOrMany:

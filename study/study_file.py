@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from study.errors import StudyError
 from study.spec import StudySpec
-from study.strict import UnknownKeyError
+from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
 from trainables.names import unknown_name
 
@@ -29,14 +29,21 @@ def parse_spec(document: Document) -> StudySpec:
         return StudySpec.model_validate(document.values)
     except ValidationError as problem:
         errors = problem.errors()
-        first = min(errors, key=lambda error: _rank(error["loc"], document))
+        first = min(errors, key=lambda error: _rank(_location(error, document), document))
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise StudyError(_sentence(first, document) + more) from None
 
 
 def _rank(location: tuple[str | int, ...], document: Document) -> int:
-    place = document.place(_in_file(location, document)).rpartition(":")[2]
+    place = document.place(location).rpartition(":")[2]
     return int(place) if place.isdigit() else 0
+
+
+def _location(error: Any, document: Document) -> tuple[str | int, ...]:
+    """Where the file says what the error is about."""
+    location = _in_file(error["loc"], document)
+    cause = error.get("ctx", {}).get("error")
+    return (*location, *cause.path) if isinstance(cause, PlacedError) else location
 
 
 def _in_file(location: tuple[str | int, ...], document: Document) -> tuple[str | int, ...]:
@@ -56,10 +63,8 @@ def _in_file(location: tuple[str | int, ...], document: Document) -> tuple[str |
 
 
 def _sentence(error: Any, document: Document) -> str:
-    location = _in_file(error["loc"], document)
+    location = _location(error, document)
     cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, UnknownKeyError):
-        location = (*location, cause.key)
     where = ".".join(str(part) for part in location)
     place = document.place(location)
     if isinstance(cause, ValueError):
@@ -72,5 +77,5 @@ def _sentence(error: Any, document: Document) -> str:
     if error["type"] == "union_tag_invalid":
         tags = error["ctx"]["expected_tags"].replace("'", "").split(", ")
         return f"{place}: {where}: " + unknown_name(where.rpartition(".")[2], error["ctx"]["tag"], tags, "known")
-    rule = error["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{place}: {where} = {json.dumps(error['input'], default=str)[:80]}: it {rule}"
+    rule = error["msg"].partition(" should ")[2] or error["msg"]
+    return f"{place}: {where} = {json.dumps(error['input'], default=str)[:80]}: it should {rule}"

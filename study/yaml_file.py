@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from study.errors import StudyError
 
 Location = tuple[str | int, ...]
+
+MAX_DEPTH, MAX_VALUES = 32, 100_000  # what a study file may hold; aliases that unfold without end are refused
+MAX_INTEGER = 2**63 - 1
+# ruamel.yaml lets what its constructors stumble over pass: `!!int ""` is an IndexError, `!!bool x` a KeyError
+UNREADABLE = (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass
@@ -33,6 +39,9 @@ class Document:
                 return f"--set {self.overridden[location[:length]]}"
             if location[:length] in self.lines:
                 return f"{self.source}:{self.lines[location[:length]]}"
+            for made, assignment in self.overridden.items():  # a mapping that an override had to make on its way
+                if length and made[:length] == location[:length]:
+                    return f"--set {assignment}"
         return self.source
 
 
@@ -56,8 +65,9 @@ def parse_document(text: str, source: str) -> Document:
         mark = problem.problem_mark or problem.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise StudyError(f"{source}{line}: not YAML: {problem.problem or problem.context}") from None
-    except (YAMLError, ValueError, RecursionError) as problem:
-        raise StudyError(f"{source}: not YAML: {str(problem).splitlines()[0]}") from None
+    except UNREADABLE as problem:
+        said = (str(problem).splitlines() or [type(problem).__name__])[0]
+        raise StudyError(f"{source}: not YAML: {said}") from None
     if not isinstance(values, dict):
         kind = "empty" if values is None else f"a {type(values).__name__}"
         raise StudyError(f"{source}: the file is {kind}, not a study: it must hold keys such as 'name' and 'families'")
@@ -75,7 +85,7 @@ def override(document: Document, assignments: Sequence[str]) -> None:
             raise StudyError(f"--set {assignment}: not KEY=VALUE, as in --set training.epochs=5")
         try:
             value = _plain(YAML(typ="safe", pure=True).load(text) if text.strip() else None, f"--set {assignment}")
-        except (YAMLError, ValueError, RecursionError):
+        except UNREADABLE:
             raise StudyError(f"--set {assignment}: the value is not YAML; quote it") from None
         location = _assign(document.values, keys, value, assignment)
         document.overridden[location] = assignment
@@ -87,7 +97,7 @@ def _assign(values: dict[str, Any], keys: list[str], value: Any, assignment: str
     for depth, key in enumerate(keys):
         index: str | int = key
         if isinstance(container, list):
-            if not key.isdigit() or int(key) >= len(container):
+            if not key.isdecimal() or int(key) >= len(container):
                 raise StudyError(f"--set {assignment}: '{key}' is no index of a list of {len(container)}")
             index = int(key)
         elif not isinstance(container, dict):
@@ -106,13 +116,21 @@ def _assign(values: dict[str, Any], keys: list[str], value: Any, assignment: str
 
 def _plain(value: Any, source: str) -> Any:
     """Only mappings with text keys, lists, text, numbers, booleans and null."""
+    return _plainly(value, source, 0, itertools.count())
+
+
+def _plainly(value: Any, source: str, depth: int, seen: Iterator[int]) -> Any:
+    if depth > MAX_DEPTH or next(seen) > MAX_VALUES:
+        raise StudyError(f"{source}: more than {MAX_DEPTH} levels or {MAX_VALUES} values: no study is that large")
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise StudyError(f"{source}: key {key!r} is not text; quote it")
-        return {key: _plain(each, source) for key, each in value.items()}
+        return {key: _plainly(each, source, depth + 1, seen) for key, each in value.items()}
     if isinstance(value, list | tuple | set):
-        return [_plain(each, source) for each in value]
+        return [_plainly(each, source, depth + 1, seen) for each in value]
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise StudyError(f"{source}: {str(value)[:20]}... is too large a number; whole numbers end at 2^63")
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise StudyError(f"{source}: {value} ({type(value).__name__}) is neither text nor a number; quote it")
@@ -120,8 +138,6 @@ def _plain(value: Any, source: str) -> Any:
 
 def _collect_lines(node: Node, location: Location, lines: dict[Location, int]) -> None:
     lines.setdefault(location, node.start_mark.line + 1)
-    if len(location) > 32:
-        return
     if isinstance(node, MappingNode):
         for key, value in node.value:
             lines[(*location, key.value)] = key.start_mark.line + 1

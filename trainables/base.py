@@ -53,13 +53,14 @@ class StudyTrainable(tune.Trainable):
             stopping = self.stop_file.exists()
             if session.epoch in decisions or time.monotonic() >= deadline:
                 break
+        checkpoint = None
         overdue = time.monotonic() - self.saved_at >= self.run["checkpoint_interval_s"]
         if session.epoch > self.reported and (stopping or session.done or session.epoch in decisions or overdue):
-            session.save()
+            checkpoint = session.save()
             self.saved_at = time.monotonic()
-        return self._result("interrupted" if stopping and not session.done else None)
+        return self._result("interrupted" if stopping and not session.done else None, checkpoint)
 
-    def _result(self, state: str | None) -> Result:
+    def _result(self, state: str | None, checkpoint: dict[str, Any] | None) -> Result:
         session = self.session
         new = [{"epoch": i + 1, **session.history[i]} for i in range(self.reported, session.epoch)]
         self.reported = session.epoch
@@ -73,6 +74,7 @@ class StudyTrainable(tune.Trainable):
             "state": state or finished,
             "reports": new,
             "facts": session.facts,
+            "checkpoint": checkpoint,
             "warnings": list(session.warnings),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "done": session.done or state is not None,

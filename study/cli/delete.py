@@ -39,13 +39,13 @@ def delete(
             spec = StudySpec.model_validate(ledger.spec())
             tracked = bool(ledger.stores())
         if tracked and not keep_mlflow:
-            from study.tracking.mlflow import delete_experiment
+            from study.tracking.mlflow import delete_experiment, in_a_line
 
             try:
                 removed_experiment = delete_experiment(tracking_uri(spec, home), name)
             except Exception as problem:  # whatever a store can raise
-                said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-                raise StudyError(f"MLflow: {said[:200]}; nothing was deleted; try again, or --keep-mlflow") from None
+                said = in_a_line(problem, tracking_uri(spec, home))
+                raise StudyError(f"MLflow: {said}; nothing was deleted; try again, or --keep-mlflow") from None
         shutil.rmtree(paths.root)
     if as_json:
         print_json({"study": name, "deleted": str(paths.root), "experiment_deleted": removed_experiment})

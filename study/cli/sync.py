@@ -16,7 +16,7 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     from study.paths import Home
     from study.spec import StudySpec
     from study.tracking import tracking_uri
-    from study.tracking.mlflow import MlflowView
+    from study.tracking.mlflow import MlflowView, in_a_line
 
     home = Home.current()
     paths = home.existing(name)
@@ -28,8 +28,8 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
             trials = len(view.behind())
             view.level(hurry=True)
         except Exception as problem:  # whatever a store can raise
-            said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-            raise StudyError(f"MLflow at {view.store}: {said[:300]}; is it running? then sync again") from None
+            said = in_a_line(problem, view.uri)
+            raise StudyError(f"MLflow at {view.store}: {said}; is it running? then sync again") from None
     if as_json:
         print_json({"study": name, "store": view.store, "trials": trials})
     else:

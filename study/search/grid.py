@@ -24,6 +24,9 @@ class GridProposer:
     def ask(self) -> Params | None:
         return next(self._rest, None)
 
+    def recall(self, params: Params) -> None:
+        pass
+
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from typing import Any
@@ -23,16 +24,28 @@ class RandomProposer:
     def __init__(self, space: dict[str, Any], size: int, seed: int) -> None:
         self.size, self._seed, self._asked = size, seed, 0
         self._constants, self._searched = split_space(space)
+        self._drawn: list[Params] = []
 
     def ask(self) -> Params | None:
         if self._asked >= self.size:
             return None
         number, self._asked = self._asked, self._asked + 1
-        drawn = {
-            key: _draw(distribution, random.Random(derive_seed(self._seed, key, number)))
+        drawn = self._draw(number)
+        for again in itertools.count(1):  # `make_proposer` has seen to it that the space holds more configs than asked
+            if drawn not in self._drawn:
+                break
+            drawn = self._draw(number, "again", again)
+        self._drawn.append(drawn)
+        return self._constants | drawn
+
+    def _draw(self, *path: str | int) -> Params:
+        return {
+            key: _draw(distribution, random.Random(derive_seed(self._seed, key, *path)))
             for key, distribution in self._searched.items()
         }
-        return self._constants | drawn
+
+    def recall(self, params: Params) -> None:
+        pass
 
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         pass

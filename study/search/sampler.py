@@ -43,6 +43,20 @@ class SamplerProposer:
             self._study.tell(trial, state=_state("FAIL"))
         return None
 
+    def recall(self, params: Params) -> None:
+        if self.foreseeable or params.keys() != self._constants.keys() | self._distributions.keys():
+            return
+        searched = {key: value for key, value in params.items() if key in self._distributions}
+        if self._constants.items() <= params.items() and all(map(self._holds, searched, searched.values())):
+            self._study.enqueue_trial(searched)
+
+    def _holds(self, key: str, value: Any) -> bool:
+        distribution = self._distributions[key]
+        try:
+            return bool(distribution._contains(distribution.to_internal_repr(value)))
+        except ValueError:  # not one of a grid's points
+            return False
+
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         trial = self._asked.get(_identity(params))
         if trial is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -34,10 +35,11 @@ KEY_TAG = "study.key"
 BATCH = 1000  # metrics in one request, MLflow's limit
 PAUSE_S = 2.0  # between looks at the ledger
 RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
-PATIENCE_S = 15.0  # at the end, without any progress
+PATIENCE_S = 30.0  # at the end, without any progress
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the page then opens on runs and curves
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
@@ -51,6 +53,13 @@ def redacted(uri: str) -> str:
     return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
 
 
+def in_a_line(problem: Exception, uri: str) -> str:
+    """What MLflow said, in a line, without the user name and password of its address."""
+    said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    credentials = urlsplit(uri).netloc.rpartition("@")[0]
+    return (said.replace(credentials, "***") if credentials else said)[:300]
+
+
 class MlflowView:
     """Brings an MLflow store level with a ledger, as often as asked."""
 
@@ -59,12 +68,12 @@ class MlflowView:
         self.store = redacted(uri)
         self.pushed = 0
         self._client: Any = None
-        self._cursors: dict[str, tuple[str, int, str]] = {}
+        self._cursors: dict[str, tuple[str, int, str]] | None = None  # None until the store was asked
         self._running_pushed_at: dict[str, float] = {}
 
     def behind(self) -> list[TrialRecord]:
         """Trials of which the store does not know everything yet, by what was brought over before."""
-        cursors = self._cursors or self.ledger.tracked(self.store)
+        cursors = self.ledger.tracked(self.store) if self._cursors is None else self._cursors
         return [
             trial
             for trial in self.ledger.trials().values()
@@ -104,6 +113,8 @@ class MlflowView:
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
+        if self.uri.startswith("sqlite:///"):
+            _make_sqlite_store(Path(self.uri.removeprefix("sqlite:///")))
         client = mlflow.MlflowClient(tracking_uri=self.uri)
         experiment = client.get_experiment_by_name(self.experiment)
         if experiment is None:
@@ -117,16 +128,16 @@ class MlflowView:
             if experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(self._experiment_id)
         known = self.ledger.tracked(self.store)
-        self._cursors = {}
+        found = {}
         for key, run_id in self._existing_runs(client):
             before = known.get(key)
             # A run that the ledger does not know of was made by a launch that died before it could note it down.
-            self._cursors[key] = before if before and before[0] == run_id else (run_id, 0, "")
-        self._client = client
+            found[key] = before if before and before[0] == run_id else (run_id, 0, "")
+        self._client, self._cursors = client, found
 
     def disconnect(self) -> None:
         """Forget what was found in the store; the next call looks again."""
-        self._client, self._cursors = None, {}
+        self._client, self._cursors = None, None
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -149,18 +160,20 @@ class MlflowView:
     def _configs(self) -> dict[str, tuple[str, int]]:
         return {config: (cell, number) for cell, config, number, _ in self.ledger.configs()}
 
+    def _cursor(self, key: str) -> tuple[str, int, str]:
+        assert self._cursors is not None, "connect comes first"
+        return self._cursors[key]
+
     def _run(self, key: str, name: str, started_at: float, tags: dict[str, str]) -> str:
-        if key not in self._cursors:
+        if self._cursors is None or key not in self._cursors:
             run = self._client.create_run(
-                self._experiment_id,
-                start_time=int(started_at * 1000),
-                run_name=name,
-                tags={KEY_TAG: key, **tags},
+                self._experiment_id, start_time=int(started_at * 1000), run_name=name, tags={KEY_TAG: key, **tags}
             )
             self._note(key, run.info.run_id, 0, "")
-        return self._cursors[key][0]
+        return self._cursor(key)[0]
 
     def _note(self, key: str, run_id: str, epoch: int, state: str) -> None:
+        assert self._cursors is not None, "connect comes first"
         self._cursors[key] = (run_id, epoch, state)
         self.ledger.record_tracked(self.store, [(key, run_id, epoch, state)])
         self.pushed += 1
@@ -183,7 +196,7 @@ class MlflowView:
         }
         started_at = trial.started_at or time.time()
         run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
-        _, epoch, state = self._cursors[trial.key]
+        _, epoch, state = self._cursor(trial.key)
         metrics = [
             Metric(name, value, int(report["time"] * 1000), step)
             for step, report in self.ledger.reports(trial.key, after=epoch)
@@ -225,13 +238,27 @@ class MlflowView:
         scores = [t.best_score for t in trials if t.state == states.COMPLETED and t.best_score is not None]
         best = {"best_score": (max if facts.get("mode", "max") == "max" else min)(scores)} if scores else {}
         now = int(time.time() * 1000)
-        run_id = self._cursors[cell_key][0]
+        run_id = self._cursor(cell_key)[0]
         counted = {"trials_ended": float(len(ended)), **best}
         self._client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in counted.items()])
         if len(ended) == len(trials):
             self._client.set_terminated(run_id, "FINISHED")
         else:
             self._client.update_run(run_id, status="RUNNING")
+
+
+def _make_sqlite_store(path: Path) -> None:
+    """Make a store where there is none, whole or not at all: MLflow cannot open one that died while it was made."""
+    if path.exists():
+        return
+    import mlflow
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        draft = Path(scratch, path.name)
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
+        if not path.exists():
+            os.replace(draft, path)
 
 
 def delete_experiment(uri: str, name: str) -> bool:
@@ -288,8 +315,7 @@ class MlflowTracker:
             self.view.level(hurry=hurry)
             self.problem = None
         except Exception as problem:  # whatever a store can raise: the study goes on, the ledger has it all
-            said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-            self.problem = f"MLflow at {self.view.store} is behind: {said[:200]}"
+            self.problem = f"MLflow at {self.view.store} is behind: {in_a_line(problem, self.view.uri)}"
             log.warning(self.problem)
             self.view.disconnect()
         return self.problem is None

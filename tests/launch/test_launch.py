@@ -194,7 +194,9 @@ def test_a_killed_worker_is_retried_from_its_checkpoint(place: Place) -> None:
             return []
 
     wait_until(lambda: bool(reported()))
-    workers = [p for p in psutil.Process(running.pid).children(recursive=True) if "StudyTrainable" in " ".join(p.cmdline())]
+    workers = [
+        p for p in psutil.Process(running.pid).children(recursive=True) if "StudyTrainable" in " ".join(p.cmdline())
+    ]
     assert workers
     os.kill(workers[0].pid, signal.SIGKILL)
     said, problems = running.communicate(timeout=200)

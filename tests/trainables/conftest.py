@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -15,7 +14,10 @@ from trainables.engine.lanes import Lane, LaneArray
 from trainables.engine.session import make_lane
 from trainables.trial import Trial
 
-SMALL_NETWORKS = {"small_cnn": {"name": "small_cnn", "width": 4, "hidden": 16}, "mlp": {"name": "mlp", "hidden": 24}}
+SMALL_NETWORKS = {
+    "small_cnn": {"name": "small_cnn", "width": 4, "hidden": 16},
+    "mlp": {"name": "mlp", "hidden": 24},
+}
 TrialMaker = Callable[..., Trial]
 
 
@@ -117,15 +119,3 @@ def make_array(digits: TaskData) -> Callable[..., LaneArray]:
 def lane_of(digits: TaskData) -> Callable[..., tuple[Lane, Trial]]:
     """A trial as a lane, with the trial itself, on `digits` or on the same images under other noise."""
     return lambda key, trial, data=digits: (make_lane(key, trial, data), trial)
-
-
-@pytest.fixture(scope="session")
-def random_similarity() -> Callable[[int], np.ndarray]:
-    """A class similarity that is neither uniform nor symmetric, the same at each call."""
-
-    def make(num_classes: int) -> np.ndarray:
-        matrix = np.random.default_rng(num_classes).uniform(0.1, 1, (num_classes, num_classes))
-        np.fill_diagonal(matrix, 0)
-        return matrix / matrix.sum(axis=1, keepdims=True)
-
-    return make

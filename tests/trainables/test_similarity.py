@@ -84,7 +84,9 @@ def test_missing_class_is_refused_by_number() -> None:
         lda_similarity(images, labels, 4)
 
 
-def test_tasks_similarity_is_fitted_on_the_training_part_and_the_labels_training_sees(digits: TaskData) -> None:
+def test_tasks_similarity_is_fitted_on_the_training_part_and_the_labels_training_sees(
+    digits: TaskData,
+) -> None:
     images = np.asarray(digits.pool.images)[digits.train_index]
     fitted = lda_similarity(images, digits.noisy_labels[digits.train_index], 10)
     np.testing.assert_array_equal(digits.similarity("lda"), fitted)

@@ -34,8 +34,11 @@ class Restored:
     warnings: tuple[str, ...] = ()
 
 
-def write_checkpoint(folder: Path, key: str, state: LaneState) -> None:
-    """Put `state` of lane `key` on disk. When this returns it survives a crash of the machine."""
+def write_checkpoint(folder: Path, key: str, state: LaneState) -> dict[str, Any]:
+    """Put `state` of lane `key` on disk. When this returns it survives a crash of the machine.
+
+    Returns epoch, best epoch and, for `last` and `best`, file, hash and size.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     try:
         before = _read_manifest(folder)
@@ -57,6 +60,7 @@ def write_checkpoint(folder: Path, key: str, state: LaneState) -> None:
     for path in folder.glob("*.safetensors"):
         if path.name not in named:
             path.unlink(missing_ok=True)
+    return {name: generation[name] for name in ("epoch", "best_epoch", "last", "best")}
 
 
 def read_checkpoint(folder: Path, key: str) -> Restored | None:

@@ -51,7 +51,7 @@ class LoneNetwork(Networks):
         return logits.unsqueeze(0)
 
     def gradients(self, loss: Tensor) -> Tensor:
-        parts = torch.autograd.grad(loss, self.parameters)
+        parts = torch.autograd.grad(loss, self.parameters, materialize_grads=True)  # zeros where unused, as stacked
         return torch.cat([part.reshape(-1) for part in parts]).unsqueeze(0)
 
     @torch.no_grad()

@@ -83,10 +83,11 @@ class Session:
         metrics["time"] = time.time()
         return metrics
 
-    def save(self) -> None:
-        """Write a checkpoint, where there is a store to write it to."""
-        if self.store is not None:
-            write_checkpoint(self.store, self.key, self.array.save(self.key))
+    def save(self) -> dict[str, Any] | None:
+        """Write a checkpoint, where there is a store to write it to; what `write_checkpoint` says of it."""
+        if self.store is None:
+            return None
+        return write_checkpoint(self.store, self.key, self.array.save(self.key))
 
 
 def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:

@@ -1,0 +1,11 @@
+"""What the platform costs, measured; README.md says which script measures what and how to read it.
+
+    platforms.py      the same trials by a bare loop, by Ray Tune, by Optuna and by `study launch`
+    ways.py           those four ways, each run in a process of its own
+    bare_training.py  the training that the first three share
+    tune_overhead.py  what Ray Tune costs for trials that do nothing
+    ledger_scale.py   the ledger and the commands that read it, at 10,000 trials
+    machine.py        the facts that every raw result carries
+
+May import everything; nothing imports it.
+"""

@@ -1,0 +1,119 @@
+"""MLflow is a view: it may be away, emptied or interrupted, and is brought level afterwards."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.ledger import Ledger
+from tests.launch.conftest import TINY_TRIALS, Place
+
+SHORT = ("--set", "training.epochs=2", "--set", "search.repeats=1")
+SHORT_RUNS = 6 + 4  # trials and cells
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def mlflow_server(port: int, folder: Path) -> Iterator[None]:
+    light = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/server.db",
+         "--artifacts-destination", str(folder), "--port", str(port), "--workers", "1"],
+        env={**os.environ, **light}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_a_study_goes_on_without_mlflow_and_sync_levels_it_later(place: Place, tmp_path: Path) -> None:
+    port = free_port()
+    said = place.run("launch", "tiny.yaml", *SHORT, "--set", f"tracking.uri=http://user:secret@127.0.0.1:{port}").stdout
+    assert "study sync tiny" in said
+    assert "secret" not in said
+    assert place.rows("select state, count(*) from trials group by 1") == [("completed", 6)]
+    assert "is it running" in place.run("sync", "tiny", expect=2).stderr
+    with mlflow_server(port, tmp_path):
+        assert place.json("sync", "tiny")["trials"] == 6
+        assert place.json("sync", "tiny")["trials"] == 0
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "server.db") as store:
+        counts = store.execute("select count(*), count(distinct value) from tags where key = 'study.key'").fetchall()
+        points = store.execute("select count(*) from metrics where key = 'train_loss'").fetchall()
+    store.close()
+    assert counts == [(SHORT_RUNS, SHORT_RUNS)]
+    assert points == [(6 * 2,)]
+
+
+def test_a_deleted_store_is_made_again_by_sync(place: Place, runs_per_key: Callable[[Place], list[int]]) -> None:
+    place.run("launch", "tiny.yaml", *SHORT)
+    (place.home / "mlflow.db").unlink()
+    assert place.json("sync", "tiny")["trials"] == 6
+    assert runs_per_key(place) == [1] * SHORT_RUNS
+
+
+def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(
+    finished: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from study.tracking.mlflow import MlflowView
+
+    path = tmp_path / "ledger.db"
+    shutil.copy(finished.home / "tiny" / "ledger.db", path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+
+    class Crash(Exception):
+        pass
+
+    with Ledger(path, write=True) as ledger:
+        for crash_at in range(1, 6):
+            notes = 0
+            original = Ledger.record_tracked
+
+            def crashing(self: Ledger, store: str, rows: Any, crash_at: int = crash_at) -> None:
+                nonlocal notes
+                notes += 1
+                if notes == crash_at:
+                    raise Crash
+                original(self, store, rows)
+
+            with monkeypatch.context() as patch, pytest.raises(Crash):
+                patch.setattr(Ledger, "record_tracked", crashing)
+                MlflowView(uri, "tiny", ledger, tmp_path / "artifacts").level(hurry=True)
+        view = MlflowView(uri, "tiny", ledger, tmp_path / "artifacts")
+        view.level(hurry=True)
+        assert view.behind() == []
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        per_key = store.execute("select count(*) from tags where key = 'study.key' group by value").fetchall()
+        points = store.execute("select count(*) from metrics where key = 'train_loss'").fetchall()
+    store.close()
+    assert per_key == [(1,)] * (TINY_TRIALS + 4)
+    assert points == [(TINY_TRIALS * 4,)]

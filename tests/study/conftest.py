@@ -1,0 +1,197 @@
+"""What the tests of the platform share: a small study, and a worker that trains nothing and drives a Conductor."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.agenda import Todo
+from study.conductor import Conductor
+from study.ledger import Ledger
+from study.plan import Plan, make_plan
+from study.spec import StudySpec
+from study.study_file import parse_spec
+from study.yaml_file import parse_document
+
+SMALL = """\
+name: small
+seed: 3
+dataset: {name: digits, holdout: 0.2}
+noise: {kind: uniform, rate: [0.0, 0.4]}
+model: {name: mlp, hidden: 8}
+families:
+  - ce
+  - family: tce
+    space:
+      alpha: {grid: [0.5, 1.0, 1.5]}
+training:
+  epochs: 9
+  optimizer:
+    name: sgd
+    lr: 0.05
+search: {name: grid, repeats: 2}
+tracking: {enabled: false}
+"""
+
+ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
+FOUR_TCE = [{"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}]
+
+SpecMaker = Callable[..., StudySpec]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> SpecMaker:
+    """The study SMALL; `training__epochs=5` replaces one value."""
+
+    def make(**changes: Any) -> StudySpec:
+        document = parse_document(SMALL, "small.yaml")
+        for name, value in changes.items():
+            holder: Any = document.values
+            *parents, last = name.split("__")
+            for parent in parents:
+                holder = holder.setdefault(parent, {})
+            holder[last] = copy.deepcopy(value)
+        return parse_spec(document)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def plan_of(make_spec: SpecMaker, cache: Path) -> Callable[..., Plan]:
+    return lambda **changes: make_plan(make_spec(**changes), cache)
+
+
+def by_number(todo: Todo, epoch: int) -> float:
+    """Config 0 is best, 1 is next; accuracy rises with each epoch, and a little with the repeat."""
+    return 0.9 - 0.05 * todo.config.number + 0.001 * epoch + 0.0001 * todo.repeat
+
+
+@dataclass
+class Worker:
+    """Trains nothing: gives results of the shape that `trainables/base.py` gives, and goes on from its checkpoints.
+
+    `mishap` may say that a trial is `diverged`, `failed` or `interrupted` once it has reached an epoch.
+    """
+
+    accuracy: Callable[[Todo, int], float] = by_number
+    mishap: Callable[[Todo, int], str | None] = lambda todo, epoch: None
+    checkpoints: dict[str, int] = field(default_factory=dict)
+
+    def step(self, todo: Todo, reached: int, decisions: list[int]) -> dict[str, Any] | None:
+        """The next result; None where the worker breaks."""
+        epochs = todo.config.trial(todo.repeat)["training"]["epochs"]
+        first, epoch, state = reached + 1, reached, None
+        while state is None and epoch < epochs:
+            epoch += 1
+            state = self.mishap(todo, epoch)
+            if epoch in decisions:
+                break
+        if state == "failed":
+            return None
+        self.checkpoints[todo.key] = epoch
+        reports = [self.report(todo, e) for e in range(first, epoch + 1)]
+        return {
+            "key": todo.key,
+            "epoch": epoch,
+            "best_epoch": max(range(1, epoch + 1), key=lambda e: self.accuracy(todo, e)),
+            "score": self.report(todo, epoch)[todo.cell.spec.select.monitor],
+            "state": state or ("completed" if epoch == epochs else "running"),
+            "reports": reports,
+            "facts": {"noise_digest": f"mask of repeat {todo.repeat}"},
+            "warnings": [],
+        }
+
+    def report(self, todo: Todo, epoch: int) -> dict[str, Any]:
+        accuracy = self.accuracy(todo, epoch)
+        return {
+            "epoch": epoch,
+            "train_loss": 1 - accuracy,
+            "val_accuracy_noisy": accuracy,
+            "val_accuracy_clean": accuracy + 0.01,
+            "val_loss_noisy": 1 - accuracy,
+            "val_loss_clean": 0.99 - accuracy,
+            "seconds": 0.5,
+        }
+
+
+Ran = tuple[str, float, int, int]  # family, noise rate, config number, repeat
+
+
+def describe(todo: Todo) -> Ran:
+    return (todo.cell.name, todo.cell.task.noise_rate, todo.config.number, todo.repeat)
+
+
+@dataclass
+class Launch:
+    """What one launch did: the trials it handed out, in order, and the conductor and the epochs at their end."""
+
+    ran: list[Ran]
+    keys: list[str]
+    conductor: Conductor
+
+
+@dataclass
+class Driver:
+    """Launches studies against one ledger, as `study/launch.py` does, with Ray and training left out."""
+
+    ledger_path: Path
+    cache: Path
+    worker: Worker = field(default_factory=Worker)
+
+    def launch(self, spec: StudySpec, *, slots: int = 2, dies_after: int | None = None) -> Launch:
+        """Run what is missing; with `dies_after`, end without a word after so many results."""
+        with Ledger(self.ledger_path, write=True) as ledger:
+            ledger.record_spec(spec.model_dump(mode="json"), {})
+            conductor = Conductor(make_plan(spec, self.cache), ledger)
+            launch = Launch([], [], conductor)
+            working: dict[str, tuple[Todo, int]] = {}
+            results = 0
+            while True:
+                while len(working) < slots and (todo := conductor.next()) is not None:
+                    assert todo.key not in working, "a trial was handed out twice"
+                    conductor.started(todo.key)
+                    launch.ran.append(describe(todo))
+                    launch.keys.append(todo.key)
+                    working[todo.key] = (todo, 0)
+                if not working:
+                    assert conductor.finished
+                    return launch
+                for key, (todo, reached) in list(working.items()):
+                    decisions = conductor.decisions(todo)
+                    start = max(reached, self.worker.checkpoints.get(key, 0))
+                    result = self.worker.step(todo, start, [e for e in decisions if e > start])
+                    if result is None:
+                        conductor.failed(key, "RuntimeError: broken on purpose")
+                        del working[key]
+                        continue
+                    if reached == 0 and start > 0:  # a resumed trial brings its history along
+                        result["reports"] = [self.worker.report(todo, e) for e in range(1, result["epoch"] + 1)]
+                    goes_on = conductor.result(key, result)
+                    if goes_on:
+                        working[key] = (todo, result["epoch"])
+                    else:
+                        del working[key]
+                    results += 1
+                    if results == dies_after:
+                        return launch
+
+    def states(self) -> dict[str, int]:
+        """How many trials are in each state."""
+        with Ledger(self.ledger_path) as ledger:
+            states = [record.state for record in ledger.trials().values()]
+        return {state: states.count(state) for state in sorted(set(states))}
+
+
+@pytest.fixture
+def driver(tmp_path: Path, cache: Path) -> Driver:
+    return Driver(tmp_path / "ledger.db", cache)
