@@ -17,6 +17,7 @@ from study.ledger import Ledger
 from study.paths import StudyPaths
 from study.results import CellResult, ConfigResult, cell_results
 from study.yaml_file import read_document
+from trainables.engine.checkpoint_files import CorruptCheckpointError, best_weights
 
 FORMAT = 1
 HEADER = "# Written by 'study export'. Retrain it, without Ray: study train {file}\n"
@@ -58,8 +59,6 @@ def read_export(path: Path) -> dict[str, Any]:
 
 
 def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: ConfigResult, file: Path) -> Path:
-    from trainables.engine.checkpoint import best_weights
-
     sign = 1 if cell.facts["mode"] == "max" else -1
     trial, score = max(zip(best.trials, best.scores, strict=True), key=lambda pair: sign * pair[1])
     spec = ledger.spec() or {}
@@ -67,7 +66,7 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
     weights = file.with_suffix(".safetensors")
     try:
         data, entry = best_weights(paths.checkpoint(trial.key))
-    except (OSError, ValueError, KeyError, IndexError) as problem:
+    except (OSError, ValueError, LookupError, CorruptCheckpointError) as problem:
         raise StudyError(f"the checkpoint of trial {trial.key} is unusable: {problem}") from None
     _write(weights, data)
     epoch = trial.best_epoch if spec["select"]["epoch"] == "best" else trial.epoch

@@ -156,9 +156,10 @@ def _run(
     os.environ.update(RAY_ENVIRONMENT)
     slots = max(1, int(usable_cpus() / spec.resources.cpus))
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    logging.getLogger("ray").setLevel(logging.ERROR)
     import ray
     from ray import tune
+
+    logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it
 
     from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
     from trainables.base import StudyTrainable

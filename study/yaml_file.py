@@ -16,7 +16,7 @@ from study.errors import StudyError
 
 Location = tuple[str | int, ...]
 
-MAX_DEPTH, MAX_VALUES = 32, 100_000  # what a study file may hold; aliases that unfold without end are refused
+MAX_DEPTH, MAX_VALUES = 32, 20_000  # what a study file may hold; aliases that unfold without end are refused
 MAX_INTEGER = 2**63 - 1
 # ruamel.yaml lets what its constructors stumble over pass: `!!int ""` is an IndexError, `!!bool x` a KeyError
 UNREADABLE = (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)

@@ -23,7 +23,7 @@ def lda_similarity(images: np.ndarray, labels: np.ndarray, num_classes: int) -> 
         missing = sorted(set(range(num_classes)) - set(present.tolist()))
         raise ValueError(f"classes {missing} have no image: their similarity cannot be fitted")
     pixels = images.reshape(len(images), -1).astype(np.float64)
-    pixels = pixels[:, pixels.std(axis=0) > 0]
+    pixels = pixels[:, np.ptp(pixels, axis=0) > 0]
     pixels -= pixels.mean(axis=0)
     projected = LinearDiscriminantAnalysis(solver="svd").fit(pixels, labels).transform(pixels)
     means = np.stack([projected[labels == c].mean(axis=0) for c in range(num_classes)])

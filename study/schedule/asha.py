@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,8 +19,8 @@ class AshaPruner:
 
         self._decisions = []
         rung = float(grace_epochs)
-        while rung < epochs:
-            self._decisions.append(int(rung) if rung == int(rung) else int(rung) + 1)
+        while math.ceil(rung) < epochs:
+            self._decisions.append(math.ceil(rung))
             rung *= reduction
         self._asha = ASHAScheduler(
             time_attr="epoch", metric="score", mode="max", max_t=max(epochs, grace_epochs) + 1,

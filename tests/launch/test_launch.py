@@ -183,8 +183,8 @@ def test_a_killed_driver_loses_nothing_and_duplicates_nothing(
 
 
 def test_a_killed_worker_is_retried_from_its_checkpoint(place: Place) -> None:
-    longer = ("--set", "training.epochs=400", "--set", "resources.report_interval_s=0.2",
-              "--set", "resources.checkpoint_interval_s=0", "--set", "noise.rate=0", "--set", "search.repeats=1")  # fmt: skip
+    changes = ["training.epochs=400", "resources.report_interval_s=0.2", "resources.checkpoint_interval_s=0"]
+    longer = [part for change in [*changes, "noise.rate=0", "search.repeats=1"] for part in ("--set", change)]
     running = place.start("launch", "tiny.yaml", *longer)
 
     def reported() -> list[tuple[int]]:

@@ -98,7 +98,19 @@ def test_help_imports_neither_torch_nor_ray_nor_mlflow(place: Place) -> None:
 
 
 def test_every_command_has_help_with_an_example(place: Place) -> None:
-    for command in "launch status list export train sync dashboard presets schema doctor delete".split():
+    for command in [
+        "launch",
+        "status",
+        "list",
+        "export",
+        "train",
+        "sync",
+        "dashboard",
+        "presets",
+        "schema",
+        "doctor",
+        "delete",
+    ]:
         said = place.run(command, "--help").stdout
         assert "Example: study " + command in said
         assert "--json" in said

@@ -88,24 +88,24 @@ def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(
     shutil.copy(finished.home / "tiny" / "ledger.db", path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
 
-    class Crash(Exception):
-        pass
+    original = Ledger.record_tracked
+
+    def crash_at(note: int) -> Callable[..., None]:
+        notes = iter(range(1, 1000))
+
+        def crashing(self: Ledger, store: str, rows: Any) -> None:
+            if next(notes) == note:
+                raise KeyboardInterrupt
+            original(self, store, rows)
+
+        return crashing
 
     with Ledger(path, write=True) as ledger:
-        for crash_at in range(1, 6):
-            notes = 0
-            original = Ledger.record_tracked
-
-            def crashing(self: Ledger, store: str, rows: Any, crash_at: int = crash_at) -> None:
-                nonlocal notes
-                notes += 1
-                if notes == crash_at:
-                    raise Crash
-                original(self, store, rows)
-
-            with monkeypatch.context() as patch, pytest.raises(Crash):
-                patch.setattr(Ledger, "record_tracked", crashing)
-                MlflowView(uri, "tiny", ledger, tmp_path / "artifacts").level(hurry=True)
+        for note in range(1, 6):
+            with monkeypatch.context() as patch:
+                patch.setattr(Ledger, "record_tracked", crash_at(note))
+                with pytest.raises(KeyboardInterrupt):
+                    MlflowView(uri, "tiny", ledger, tmp_path / "artifacts").level(hurry=True)
         view = MlflowView(uri, "tiny", ledger, tmp_path / "artifacts")
         view.level(hurry=True)
         assert view.behind() == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from study.errors import StudyError
 from study.paths import find_study_file
 from study.spaces import Distribution
-from study.spec import MultistepSpec, StudySpec
+from study.spec import StudySpec
 from study.study_file import load_spec, parse_spec
 from study.yaml_file import MAX_VALUES, override, parse_document
 from tests.study.conftest import SMALL
@@ -138,7 +138,11 @@ MISTAKES = {
         "did you mean 'alpha'",
     ),
     "unknown distribution": (changed("{grid:", "{gird:"), "small.yaml:10: ", "did you mean 'grid'"),
-    "interval the wrong way round": (changed("{grid: [0.5, 1.0, 1.5]}", "{uniform: [2, 1]}"), "small.yaml:10: ", "empty"),
+    "interval the wrong way round": (
+        changed("{grid: [0.5, 1.0, 1.5]}", "{uniform: [2, 1]}"),
+        "small.yaml:10: ",
+        "empty",
+    ),
     "loguniform from zero": (changed("lr: 0.05", "lr: {loguniform: [0, 1]}"), "small.yaml:15: ", "must lie above 0"),
     "interval in a grid search": (
         changed("{grid: [0.5, 1.0, 1.5]}", "{uniform: [0.5, 1.5]}"),
@@ -160,20 +164,32 @@ MISTAKES = {
         "small.yaml:20: scheduler.grace_epochs = 20 is more than training.epochs = 9",
         "",
     ),
-    "noise rate above 1": (changed("[0.0, 0.4]", "[0.0, 1.4]"), "small.yaml:4: noise.rate.1 = 1.4", "less than or equal"),
+    "noise rate above 1": (
+        changed("[0.0, 0.4]", "[0.0, 1.4]"),
+        "small.yaml:4: noise.rate.1 = 1.4",
+        "less than or equal",
+    ),
     "noise rate twice": (changed("[0.0, 0.4]", "[0.4, 0.4]"), "small.yaml:4: noise.rate", "named twice"),
     "no noise rate": (changed("[0.0, 0.4]", "[]"), "small.yaml:4: noise.rate = []: it should have", ""),
     "hyperparameter of another family": (changed("family: tce", "family: ce"), "small.yaml:10: ", "has: none"),
     "label twice": (changed("- ce", "- tce"), "small.yaml:6: families", "named twice"),
-    "holdout of everything": (changed("holdout: 0.2", "holdout: 1.0"), "small.yaml:3: dataset.holdout = 1.0", "less than 1"),
+    "holdout of everything": (
+        changed("holdout: 0.2", "holdout: 1.0"),
+        "small.yaml:3: dataset.holdout = 1.0",
+        "less than 1",
+    ),
     "half an epoch": (changed("epochs: 9", "epochs: 2.5"), "small.yaml:12: training.epochs = 2.5", "integer"),
-    "no epochs": (changed("epochs: 9", "epochs: 0"), "small.yaml:12: training.epochs = 0", "greater than or equal to 1"),
+    "no epochs": (
+        changed("epochs: 9", "epochs: 0"),
+        "small.yaml:12: training.epochs = 0",
+        "greater than or equal to 1",
+    ),
     "name that leaves the folder": (changed("name: small", "name: ../small"), "small.yaml:1: name", "match"),
     "infinite number": (changed("lr: 0.05", "lr: .inf"), "small.yaml:15: ", "outside (0, inf)"),
     "not a number": (changed("lr: 0.05", "lr: .nan"), "small.yaml:15: ", "outside (0, inf)"),
     "a word for a number": (changed("lr: 0.05", "lr: fast"), "small.yaml:15: ", "'fast' is not a number"),
-    "missing section": (SMALL.replace("search:", "#").replace("training:\n  epochs: 9\n", "training:\n"), "small.yaml:11: ", "training.epochs is missing"),
-}  # fmt: skip
+    "missing value": (changed("  epochs: 9\n", ""), "small.yaml:11: training.epochs is missing", "add it"),
+}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -194,11 +210,11 @@ UNKNOWN_KEYS = {
     "optimizer": ("    lr: 0.05", "    lrr: 0.05", 15, "training.optimizer.lrr", "lr"),
     "search": ("repeats: 2", "repeat: 2", 16, "search.repeat", "repeats"),
     "tracking": ("enabled", "enable", 17, "tracking.enable", "enabled"),
-    "schedule": ("training:\n", "training:\n  schedule: {name: multistep, milestone: [1]}\n", 12, "milestone", "milestones"),
+    "schedule": ("epochs: 9", "schedule: {name: multistep, milestone: [1]}", 12, "milestone", "milestones"),
     "scheduler": ("seed: 3", "scheduler: {name: asha, grace: 1}", 2, "scheduler.grace", "grace_epochs"),
     "select": ("seed: 3", "select: {metrik: val_loss}", 2, "select.metrik", "metric"),
     "resources": ("seed: 3", "resources: {cpu: 1}", 2, "resources.cpu", "cpus"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("level", UNKNOWN_KEYS)
@@ -244,7 +260,7 @@ def test_a_file_that_is_not_a_yaml_mapping_is_refused(text: str, expected: str) 
 @pytest.mark.parametrize(
     "text",
     [
-        "a: " + "[" * 1500 + "]" * 1500,
+        "a: " + "[" * 700 + "]" * 700,
         "a: " + "[" * 100 + "]" * 100,
         "a: &a [*a]",
         "a: &a {b: *a}",
@@ -329,12 +345,12 @@ def test_a_family_without_a_space_takes_its_module_and_its_own_keys_go_over_it()
         ("dataset=digits", lambda s: s.dataset[0].name, "digits"),
         ("dataset.holdout=0.3", lambda s: s.dataset[0].holdout, 0.3),
         ("model=small_cnn", lambda s: (s.model[0].name, s.model[0].model_extra), ("small_cnn", {})),
-        ("training.schedule={name: multistep, milestones: [4]}", lambda s: s.training.schedule, MultistepSpec(name="multistep", milestones=[4])),
+        ("training.schedule={name: multistep, milestones: [4]}", lambda s: s.training.schedule.milestones, [4]),
         ("scheduler.name=asha", lambda s: s.scheduler.name, "asha"),
         ("description=a=b", lambda s: s.description, "a=b"),
         ("resources.gpus=0.5", lambda s: s.resources.gpus, 0.5),
     ],
-)  # fmt: skip
+)
 def test_an_override_replaces_one_value(assignment: str, read: Any, expected: Any) -> None:
     assert read(parse(SMALL, assignment)) == expected
 
@@ -383,11 +399,40 @@ def test_a_bad_override_is_refused_by_its_own_text(assignment: str, expected: st
 # -- whatever is written --------------------------------------------------------------------------------------------
 
 SNIPPETS = [
-    "null", "[]", "{}", "-1", "0", "1.5", "1e400", "-.inf", ".nan", "true", "'", '"', "&a [*a]", "*a", "<<", "!!int x", "!!bool x",
-    "!!float ''", "{grid: []}", "{grid: [1, 1]}", "{uniform: [0, 1]}", "{integer: [0, 3]}", "{loguniform: [0, 1]}", "tce", "ce",
-    "name", "label", "family", "space", "alpha", "training.epochs", "9" * 400, '"\\n\\x1b"', "\x07", "\ufeff", "\u2028", "ε", "---", "...", "%YAML 1.1",
-    "|", ">", "? ", ": ", "- ", "# ", "\t", "2020-01-01", "0x", "~", "@", "`", "multistep", "adamw", "asha", "grid", "digits",
-]  # fmt: skip
+    *["null", "[]", "{}", "-1", "0", "1.5", "1e400", "-.inf", ".nan", "true", "'", '"', "0x", "~", "2020-01-01"],
+    *[
+        "&a [*a]",
+        "*a",
+        "<<",
+        "!!int x",
+        "!!bool x",
+        "!!float ''",
+        "---",
+        "...",
+        "%YAML 1.1",
+        "|",
+        ">",
+        "? ",
+        ": ",
+        "- ",
+    ],
+    *["{grid: []}", "{grid: [1, 1]}", "{uniform: [0, 1]}", "{integer: [0, 3]}", "{loguniform: [0, 1]}", "9" * 400],
+    *[
+        "tce",
+        "ce",
+        "name",
+        "label",
+        "family",
+        "space",
+        "alpha",
+        "training.epochs",
+        "multistep",
+        "adamw",
+        "asha",
+        "grid",
+    ],
+    *["# ", "\t", "@", "`", '"\\n\\x1b"', "\x07", "\ufeff", "\u2028", "ε"],
+]
 
 
 @st.composite
@@ -421,14 +466,12 @@ def mutated_studies(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(mutated_studies())
 def test_any_text_is_a_study_or_refused_in_one_line(text: str) -> None:
     try:
-        document = parse_document(text, "small.yaml")
-        spec = parse_spec(document)
+        said = f"small.yaml is study {parse_spec(parse_document(text, 'small.yaml')).name}"
     except StudyError as refused:
-        assert len(str(refused).splitlines()) == 1
-        assert str(refused).startswith("small.yaml")
-    else:
-        assert isinstance(spec, StudySpec)
+        said = str(refused)
+    assert len(said.splitlines()) == 1
+    assert said.startswith("small.yaml")

@@ -16,12 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from trainables.engine import checkpoint
-from trainables.engine.checkpoint import (
-    CorruptCheckpointError,
-    best_weights,
-    read_checkpoint,
-    write_checkpoint,
-)
+from trainables.engine.checkpoint import read_checkpoint, write_checkpoint
+from trainables.engine.checkpoint_files import CorruptCheckpointError, best_weights
 from trainables.engine.lanes import LaneState
 
 

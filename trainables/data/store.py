@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -38,9 +38,14 @@ def cached_arrays(folder: Path, make: Callable[[], tuple[Arrays, Mapping[str, An
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
+            draft.chmod(0o755)  # a cache may be shared by several users; mkdtemp is for one
             for name, array in arrays.items():
-                np.save(draft / f"{name}.npy", array, allow_pickle=False)
-            (draft / "facts.json").write_text(json.dumps({"arrays": sorted(arrays), **facts}, sort_keys=True))
+                with (draft / f"{name}.npy").open("wb") as file:
+                    np.save(file, array, allow_pickle=False)
+                    _to_disk(file)
+            with (draft / "facts.json").open("w") as text:
+                json.dump({"arrays": sorted(arrays), **facts}, text, sort_keys=True)
+                _to_disk(text)
             os.replace(draft, folder)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
@@ -49,3 +54,8 @@ def cached_arrays(folder: Path, make: Callable[[], tuple[Arrays, Mapping[str, An
     facts = json.loads((folder / "facts.json").read_text())
     names = facts.pop("arrays")
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}, facts
+
+
+def _to_disk(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())

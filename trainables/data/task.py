@@ -14,6 +14,7 @@ from trainables.data.datasets import Images, load_pool
 from trainables.data.noise import NOISES
 from trainables.data.split import stratified_holdout
 from trainables.data.store import cached_arrays, content_hash
+from trainables.names import unknown_name
 from trainables.seeds import derive_seed
 
 
@@ -80,6 +81,8 @@ def _load_task(dataset: Any, split: Any, noise: Any, cache: Path) -> TaskData:
         labels = np.asarray(pool.labels)
         train, val = stratified_holdout(labels, split["holdout"], split["seed"])
         noisy = labels.copy()
+        if noise["kind"] not in NOISES:
+            raise ValueError(unknown_name("noise", noise["kind"], NOISES, "kinds of noise"))
         corrupt = NOISES[noise["kind"]]
         for part, index in (
             ("train", train),

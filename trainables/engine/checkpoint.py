@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load, save
 
+from trainables.engine.checkpoint_files import CorruptCheckpointError, read_manifest, verified, write_atomically
 from trainables.engine.lanes import LaneState, Tensors
 
 FORMAT = 1
 GENERATIONS = 2
-
-
-class CorruptCheckpointError(Exception):
-    """No generation of a checkpoint could be verified."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ def write_checkpoint(folder: Path, key: str, state: LaneState) -> dict[str, Any]
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        before = _read_manifest(folder)
+        before = read_manifest(folder)
     except CorruptCheckpointError:  # a trial that had to start again replaces what it could not read
         before = {}
     generation = {
@@ -55,9 +51,9 @@ def write_checkpoint(folder: Path, key: str, state: LaneState) -> dict[str, Any]
     older = [entry for entry in before.get("generations", []) if entry["epoch"] != state.epoch]
     generations = [generation, *older][:GENERATIONS]
     manifest = {"format": FORMAT, "key": key, "generations": generations}
-    _write_atomically(folder / "manifest.json", json.dumps(manifest).encode())
+    write_atomically(folder / "manifest.json", json.dumps(manifest).encode())
     named = {entry[part]["file"] for entry in generations for part in ("last", "best")}
-    for path in folder.glob("*.safetensors"):
+    for path in folder.glob("*.safetensors*"):  # drafts that a crash left, too
         if path.name not in named:
             path.unlink(missing_ok=True)
     return {name: generation[name] for name in ("epoch", "best_epoch", "last", "best")}
@@ -68,7 +64,7 @@ def read_checkpoint(folder: Path, key: str) -> Restored | None:
 
     Raises CorruptCheckpointError where none verifies, ValueError where the folder belongs to another lane.
     """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     if not manifest:
         return None
     if manifest["key"] != key:
@@ -85,54 +81,12 @@ def read_checkpoint(folder: Path, key: str) -> Restored | None:
     raise CorruptCheckpointError("; ".join(warnings))
 
 
-def best_weights(folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """The newest generation's best weights as the bytes of a safetensors file, and its manifest entry."""
-    entry = _read_manifest(folder)["generations"][0]
-    return _verified(folder, entry["best"]), entry
-
-
 def _write_tensors(folder: Path, name: str, tensors: Tensors) -> dict[str, Any]:
     data = save({key: tensor.contiguous() for key, tensor in tensors.items()})
-    _write_atomically(folder / name, data)
+    write_atomically(folder / name, data)
     return {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 def _read_tensors(folder: Path, entry: dict[str, Any]) -> Tensors:
-    tensors: Tensors = load(_verified(folder, entry))
+    tensors: Tensors = load(verified(folder, entry))
     return tensors
-
-
-def _verified(folder: Path, entry: dict[str, Any]) -> bytes:
-    data = (folder / Path(entry["file"]).name).read_bytes()
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise ValueError(f"{entry['file']} does not match its hash")
-    return data
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
-        if not (isinstance(manifest, dict) and {"key", "generations"} <= manifest.keys()):
-            raise ValueError("key or generations are missing")
-    except FileNotFoundError:
-        return {}
-    except ValueError as problem:
-        raise CorruptCheckpointError(f"manifest.json in {folder} is unreadable: {problem}") from problem
-    return manifest
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from trainables.names import unknown_name
+
 Columns = dict[str, Tensor]
 
 
@@ -59,8 +61,10 @@ class AdamW(Optimizer):
 
 
 def make_optimizer(name: str, nesterov: bool = False) -> Optimizer:
-    """The optimiser called `name`: 'sgd' or 'adamw'."""
-    return SGD(nesterov) if name == "sgd" else {"adamw": AdamW}[name]()
+    """The optimiser called `name`: 'sgd' or 'adamw'; ValueError for another."""
+    if name not in ("sgd", "adamw"):
+        raise ValueError(unknown_name("optimizer", name, ("sgd", "adamw"), "optimizers"))
+    return SGD(nesterov) if name == "sgd" else AdamW()
 
 
 def clip(gradients: Tensor, max_norm: Tensor) -> None:

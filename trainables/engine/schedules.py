@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from trainables.names import unknown_name
+
 
 def schedule_factor(schedule: Mapping[str, Any], epoch: int, epochs: int) -> float:
     """`constant`: 1. `cosine`: (1 + cos(π epoch / epochs)) / 2. `multistep`: gamma for each milestone passed."""
@@ -17,4 +19,4 @@ def schedule_factor(schedule: Mapping[str, Any], epoch: int, epochs: int) -> flo
         case "multistep":
             passed = sum(epoch >= milestone for milestone in schedule["milestones"])
             return float(schedule["gamma"] ** passed)
-    raise ValueError(f"unknown schedule '{schedule['name']}'; schedules: constant, cosine, multistep")
+    raise ValueError(unknown_name("schedule", schedule["name"], ("constant", "cosine", "multistep"), "schedules"))

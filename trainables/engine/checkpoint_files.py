@@ -1,0 +1,58 @@
+"""The files of a checkpoint, as bytes: atomic, verified by hash. Without torch, so that exporting needs none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class CorruptCheckpointError(Exception):
+    """No generation of a checkpoint could be verified."""
+
+
+def best_weights(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The newest generation's best weights as the bytes of a safetensors file, and its manifest entry."""
+    entry = read_manifest(folder)["generations"][0]
+    return verified(folder, entry["best"]), entry
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What the folder's manifest says, empty where there is none; CorruptCheckpointError where it is not one."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        if not (isinstance(manifest, dict) and {"key", "generations"} <= manifest.keys()):
+            raise ValueError("key or generations are missing")
+    except FileNotFoundError:
+        return {}
+    except ValueError as problem:
+        raise CorruptCheckpointError(f"manifest.json in {folder} is unreadable: {problem}") from problem
+    return manifest
+
+
+def verified(folder: Path, entry: dict[str, Any]) -> bytes:
+    """The bytes of a file named in a manifest; ValueError where they do not match its hash."""
+    data = (folder / Path(entry["file"]).name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise ValueError(f"{entry['file']} does not match its hash")
+    return data
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path`, whole or not at all, and on the disk when this returns."""
+    draft = path.with_name(f"{path.name}.draft")
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
