@@ -60,6 +60,7 @@ class Agenda:
         self.known: dict[str, TrialRecord] = ledger.trials()
         self.running: dict[str, Todo] = {}
         self.ended: dict[str, str] = {}
+        self.scores: dict[str, float | None] = {}
         self._ahead: deque[Todo] = deque()
         self._sharing: dict[str, list[tuple[CellAgenda, Config]]] = {}
         self.cells = [CellAgenda(cell, cell.proposer()) for cell in plan.cells]
@@ -93,7 +94,7 @@ class Agenda:
     def end(self, key: str, state: str, score: float | None) -> None:
         """A trial that was handed out has ended in `state`; `score` is its selection metric, more is better."""
         todo = self.running.pop(key)
-        self.ended[key] = state
+        self.ended[key], self.scores[key] = state, score
         if todo.screening and state != states.INTERRUPTED:
             mine = (self._agenda_of(todo.cell), todo.config)
             for agenda, config in [mine, *self._sharing.pop(key, [])]:
@@ -142,8 +143,8 @@ class Agenda:
             elif key in self.running:  # the same trial, asked for by another cell
                 self._sharing.setdefault(key, []).append((agenda, config))
             else:
-                record = self.known.get(key)
-                self._screened(agenda, config, self._state(key), record.best_score if record else None)
+                score = self.scores[key] if key in self.ended else self.known[key].best_score
+                self._screened(agenda, config, self._state(key), score)
 
     def _screened(self, agenda: CellAgenda, config: Config, state: str, score: float | None) -> None:
         sign = 1 if self.plan.spec.select.mode == "max" else -1

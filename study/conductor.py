@@ -44,9 +44,7 @@ class Conductor:
             ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
         self.agenda = Agenda(plan, ledger)
         self.pruners: dict[str, Pruner] = {cell.key: make_pruner(spec, plan.num_configs(cell)) for cell in plan.cells}
-        self._told: set[tuple[str, str]] = set()
-        for cell in plan.cells:
-            self._fill_rungs(cell)
+        self._told: Counter[str] = Counter()  # of how many configs a cell's pruner knows the past
         self.interrupted = False
         self.hopeless: str | None = None  # why the launch was given up
         self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended
@@ -125,7 +123,7 @@ class Conductor:
         if not todo.screening or epoch not in pruner.decisions():
             return True
         score = self.sign * result["score"]
-        self._fill_rungs(todo.cell)  # where configs depend on results, some of earlier launches appear only now
+        self._fill_rungs(todo.cell)
         if pruner.goes_on(todo.key, epoch, score):
             return True
         reason = f"{self.monitor} {result['score']:.4f} at epoch {epoch} is not among the best of its cell"
@@ -145,12 +143,11 @@ class Conductor:
     def _fill_rungs(self, cell: Cell) -> None:
         """Tell a cell's pruner what the trials of earlier launches had at their decision epochs."""
         pruner, known = self.pruners[cell.key], self.agenda.known
-        for config in self.agenda.configs(cell):
+        configs = self.agenda.configs(cell)
+        untold, self._told[cell.key] = configs[self._told[cell.key] :], len(configs)
+        for config in untold:
             key = config.trial_key(SCREENING)
-            if key not in known or (cell.key, key) in self._told:
-                continue
-            self._told.add((cell.key, key))
-            for epoch in pruner.decisions():
+            for epoch in pruner.decisions() if key in known else []:
                 score = self.ledger.report(key, epoch).get(self.monitor) if epoch <= known[key].epoch else None
                 if score is not None:
                     pruner.goes_on(key, epoch, self.sign * score)

@@ -124,6 +124,16 @@ class Worker:
         }
 
 
+@dataclass
+class Stop:
+    """What a user's Ctrl-C raises."""
+
+    raised: bool = False
+
+    def __bool__(self) -> bool:
+        return self.raised
+
+
 Ran = tuple[str, float, int, int]  # family, noise rate, config number, repeat
 
 
@@ -147,12 +157,13 @@ class Driver:
     ledger_path: Path
     cache: Path
     worker: Worker = field(default_factory=Worker)
+    stop: Stop = field(default_factory=Stop)
 
     def launch(self, spec: StudySpec, *, slots: int = 2, dies_after: int | None = None) -> Launch:
         """Run what is missing; with `dies_after`, end without a word after so many results."""
         with Ledger(self.ledger_path, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), {})
-            conductor = Conductor(make_plan(spec, self.cache), ledger)
+            conductor = Conductor(make_plan(spec, self.cache), ledger, self.stop)
             launch = Launch([], [], conductor)
             working: dict[str, tuple[Todo, int]] = {}
             results = 0

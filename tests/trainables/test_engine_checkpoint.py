@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from trainables.engine import checkpoint
+from trainables.engine import checkpoint_files as checkpoint
 from trainables.engine.checkpoint import read_checkpoint, write_checkpoint
 from trainables.engine.checkpoint_files import CorruptCheckpointError, best_weights
 from trainables.engine.lanes import LaneState

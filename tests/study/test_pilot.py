@@ -1,0 +1,50 @@
+"""A forecast from the ledger says what a launch would then run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.paths import Home
+from study.pilot import foresee
+from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker
+
+FOUR: dict[str, Any] = {"families": FOUR_TCE, "noise__rate": 0.0}
+
+
+@pytest.fixture
+def home(tmp_path: Path, cache: Path) -> Home:
+    home = Home(tmp_path)
+    home.cache.symlink_to(cache)
+    home.study("small").root.mkdir()
+    return home
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"search__repeats": 3}, {"noise__rate": [0.0, 0.2]}, {"scheduler": {"name": "none"}}],
+    ids=["nothing", "repeat", "noise rate", "no scheduler"],
+)
+def test_what_is_missing_is_what_a_launch_runs(
+    change: dict[str, Any], home: Home, cache: Path, make_spec: SpecMaker
+) -> None:
+    driver = Driver(home.study("small").ledger, cache)
+    spec, changed = make_spec(scheduler=ASHA, **FOUR), make_spec(**{"scheduler": ASHA, **FOUR, **change})
+    driver.launch(spec)
+    forecast = foresee(changed, home)
+    ran = len(driver.launch(changed).ran)
+    assert ran <= forecast.missing
+    assert bool(ran) == bool(forecast.missing)
+    if change != {"noise__rate": [0.0, 0.2]}:  # new configs may be stopped early
+        assert ran == forecast.missing
+
+
+def test_the_pace_is_that_of_the_studys_own_trials(home: Home, cache: Path, make_spec: SpecMaker) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    forecast = foresee(make_spec(search__repeats=3, **FOUR), home)
+    assert forecast.seconds_per_epoch == 0.5
+    assert (forecast.trials, forecast.missing) == (12, 4)
+    assert forecast.seconds == pytest.approx(4 * 9 * 0.5 / forecast.slots)
+    assert [(cell["family"], cell["configs"], cell["repeats"]) for cell in forecast.cells] == [("tce", 4, 3)]
