@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from study.conductor import Conductor
 from study.environment import describe_environment, usable_cpus
-from study.ledger import Ledger
+from study.ledger import Ledger, is_begun
 from study.lock import WriterLock
 from study.paths import Home, StudyPaths
 from study.plan import make_plan
@@ -137,7 +137,7 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
 
 def previous_spec(paths: StudyPaths) -> dict[str, Any] | None:
     """The study as it was last launched, None where it never was."""
-    if not paths.ledger.is_file():
+    if not is_begun(paths.ledger):
         return None
     with Ledger(paths.ledger) as ledger:
         return ledger.spec()

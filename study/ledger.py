@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,17 @@ def _record(row: sqlite3.Row) -> TrialRecord:
 
 
 _METRIC_AT = "(SELECT json_extract(metrics, :path) FROM reports WHERE trial_key = :key AND reports.epoch = {epoch})"
+
+
+def is_begun(path: Path) -> bool:
+    """Whether there is a ledger at `path` that was made to its end."""
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.DatabaseError:
+        return True  # something else lies there: opening it says so
 
 
 class Ledger:
@@ -325,10 +336,11 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         with self._mutex:
@@ -348,7 +360,7 @@ class Ledger:
                 f"{self.path}: ledger of format {version}, this program reads up to {SCHEMA_VERSION}; update it"
             )
         if not write:
-            raise StudyError(f"{self.path}: not a ledger; delete the study's folder and launch again")
+            raise StudyError(f"{self.path}: not begun yet; launch the study")
         with self._transaction():
             for statement in SCHEMA.split(";\n"):
                 self._connection.execute(statement)

@@ -43,6 +43,13 @@ def check_extends(spec: StudySpec, before: dict[str, Any], tasks: set[str], task
                 f"study '{spec.name}' was launched with {key} = {old}, now it is {new}: that is another study; "
                 f"give it another name, or undo the change"
             )
+    holdouts = {dataset["name"]: dataset["holdout"] for dataset in before["dataset"]}
+    for dataset in spec.dataset:
+        if holdouts.get(dataset.name, dataset.holdout) != dataset.holdout:
+            raise StudyError(
+                f"study '{spec.name}' was launched with dataset.holdout = {holdouts[dataset.name]}, now it is "
+                f"{dataset.holdout}: that is another study; give it another name, or undo the change"
+            )
     if tasks_before and not tasks & tasks_before:
         raise StudyError(
             f"study '{spec.name}' was launched on {'; '.join(sorted(tasks_before))}, which this file no longer has: "

@@ -53,6 +53,7 @@ class LaunchProgress:
         if self._thread is not None:
             self._thread.join(1)
         if self._conductor is not None:
+            self._stage = "ended"
             self.console.print(f"[dim]{self._elapsed()}[/] {self._summary(self._conductor)}")
             self._conductor = None
 

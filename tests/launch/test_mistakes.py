@@ -63,6 +63,7 @@ def test_a_folder_that_cannot_be_written_is_named(place: Place) -> None:
     ("change", "expected"),
     [
         ("training.epochs=5", "training.epochs = 4, now it is 5"),
+        ("dataset.holdout=0.3", "dataset.holdout = 0.2, now it is 0.3"),
         ("seed=1", "seed = 0, now it is 1"),
         ("noise.rate=0.3", "which this file no longer has"),
     ],
