@@ -215,7 +215,7 @@ def test_a_ledger_that_is_not_there_is_not_made_by_reading_it(path: Path) -> Non
         Ledger(path)
     assert not path.exists()
     path.touch()
-    with pytest.raises(StudyError, match="not a ledger"):
+    with pytest.raises(StudyError, match="not begun yet; launch the study"):
         Ledger(path)
     with Ledger(path, write=True) as ledger:  # a driver that died before its first write is no obstacle
         assert ledger.trials() == {}
