@@ -19,7 +19,7 @@ from study.ledger import Ledger, is_begun
 from study.lock import WriterLock
 from study.paths import Home, StudyPaths
 from study.plan import make_plan
-from study.preflight import check_extends, check_resources
+from study.preflight import check_extends, check_resources, concurrent_trials
 from study.spec import StudySpec
 from study.tracking import make_tracker
 from study.yaml_file import Document
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 # Set before Ray is imported. Its own tables and loggers are off: the ledger keeps the results, the command shows them.
 RAY_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_AUTH_MODE": "token",
     "RAY_DEDUP_LOGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -121,7 +122,7 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     paths.root.mkdir(exist_ok=True)
     stop = StopRequest(paths.stop)
     with WriterLock(paths.lock, "study launch"), stop.on_signals(), Ledger(paths.ledger, write=True) as ledger:
-        paths.study_file.write_text(document.text, encoding="utf-8")
+        paths.study_file.write_text(document.as_launched(), encoding="utf-8")
         ledger.record_spec(spec.model_dump(mode="json"), describe_environment())
         conductor = Conductor(plan, ledger, stop)
         tracker = make_tracker(spec, home, ledger)
@@ -153,8 +154,9 @@ def _run(
     stop: StopRequest,
 ) -> None:
     progress.stage("starting Ray")
-    os.environ.update(RAY_ENVIRONMENT)
-    slots = max(1, int(usable_cpus() / spec.resources.cpus))
+    for name, value in RAY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    slots = concurrent_trials(spec)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     import ray
     from ray import tune

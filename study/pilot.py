@@ -8,10 +8,10 @@ from typing import Any
 
 from study import ledger as states
 from study.agenda import SCREENING, scheduler_text
-from study.environment import usable_cpus
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
 from study.plan import Config, Plan, make_plan
+from study.preflight import concurrent_trials
 from study.spec import StudySpec
 
 
@@ -57,7 +57,7 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
         }
         for cell in plan.cells
     ]
-    slots = max(1, int(usable_cpus() / spec.resources.cpus))
+    slots = concurrent_trials(spec)
     seconds = missing * spec.training.epochs * pace / slots
     return Forecast(cells, plan.num_trials, missing, slots, pace, seconds, basis)
 

@@ -33,6 +33,13 @@ def check_resources(spec: StudySpec) -> None:
         )
 
 
+def concurrent_trials(spec: StudySpec) -> int:
+    """How many trials this machine trains at a time."""
+    wanted = spec.resources
+    by_cpus = int(usable_cpus() / wanted.cpus)
+    return max(1, min(by_cpus, int(num_gpus() / wanted.gpus)) if wanted.gpus else by_cpus)
+
+
 def check_extends(spec: StudySpec, before: dict[str, Any], tasks: set[str], tasks_before: set[str]) -> None:
     """StudyError where `spec` is another study than the one that was launched under its name."""
     now = spec.model_dump(mode="json")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,18 @@ class Document:
                 if length and made[:length] == location[:length]:
                     return f"--set {assignment}"
         return self.source
+
+    def as_launched(self) -> str:
+        """The file's text; with overrides, its values as they came to be."""
+        if not self.overridden:
+            return self.text
+        text = StringIO()
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = None
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.dump(self.values, text)
+        said = " ".join(f"--set {shlex.quote(assignment)}" for assignment in self.overridden.values())
+        return f"# {self.source} with {said}\n{text.getvalue()}"
 
 
 def read_document(path: Path) -> Document:
