@@ -17,7 +17,7 @@ from study.ledger import Ledger
 from study.paths import StudyPaths
 from study.results import CellResult, ConfigResult, cell_results
 from study.yaml_file import read_document
-from trainables.engine.checkpoint_files import CorruptCheckpointError, best_weights
+from trainables.engine.checkpoint_files import CorruptCheckpointError, network_weights
 
 FORMAT = 1
 HEADER = "# Written by 'study export'. Retrain it, without Ray: study train {file}\n"
@@ -65,11 +65,10 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
     description = ledger.trial(trial.key)
     weights = file.with_suffix(".safetensors")
     try:
-        data, entry = best_weights(paths.checkpoint(trial.key))
+        data, epoch = network_weights(paths.checkpoint(trial.key), spec["select"]["epoch"])
     except (OSError, ValueError, LookupError, CorruptCheckpointError) as problem:
         raise StudyError(f"the checkpoint of trial {trial.key} is unusable: {problem}") from None
     _write(weights, data)
-    epoch = trial.best_epoch if spec["select"]["epoch"] == "best" else trial.epoch
     environment = ledger.environment()
     run_ids = [ids[trial.key][0] for store in ledger.stores() if trial.key in (ids := ledger.tracked(store))]
     values = {
@@ -92,7 +91,7 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
         },
         "weights": {
             "file": weights.name,
-            "epoch": entry["best_epoch"],
+            "epoch": epoch,
             "sha256": hashlib.sha256(data).hexdigest(),
         },
         "run": {"threads": max(1, int(spec["resources"]["cpus"])), "device": _device(spec), "lane_width": 1},

@@ -93,7 +93,7 @@ def test_exported_weights_score_what_the_export_says(finished: Place) -> None:
     data = load_task(trial["dataset"], trial["split"], trial["noise"], finished.home / ".cache")
     net = make_model(**trial["model"], image_shape=data.pool.image_shape, num_classes=10, seed=0)
     weights = load_file(finished.root / "weights" / exported["weights"]["file"])
-    net.load_state_dict({name.removeprefix("network."): tensor for name, tensor in weights.items()})
+    net.load_state_dict(weights)
     mean, deviation = data.pixel_statistics
     images = torch.tensor(data.pool.images[data.val_index]) / 255
     images = (images - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(deviation).view(-1, 1, 1)

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
 from trainables.engine import checkpoint_files as checkpoint
 from trainables.engine.checkpoint import read_checkpoint, write_checkpoint
-from trainables.engine.checkpoint_files import CorruptCheckpointError, best_weights
+from trainables.engine.checkpoint_files import CorruptCheckpointError, network_weights
 from trainables.engine.lanes import LaneState
 
 
@@ -209,11 +209,18 @@ def test_pickle_in_place_of_weights_is_refused_though_its_hash_fits(tmp_path: Pa
         read_checkpoint(tmp_path, "a")
 
 
-def test_best_weights_are_the_bytes_of_the_best_epochs_file(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path, "a", state_at(3, best_epoch=2))
-    data, entry = best_weights(tmp_path)
-    assert data == (tmp_path / "best-00002.safetensors").read_bytes()
-    assert (entry["epoch"], entry["best_epoch"]) == (3, 2)
-    flip_a_bit(tmp_path / "best-00002.safetensors")
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_network_weights_are_the_state_dict_of_the_epoch_asked_for(tmp_path: Path, which: str) -> None:
+    state = state_at(3, best_epoch=2)
+    write_checkpoint(tmp_path, "lane", state)
+    data, epoch = network_weights(tmp_path, which)
+    kept = state.best if which == "best" else state.last
+    assert epoch == (state.best_epoch if which == "best" else state.epoch)
+    loaded = load(data)
+    network = {name.removeprefix("network."): t for name, t in kept.items() if name.startswith("network.")}
+    assert loaded.keys() == network.keys()
+    assert all(torch.equal(loaded[name], network[name]) for name in network)
+    for path in tmp_path.glob(f"{which}-*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(ValueError, match="does not match its hash"):
-        best_weights(tmp_path)
+        network_weights(tmp_path, which)

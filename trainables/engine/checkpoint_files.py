@@ -8,15 +8,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import load, save
+
 
 class CorruptCheckpointError(Exception):
     """No generation of a checkpoint could be verified."""
 
 
-def best_weights(folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """The newest generation's best weights as the bytes of a safetensors file, and its manifest entry."""
-    entry = read_manifest(folder)["generations"][0]
-    return verified(folder, entry["best"]), entry
+def network_weights(folder: Path, which: str) -> tuple[bytes, int]:
+    """The newest generation's weights, of its `best` or `last` epoch, and that epoch.
+
+    The bytes of a safetensors file whose names are those of the network's `state_dict`. Raises OSError, ValueError,
+    LookupError or CorruptCheckpointError where they cannot be had.
+    """
+    generation = read_manifest(folder)["generations"][0]
+    tensors = load(verified(folder, generation[which]))
+    network = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    return save(network), generation["best_epoch" if which == "best" else "epoch"]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
