@@ -2,6 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+CODE := study trainables search_spaces tests benchmarks
 STAMP := $(VENV)/.installed
 
 .PHONY: install quickstart test test-all lint bench schema clean
@@ -20,8 +21,8 @@ quickstart: install
 	$(BIN)/study launch quickstart
 
 lint: install
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

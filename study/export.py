@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import time
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,41 @@ FORMAT = 1
 HEADER = "# Written by 'study export'. Retrain it, without Ray: study train {file}\n"
 
 
-def export_study(paths: StudyPaths, out: Path) -> list[Path]:
-    """Write one YAML per cell, and its weights beside it, into `out`; returns the YAML files.
+class UnusableCheckpointError(Exception):
+    """The weights of a trial cannot be had any more."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The YAML files that were written, and a sentence for every cell that was left out."""
+
+    files: list[Path]
+    left_out: list[str]
+
+
+def export_study(paths: StudyPaths, out: Path) -> Exported:
+    """Write one YAML per cell, and its weights beside it, into `out`.
 
     StudyError where there is nothing to export or `out` cannot be written.
     """
     with Ledger(paths.ledger) as ledger:
         results = cell_results(ledger)
-        chosen = [(cell, cell.best) for cell in results if cell.best is not None]
-        if not chosen:
+        if not any(cell.best for cell in results):
             raise StudyError(f"study '{paths.name}' has no completed trial to export; see 'study status {paths.name}'")
         try:
             out.mkdir(parents=True, exist_ok=True)
             names = file_names(results)
-            return [_export_cell(ledger, paths, cell, best, out / names[cell.key]) for cell, best in chosen]
+            files, left_out = [], []
+            for cell in results:
+                name = f"{cell.facts['label']} on {cell.facts['task']}"
+                if cell.best is None:
+                    left_out.append(f"{name}: no trial is completed yet")
+                    continue
+                try:
+                    files.append(_export_cell(ledger, paths, cell, cell.best, out / names[cell.key]))
+                except UnusableCheckpointError as problem:
+                    left_out.append(f"{name}: {problem}")
+            return Exported(files, left_out)
         except OSError as problem:
             raise StudyError(f"{out}: cannot be written: {problem.strerror}; choose another --out") from None
 
@@ -52,6 +74,8 @@ def file_names(cells: list[CellResult]) -> dict[str, str]:
 
 def read_export(path: Path) -> dict[str, Any]:
     """An exported file's values; StudyError where it is not one."""
+    if path.suffix not in (".yaml", ".yml"):
+        raise StudyError(f"{path}: not an exported configuration; give a YAML file that 'study export' wrote")
     values = read_document(path).values
     if values.get("format") != FORMAT or not isinstance(values.get("trial"), dict):
         raise StudyError(f"{path}: not an exported configuration; make one with 'study export'")
@@ -67,7 +91,7 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
     try:
         data, epoch = network_weights(paths.checkpoint(trial.key), spec["select"]["epoch"])
     except (OSError, ValueError, LookupError, CorruptCheckpointError) as problem:
-        raise StudyError(f"the checkpoint of trial {trial.key} is unusable: {problem}") from None
+        raise UnusableCheckpointError(f"its checkpoint is unusable: {problem}") from None
     _write(weights, data)
     environment = ledger.environment()
     run_ids = [ids[trial.key][0] for store in ledger.stores() if trial.key in (ids := ledger.tracked(store))]

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 
 from study.conductor import Conductor
 from study.environment import describe_environment, usable_cpus
-from study.ledger import Ledger, is_begun
+from study.errors import StudyError
+from study.ledger import Ledger
 from study.lock import WriterLock
 from study.paths import Home, StudyPaths
 from study.plan import make_plan
-from study.preflight import check_extends, check_resources, concurrent_trials
+from study.preflight import check_against_ledger, check_resources, concurrent_trials
 from study.spec import StudySpec
 from study.tracking import make_tracker
 from study.yaml_file import Document
@@ -109,16 +110,14 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice: it ends at once, and nothing that
     was reported is lost. StudyError for whatever its user can mend, raised before anything is started or written.
     """
+    for name, value in RAY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     check_resources(spec)
     paths = home.study(spec.name)
-    before = previous_spec(paths)
     home.ensure_writable()
     progress.stage("preparing data")
     plan = make_plan(spec, home.cache)
-    if before is not None:
-        with Ledger(paths.ledger) as ledger:
-            tasks_before = {facts["task"] for _, facts in ledger.cells()}
-        check_extends(spec, before, {cell.task.title for cell in plan.cells}, tasks_before)
+    check_against_ledger(plan, paths.ledger)
     paths.root.mkdir(exist_ok=True)
     stop = StopRequest(paths.stop)
     with WriterLock(paths.lock, "study launch"), stop.on_signals(), Ledger(paths.ledger, write=True) as ledger:
@@ -136,14 +135,6 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     return Outcome(paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem)
 
 
-def previous_spec(paths: StudyPaths) -> dict[str, Any] | None:
-    """The study as it was last launched, None where it never was."""
-    if not is_begun(paths.ledger):
-        return None
-    with Ledger(paths.ledger) as ledger:
-        return ledger.spec()
-
-
 def _run(
     spec: StudySpec,
     conductor: Conductor,
@@ -154,8 +145,6 @@ def _run(
     stop: StopRequest,
 ) -> None:
     progress.stage("starting Ray")
-    for name, value in RAY_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     slots = concurrent_trials(spec)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     import ray
@@ -167,10 +156,14 @@ def _run(
     from trainables.base import StudyTrainable
 
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
-        ray.init(
-            address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
-            configure_logging=False, logging_level=logging.ERROR,
-        )  # fmt: skip
+        try:
+            ray.init(
+                address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
+                configure_logging=False, logging_level=logging.ERROR,
+            )  # fmt: skip
+        except Exception as problem:  # whatever keeps a local cluster from starting
+            said = str(problem).strip().splitlines()[-1][:300] if str(problem).strip() else type(problem).__name__
+            raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
         try:
             stop.listen()  # Ray's start takes SIGTERM
             progress.watch(conductor)

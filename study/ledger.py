@@ -272,9 +272,10 @@ class Ledger:
         row = self._one("SELECT environment FROM specs ORDER BY id DESC LIMIT 1")
         return json.loads(row[0]) if row else {}
 
-    def cells(self) -> list[tuple[str, dict[str, Any]]]:
-        """The cells in scope, in the study file's order, with their facts."""
-        rows = self._all("SELECT cell_key, facts FROM cells WHERE in_scope ORDER BY position")
+    def cells(self, *, all_scopes: bool = False) -> list[tuple[str, dict[str, Any]]]:
+        """The cells in scope, or all, in the study file's order, with their facts."""
+        where = "" if all_scopes else "WHERE in_scope"
+        rows = self._all(f"SELECT cell_key, facts FROM cells {where} ORDER BY position")
         return [(row[0], json.loads(row[1])) for row in rows]
 
     def configs(self, *, all_scopes: bool = False) -> list[tuple[str, str, int, dict[str, Any]]]:

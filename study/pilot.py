@@ -11,7 +11,7 @@ from study.agenda import SCREENING, scheduler_text
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
 from study.plan import Config, Plan, make_plan
-from study.preflight import concurrent_trials
+from study.preflight import check_against_ledger, concurrent_trials
 from study.spec import StudySpec
 
 
@@ -36,6 +36,7 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     """Count the trials of a study, and estimate their time from its ledger, or by training two epochs here and now."""
     plan = make_plan(spec, home.cache)
     path = home.study(spec.name).ledger
+    check_against_ledger(plan, path)
     records = {}
     if path.is_file():
         with Ledger(path) as ledger:

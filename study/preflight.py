@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from study.environment import num_gpus, usable_cpus
 from study.errors import StudyError
+from study.ledger import Ledger, is_begun
+from study.plan import Plan
 from study.spec import StudySpec
 
 # What may differ between two launches of one study: it adds trials or takes them away, or changes how they are run,
@@ -38,6 +41,16 @@ def concurrent_trials(spec: StudySpec) -> int:
     wanted = spec.resources
     by_cpus = int(usable_cpus() / wanted.cpus)
     return max(1, min(by_cpus, int(num_gpus() / wanted.gpus)) if wanted.gpus else by_cpus)
+
+
+def check_against_ledger(plan: Plan, path: Path) -> None:
+    """StudyError where the ledger at `path`, if there is one, belongs to another study of this name."""
+    if not is_begun(path):
+        return
+    with Ledger(path) as ledger:
+        before, tasks_before = ledger.spec(), {facts["task"] for _, facts in ledger.cells()}
+    if before is not None:
+        check_extends(plan.spec, before, {cell.task.title for cell in plan.cells}, tasks_before)
 
 
 def check_extends(spec: StudySpec, before: dict[str, Any], tasks: set[str], tasks_before: set[str]) -> None:

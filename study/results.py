@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study import ledger as states
@@ -14,13 +14,18 @@ from study.ledger import Ledger, TrialRecord
 
 @dataclass(frozen=True)
 class ConfigResult:
-    """One config and its completed repeats; `scores` are the selection metric, in the order of `trials`."""
+    """One config and its completed repeats; `scores` are the selection metric, in the order of `trials`.
+
+    `clean` is the mean accuracy against the true validation labels at the same epochs, known for a cell's best config;
+    unless the study says otherwise, selection never saw it.
+    """
 
     number: int
     key: str
     params: dict[str, Any]
     trials: tuple[TrialRecord, ...]
     scores: tuple[float, ...]
+    clean: float | None = None
 
     @property
     def n(self) -> int:
@@ -71,12 +76,10 @@ def cell_results(ledger: Ledger) -> list[CellResult]:
             for key, number, params in configs.get(cell_key, [])
         ]
         trials = [trial for key, _, _ in configs.get(cell_key, []) for trial in by_config.get(key, [])]
-        results.append(
-            CellResult(
-                cell_key, facts, tuple(members), _best(members, facts["mode"]), Counter(t.state for t in trials),
-                sum(t.epoch for t in trials), sum(t.seconds for t in trials),
-            )
-        )  # fmt: skip
+        best = _with_clean(ledger, _best(members, facts["mode"]), select["epoch"])
+        counts = Counter(trial.state for trial in trials)
+        epochs, seconds = sum(trial.epoch for trial in trials), sum(trial.seconds for trial in trials)
+        results.append(CellResult(cell_key, facts, tuple(members), best, counts, epochs, seconds))
     return results
 
 
@@ -103,6 +106,14 @@ def _best(configs: list[ConfigResult], mode: str) -> ConfigResult | None:
     )
 
 
+def _with_clean(ledger: Ledger, best: ConfigResult | None, epoch: str) -> ConfigResult | None:
+    if best is None:
+        return None
+    reports = [ledger.report(t.key, t.best_epoch if epoch == "best" else t.epoch) for t in best.trials]
+    values = [report["val_accuracy_clean"] for report in reports if report.get("val_accuracy_clean") is not None]
+    return replace(best, clean=statistics.fmean(values) if values else None)
+
+
 def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
     """One row per cell: family, task, mean, sd and n of its best config, and how many trials ended how."""
     rows = []
@@ -118,6 +129,7 @@ def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
                 "mean": best.mean if best else None,
                 "sd": best.sd if best else None,
                 "n": best.n if best else 0,
+                "val_accuracy_clean": best.clean if best else None,
                 "params": best.params if best else None,
                 "states": dict(cell.counts),
                 "epochs": cell.epochs,

@@ -57,6 +57,7 @@ def main() -> None:
         report_error(str(problem), as_json="--json" in sys.argv)
         sys.exit(2)
     except KeyboardInterrupt:
+        print("Interrupted: what was reported is saved; the same command goes on.", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

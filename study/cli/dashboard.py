@@ -37,7 +37,8 @@ def dashboard(
         print_json({"url": uri}) if as_json else console.print(f"The study is tracked by a server: open {uri}")
         return
     if uri == home.mlflow_uri and not (home.root / "mlflow.db").is_file():
-        raise StudyError(f"{home.root}: no MLflow store yet; launch a study first, as in: study launch quickstart")
+        step = f"study sync {home.names()[0]}" if home.names() else "study launch quickstart"
+        raise StudyError(f"{home.root}: no MLflow store yet; make one with: {step}")
     command = [
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1",
         "--port", str(port), "--workers", "1", "--default-artifact-root", home.mlflow_artifacts.as_uri(),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli.output import AsJson, StudyName, console, print_json
+from study.cli.output import AsJson, StudyName, console, print_json, program
 
 
 def export(
@@ -25,10 +25,13 @@ def export(
     from study.paths import Home
 
     paths = Home.current().existing(name)
-    files = export_study(paths, out or paths.best)
+    exported = export_study(paths, out or paths.best)
     if as_json:
-        print_json({"study": name, "files": [str(path) for path in files]})
+        print_json({"study": name, "files": [str(path) for path in exported.files], "left_out": exported.left_out})
         return
-    for path in files:
+    for path in exported.files:
         console.print(str(path))
-    console.print(f"Retrain one, without Ray: study train {files[0]}")
+    for sentence in exported.left_out:
+        console.print(f"[yellow]left out[/] {sentence}")
+    if exported.files:
+        console.print(f"Retrain one, without Ray: {program()} train {exported.files[0]}")

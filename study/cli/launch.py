@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from study.cli.output import AsJson, comparison_tables, console, duration, print_json
+from study.cli.output import AsJson, comparison_notes, comparison_tables, console, duration, print_json, program
 
 
 def launch(
@@ -40,7 +39,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
     from rich.console import Console
 
     from study.cli.progress import LaunchProgress
-    from study.export import export_study
+    from study.export import Exported, export_study
     from study.launch import launch as run
     from study.ledger import Ledger
     from study.results import cell_results, comparison
@@ -48,7 +47,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
     outcome = run(spec, document, home, LaunchProgress(Console(stderr=True) if as_json else console))
     with Ledger(outcome.paths.ledger) as ledger:
         rows = comparison(cell_results(ledger))
-    exported: list[Path] = []
+    exported = Exported([], [])
     if any(row["n"] for row in rows) and not outcome.interrupted:
         exported = export_study(outcome.paths, outcome.paths.best)
     if as_json:
@@ -60,7 +59,8 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
                 "given_up": outcome.given_up,
                 "metric": spec.select.monitor,
                 "comparison": rows,
-                "exported": [str(path) for path in exported],
+                "exported": [str(path) for path in exported.files],
+                "left_out": exported.left_out,
                 "tracking": {"uri": outcome.tracking_uri, "problem": outcome.tracking_problem},
             }
         )
@@ -72,7 +72,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported: list[Path]) -> None:
+def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported: Any) -> None:
     if outcome.given_up:
         console.print(f"[red]Given up[/]: the first {outcome.ran['failed']} trials all failed: {outcome.given_up}")
         return
@@ -81,19 +81,21 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported
     console.print()
     for table in comparison_tables(rows, spec.select.monitor):
         console.print(table)
-    console.print(
-        "[dim]mean ± sd over repeats of the config with the best mean: chosen on these very numbers, "
-        "so they flatter every family a little.[/]"
-    )
+    for note in comparison_notes(rows):
+        console.print(f"[dim]{note}[/]")
     failed = sum(row["states"].get("failed", 0) for row in rows)
     if failed:
-        console.print(f"[red]{failed} trials failed[/]: 'study status {spec.name}' says why; launch again to retry.")
-    if exported:
+        console.print(
+            f"[red]{failed} trials failed[/]: '{program()} status {spec.name}' says why; launch again to retry."
+        )
+    for sentence in exported.left_out:
+        console.print(f"[yellow]not exported[/] {sentence}")
+    if exported.files:
         console.print(f"\nBest configurations: {outcome.paths.best}")
     if outcome.tracking_problem:
-        console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: study sync {spec.name}")
+        console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: {program()} sync {spec.name}")
     elif outcome.tracking_uri:
-        console.print("Browse every run in MLflow: study dashboard")
+        console.print(f"Browse every run in MLflow: {program()} dashboard")
     if outcome.interrupted:
         console.print("Interrupted: everything is saved; the same command goes on.")
 

@@ -15,6 +15,7 @@ def list_studies(as_json: AsJson = False) -> None:
 
     Example: study list --json
     """
+    from study.errors import StudyError
     from study.ledger import Ledger
     from study.lock import is_held
     from study.paths import Home
@@ -23,8 +24,11 @@ def list_studies(as_json: AsJson = False) -> None:
     rows: list[dict[str, Any]] = []
     for name in home.names():
         paths = home.study(name)
-        with Ledger(paths.ledger) as ledger:
-            rows.append({"study": name, "running": is_held(paths.lock), **ledger.counts()})
+        try:
+            with Ledger(paths.ledger) as ledger:
+                rows.append({"study": name, "running": is_held(paths.lock), **ledger.counts()})
+        except StudyError as problem:
+            rows.append({"study": name, "problem": str(problem)})
     if as_json:
         print_json(rows)
         return
@@ -33,6 +37,9 @@ def list_studies(as_json: AsJson = False) -> None:
         return
     table = Table("study", "trials", "done", "running", "last report")
     for row in rows:
+        if "problem" in row:
+            table.add_row(row["study"], f"[red]{row['problem']}[/]")
+            continue
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["last"])) if row["last"] else ""
         table.add_row(row["study"], str(row["trials"]), str(row["ended"]), "yes" if row["running"] else "", last)
     console.print(table)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from typing import Annotated, Any
 
@@ -16,6 +18,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name; 'study list' shows them.")]
 
 console = Console(highlight=False, soft_wrap=True)
+
+
+def program() -> str:
+    """How this command is called from here: its name, or its path where the shell would not find it."""
+    if shutil.which("study"):
+        return "study"
+    path = os.path.relpath(sys.argv[0])
+    return path if len(path) < len(sys.argv[0]) else sys.argv[0]
 
 
 def print_json(value: Any) -> None:
@@ -32,13 +42,18 @@ def report_error(message: str, *, as_json: bool) -> None:
 
 
 def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
-    """Families down, noise across, one table for each data set and network."""
+    """Families down, noise across, one table for each data set and network.
+
+    Where labels are noisy, accuracy against the true ones stands behind the score: it says what the score hides.
+    """
     tables = []
     for dataset, model in dict.fromkeys((row["dataset"], row["model"]) for row in rows):
         here = [row for row in rows if (row["dataset"], row["model"]) == (dataset, model)]
         noises = list(dict.fromkeys(row["noise"] for row in here))
         title = f"{metric} of each family's best config · {dataset}, {model}"
-        table = Table("family", *noises, title=title, title_justify="left")
+        table = Table(title=title, title_justify="left")
+        for heading in ("family", *noises):
+            table.add_column(heading, no_wrap=True)
         for family in dict.fromkeys(row["family"] for row in here):
             cells = {row["noise"]: row for row in here if row["family"] == family}
             table.add_row(family, *(_score(cells.get(noise)) for noise in noises))
@@ -47,7 +62,24 @@ def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
 
 
 def _score(row: dict[str, Any] | None) -> str:
-    return format_score(row["mean"], row["sd"], row["n"]) if row else ""
+    if row is None:
+        return ""
+    score = format_score(row["mean"], row["sd"], row["n"])
+    clean = row["val_accuracy_clean"]
+    return f"{score}\n  true labels {clean:.4f}" if row["noise_rate"] and clean is not None else score
+
+
+NOTES = (
+    "Mean ± sd over repeats of the config with the best mean: chosen on these very numbers, so they flatter every "
+    "family a little.",
+    "'noisy' scores are against labels as corrupted as the training labels, which no classifier can match; 'true labels' is "
+    "the accuracy against the true labels, which a user would not have.",
+)
+
+
+def comparison_notes(rows: list[dict[str, Any]]) -> list[str]:
+    """What one must know to read the tables."""
+    return list(NOTES[: 2 if any(row["noise_rate"] for row in rows) else 1])
 
 
 def duration(seconds: float) -> str:

@@ -24,7 +24,7 @@ class LaunchProgress:
 
     def __init__(self, console: Console) -> None:
         self.console, self.started = console, time.monotonic()
-        self._stage = ""
+        self._stage, self._most = "", 0
         self._conductor: Conductor | None = None
         self._done = threading.Event()
         self._live: Live | None = None
@@ -36,7 +36,7 @@ class LaunchProgress:
             self.console.print(f"[dim]{self._elapsed()}[/] {text}")
 
     def watch(self, conductor: Conductor) -> None:
-        self._conductor = conductor
+        self._conductor, self._most = conductor, conductor.plan.num_trials
         self._stage = "training"
         if self.console.is_terminal:
             self._live = Live(get_renderable=self._table, console=self.console, refresh_per_second=2, transient=True)
@@ -68,7 +68,9 @@ class LaunchProgress:
     def _summary(self, conductor: Conductor) -> str:
         running, counts = len(conductor.running), conductor.counts
         ended = ", ".join(f"{counts[state]} {label}" for state, label in LABELS.items() if counts[state])
-        return f"{self._stage}: {ended or 'no trial ended yet'}, {running} running, {conductor.epochs} epochs"
+        stage = "saving and leaving; Ctrl-C again leaves at once" if conductor.stopping else self._stage
+        total = f"of at most {self._most}" if counts else ""
+        return f"{stage}: {ended or 'no trial ended yet'} {total}, {running} running, {conductor.epochs} epochs"
 
     def _table(self) -> RenderableType:
         if self._conductor is None:

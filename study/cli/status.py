@@ -33,6 +33,10 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         behind = trials_behind(ledger)
     running = is_held(paths.lock)
     states: dict[str, int] = {}
+    if not running:  # what a dead launch left running will be interrupted by the next one
+        for row in rows:
+            if left := row["states"].pop("running", 0):
+                row["states"]["interrupted"] = row["states"].get("interrupted", 0) + left
     for row in rows:
         for state, count in row["states"].items():
             states[state] = states.get(state, 0) + count

@@ -6,6 +6,7 @@ study: what could not be brought over is still in the ledger, and `study sync` b
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from study.ledger import Ledger
@@ -41,6 +42,13 @@ def tracking_uri(spec: StudySpec, home: Home) -> str:
     return spec.tracking.uri or home.mlflow_uri
 
 
+def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]]:
+    """How far a store has been brought, as the ledger noted it; nothing where the store's file is gone."""
+    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).is_file():
+        return {}
+    return ledger.tracked(store)
+
+
 def trials_behind(ledger: Ledger) -> int:
     """How many trials a study's tracking stores lack news of, without asking the stores."""
     from study.ledger import WAITING
@@ -52,7 +60,7 @@ def trials_behind(ledger: Ledger) -> int:
                 trial.state != WAITING and tracked.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
                 for trial in trials
             )
-            for tracked in map(ledger.tracked, ledger.stores())
+            for tracked in (tracked_so_far(ledger, store) for store in ledger.stores())
         ),
         default=0,
     )

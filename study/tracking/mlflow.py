@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from study import ledger as states
 from study.ledger import Ledger, TrialRecord
+from study.tracking import tracked_so_far
 from study.tracking.words import cell_run_name, flat_params, trial_run_name
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class MlflowView:
 
     def behind(self) -> list[TrialRecord]:
         """Trials of which the store does not know everything yet, by what was brought over before."""
-        cursors = self.ledger.tracked(self.store) if self._cursors is None else self._cursors
+        cursors = tracked_so_far(self.ledger, self.store) if self._cursors is None else self._cursors
         return [
             trial
             for trial in self.ledger.trials().values()
@@ -86,7 +87,7 @@ class MlflowView:
         if not todo:
             return
         self.connect()
-        cells, configs = dict(self.ledger.cells()), self._configs()
+        cells, configs = dict(self.ledger.cells(all_scopes=True)), self._configs()
         touched: set[str] = set()
         for trial in todo:
             if trial.state == states.RUNNING and not hurry:
@@ -94,13 +95,10 @@ class MlflowView:
                 if time.monotonic() - pushed_at < RUNNING_PAUSE_S:
                     continue
                 self._running_pushed_at[trial.key] = time.monotonic()
-            if trial.config_key not in configs:
-                continue  # out of scope since it ran
             cell_key, number = configs[trial.config_key]
-            if cell_key in cells:
-                parent = self._parent(cell_key, cells[cell_key], trial.started_at or time.time())
-                self._push(trial, number, cells[cell_key], parent)
-                touched.add(cell_key)
+            parent = self._parent(cell_key, cells[cell_key], trial.started_at or time.time())
+            self._push(trial, number, cells[cell_key], parent)
+            touched.add(cell_key)
         for cell_key in touched:
             self._summarise(cell_key, cells[cell_key], configs)
 
@@ -158,7 +156,7 @@ class MlflowView:
                 return
 
     def _configs(self) -> dict[str, tuple[str, int]]:
-        return {config: (cell, number) for cell, config, number, _ in self.ledger.configs()}
+        return {config: (cell, number) for cell, config, number, _ in self.ledger.configs(all_scopes=True)}
 
     def _cursor(self, key: str) -> tuple[str, int, str]:
         assert self._cursors is not None, "connect comes first"

@@ -21,7 +21,10 @@ def network_weights(folder: Path, which: str) -> tuple[bytes, int]:
     The bytes of a safetensors file whose names are those of the network's `state_dict`. Raises OSError, ValueError,
     LookupError or CorruptCheckpointError where they cannot be had.
     """
-    generation = read_manifest(folder)["generations"][0]
+    manifest = read_manifest(folder)
+    if not manifest:
+        raise LookupError(f"there is no checkpoint in {folder}")
+    generation = manifest["generations"][0]
     tensors = load(verified(folder, generation[which]))
     network = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
     return save(network), generation["best_epoch" if which == "best" else "epoch"]
