@@ -72,8 +72,8 @@ def _score(row: dict[str, Any] | None) -> str:
 NOTES = (
     "Mean ± sd over repeats of the config with the best mean: chosen on these very numbers, so they flatter every "
     "family a little.",
-    "'noisy' scores are against labels as corrupted as the training labels, which no classifier can match; 'true labels' is "
-    "the accuracy against the true labels, which a user would not have.",
+    "Noisy scores are against labels as corrupted as the training labels, which no classifier can match; 'true labels' "
+    "is what a user would not know.",
 )
 
 
