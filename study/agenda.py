@@ -143,7 +143,7 @@ class Agenda:
             elif key in self.running:  # the same trial, asked for by another cell
                 self._sharing.setdefault(key, []).append((agenda, config))
             else:
-                score = self.scores[key] if key in self.ended else self.known[key].best_score
+                score = self.scores[key] if key in self.ended else self._known_score(key)
                 self._screened(agenda, config, self._state(key), score)
 
     def _screened(self, agenda: CellAgenda, config: Config, state: str, score: float | None) -> None:
@@ -165,6 +165,10 @@ class Agenda:
 
     def _state(self, key: str) -> str:
         return self.ended.get(key) or (self.known[key].state if key in self.known else states.WAITING)
+
+    def _known_score(self, key: str) -> float | None:
+        record = self.known[key]
+        return record.best_score if self.plan.spec.select.epoch == "best" else record.last_score
 
     def _is_missing(self, key: str) -> bool:
         if key in self.running or key in self.ended:

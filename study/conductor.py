@@ -137,7 +137,8 @@ class Conductor:
         self.agenda.end(key, state, score)
 
     def _best_score(self, key: str, result: Mapping[str, Any]) -> float | None:
-        score = self.ledger.report(key, result["best_epoch"]).get(self.monitor)
+        epoch = result["best_epoch" if self.plan.spec.select.epoch == "best" else "epoch"]
+        score = self.ledger.report(key, epoch).get(self.monitor)
         return score if score is not None and math.isfinite(score) else None
 
     def _fill_rungs(self, cell: Cell) -> None:

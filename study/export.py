@@ -93,7 +93,9 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
     except (OSError, ValueError, LookupError, CorruptCheckpointError) as problem:
         raise UnusableCheckpointError(f"its checkpoint is unusable: {problem}") from None
     _write(weights, data)
-    environment = ledger.environment()
+    environment = ledger.environment(trial.key)
+    facts = dict(trial.facts)
+    run = {"threads": facts.pop("threads"), "device": facts.pop("device"), "lane_width": 1}
     run_ids = [ids[trial.key][0] for store in ledger.stores() if trial.key in (ids := ledger.tracked(store))]
     values = {
         "format": FORMAT,
@@ -118,7 +120,7 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
             "epoch": epoch,
             "sha256": hashlib.sha256(data).hexdigest(),
         },
-        "run": {"threads": max(1, int(spec["resources"]["cpus"])), "device": _device(spec), "lane_width": 1},
+        "run": run,
         "trial": description,
         "provenance": {
             "study": paths.name,
@@ -126,7 +128,7 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
             "config_key": best.key,
             "mlflow_run": run_ids[0] if run_ids else None,
             "dataset_digest": description["dataset"]["digest"],
-            **trial.facts,
+            **facts,
             **environment,
             "exported_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
@@ -138,10 +140,6 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
     yaml.dump(values, text)
     _write(file, (HEADER.format(file=file.name) + text.getvalue()).encode())
     return file
-
-
-def _device(spec: dict[str, Any]) -> str:
-    return "cuda" if spec["resources"]["gpus"] else "cpu"
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -119,10 +119,10 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     plan = make_plan(spec, home.cache)
     check_against_ledger(plan, paths.ledger)
     paths.root.mkdir(exist_ok=True)
-    stop = StopRequest(paths.stop)
+    stop, environment = StopRequest(paths.stop), describe_environment()
     with WriterLock(paths.lock, "study launch"), stop.on_signals(), Ledger(paths.ledger, write=True) as ledger:
+        ledger.record_spec(spec.model_dump(mode="json"), environment)
         paths.study_file.write_text(document.as_launched(), encoding="utf-8")
-        ledger.record_spec(spec.model_dump(mode="json"), describe_environment())
         conductor = Conductor(plan, ledger, stop)
         tracker = make_tracker(spec, home, ledger)
         try:
@@ -161,6 +161,9 @@ def _run(
                 address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
                 configure_logging=False, logging_level=logging.ERROR,
             )  # fmt: skip
+        except SystemExit:  # Ray answers SIGTERM itself while it starts
+            stop.file.touch()
+            return
         except Exception as problem:  # whatever keeps a local cluster from starting
             said = str(problem).strip().splitlines()[-1][:300] if str(problem).strip() else type(problem).__name__
             raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None

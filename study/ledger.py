@@ -23,7 +23,6 @@ from study.errors import StudyError
 SCHEMA_VERSION = 1
 
 SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE specs (id INTEGER PRIMARY KEY, time REAL NOT NULL, spec TEXT NOT NULL, environment TEXT NOT NULL);
 CREATE TABLE cells (
     cell_key TEXT PRIMARY KEY, position INTEGER NOT NULL, in_scope INTEGER NOT NULL, facts TEXT NOT NULL);
@@ -35,7 +34,8 @@ CREATE TABLE trials (
     trial_key TEXT PRIMARY KEY, config_key TEXT NOT NULL, repeat INTEGER NOT NULL, trial TEXT NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', epoch INTEGER NOT NULL DEFAULT 0,
     best_epoch INTEGER NOT NULL DEFAULT 0, best_score REAL, last_score REAL, seconds REAL NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0, stopped_under TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '{}',
+    attempts INTEGER NOT NULL DEFAULT 0, launch INTEGER,
+    stopped_under TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '{}',
     created_at REAL NOT NULL, started_at REAL, ended_at REAL);
 CREATE INDEX trials_by_config ON trials (config_key, repeat);
 CREATE TABLE reports (
@@ -189,6 +189,7 @@ class Ledger:
         with self._transaction() as run:
             run(
                 "UPDATE trials SET state = ?, reason = '', stopped_under = '', attempts = attempts + 1, "
+                "launch = (SELECT max(id) FROM specs), "
                 "started_at = coalesce(started_at, ?), ended_at = NULL WHERE trial_key = ?",
                 (RUNNING, time.time(), trial_key),
             )
@@ -255,11 +256,6 @@ class Ledger:
                     (store, key, run_id, epoch, state),
                 )
 
-    def forget_tracked(self, store: str) -> None:
-        """Begin a tracking store anew."""
-        with self._transaction() as run:
-            run("DELETE FROM tracking WHERE store = ?", (store,))
-
     # -- reading --------------------------------------------------------------------------------------------------
 
     def spec(self) -> dict[str, Any] | None:
@@ -267,9 +263,10 @@ class Ledger:
         row = self._one("SELECT spec FROM specs ORDER BY id DESC LIMIT 1")
         return json.loads(row[0]) if row else None
 
-    def environment(self) -> dict[str, Any]:
-        """Versions of code and packages at the last launch."""
-        row = self._one("SELECT environment FROM specs ORDER BY id DESC LIMIT 1")
+    def environment(self, trial_key: str) -> dict[str, Any]:
+        """Versions of code and packages at the launch that ran a trial last."""
+        query = "SELECT environment FROM specs JOIN trials ON specs.id = trials.launch WHERE trial_key = ?"
+        row = self._one(query, (trial_key,))
         return json.loads(row[0]) if row else {}
 
     def cells(self, *, all_scopes: bool = False) -> list[tuple[str, dict[str, Any]]]:

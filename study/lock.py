@@ -7,7 +7,6 @@ only names the owner, for the message that the next one sees.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import socket
@@ -25,7 +24,10 @@ class WriterLock:
         self.path, self.purpose = path, purpose
 
     def __enter__(self) -> WriterLock:
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as problem:
+            raise StudyError(f"{self.path}: cannot be written: {problem.strerror}; whose study is it?") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -38,7 +40,6 @@ class WriterLock:
             {
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
-                "user": getpass.getuser() if "USER" in os.environ or os.name == "posix" else "",
                 "purpose": self.purpose,
                 "since": time.strftime("%Y-%m-%d %H:%M:%S"),
             }

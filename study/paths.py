@@ -47,11 +47,6 @@ class StudyPaths:
         """The best configurations, written at the end of a launch."""
         return self.root / "best"
 
-    @property
-    def log(self) -> Path:
-        """What Ray and the platform had to say."""
-        return self.root / "launch.log"
-
     def checkpoint(self, trial_key: str) -> Path:
         """The folder of a trial's checkpoint."""
         return self.root / "checkpoints" / trial_key

@@ -19,6 +19,7 @@ from study.search import Params, Proposer, make_proposer
 from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
 from trainables.data.datasets import load_pool
+from trainables.data.task import load_task
 from trainables.losses.families import get_family
 from trainables.seeds import derive_seed
 from trainables.trial import Trial, trial_seeds
@@ -163,7 +164,7 @@ class Plan:
 def make_plan(spec: StudySpec, cache: Path) -> Plan:
     """The plan of a study; decodes its data sets into `cache` on first use.
 
-    StudyError where a split, a noise rate or a network does not fit the data.
+    StudyError where a split does not fit the data.
     """
     tasks = [
         Task(dataset, load_pool(dataset.name, cache).digest, spec.noise.kind, rate, model)
@@ -171,6 +172,14 @@ def make_plan(spec: StudySpec, cache: Path) -> Plan:
         for rate in spec.noise.rate
         for model in spec.model
     ]
+    seeds = trial_seeds(spec.seed, 0)
+    for task in tasks:
+        split = {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")}
+        noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": seeds["noise"]}
+        try:
+            load_task({"name": task.dataset.name}, split, noise, cache)
+        except ValueError as problem:
+            raise StudyError(f"dataset {task.dataset.name}: {problem}") from None
     return Plan(spec, tuple(Cell(spec, task, family) for task in tasks for family in spec.families))
 
 

@@ -49,7 +49,8 @@ def check_against_ledger(plan: Plan, path: Path) -> None:
         return
     with Ledger(path) as ledger:
         before, tasks_before = ledger.spec(), {facts["task"] for _, facts in ledger.cells()}
-    if before is not None:
+        trained = any(trial.epoch for trial in ledger.trials().values())
+    if before is not None and trained:  # a study of which nothing was trained yet may become another
         check_extends(plan.spec, before, {cell.task.title for cell in plan.cells}, tasks_before)
 
 

@@ -40,6 +40,8 @@ class Distribution:
 
 def parse_searchable(raw: Any) -> Any:
     """A constant as it is, a mapping such as `{uniform: [0, 1]}` as a Distribution; ValueError otherwise."""
+    if isinstance(raw, list):
+        raise ValueError(f"{json.dumps(raw)[:60]} is a list; to search its values write {{grid: [...]}}")
     if not isinstance(raw, dict):
         return raw
     if len(raw) != 1:

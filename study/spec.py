@@ -26,6 +26,7 @@ from trainables.losses.families import Real, get_family
 from trainables.models import check_model
 from trainables.names import unknown_name
 
+FINITE = ("grid", "integer")
 LR = Real(0.05, 0, low_open=True, meaning="a learning rate is positive")
 DECAY = Real(0.0, 0, meaning="a weight decay is not negative")
 
@@ -270,6 +271,13 @@ class StudySpec(Strict):
     resources: ResourcesSpec = ResourcesSpec()
     tracking: TrackingSpec = TrackingSpec()
 
+    @field_validator("name")
+    @classmethod
+    def _not_ours(cls, name: str) -> str:
+        if name.startswith("mlflow"):
+            raise ValueError(f"'{name}' begins like the MLflow store's files beside it; choose another name")
+        return name
+
     @field_validator("families")
     @classmethod
     def _labels_differ(cls, families: list[FamilySpec]) -> list[FamilySpec]:
@@ -325,3 +333,7 @@ def _check_training_key(key: str, value: Any) -> None:
     if key not in known:
         raise ValueError(unknown_name("training setting", key, known, "settings that a family may search"))
     check_searchable(value, partial(known[key].check, key))
+    if key in ("training.batch_size", "training.epochs"):
+        points = value.values if isinstance(value, Distribution) else (value,)
+        if any(not isinstance(point, int) for point in points) or getattr(value, "kind", "grid") not in FINITE:
+            raise ValueError(f"{key} takes whole numbers: one, a grid of them, or {{integer: [low, high]}}")

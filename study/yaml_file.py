@@ -120,10 +120,10 @@ def _assign(values: dict[str, Any], keys: list[str], value: Any, assignment: str
         if depth == len(keys) - 1:
             container[index] = value
         else:
-            if isinstance(container, dict):
-                below = container.get(index)
-                # `dataset: digits` is short for `dataset: {name: digits}`
-                container[index] = {"name": below} if isinstance(below, str) else {} if below is None else below
+            below = container.get(index) if isinstance(container, dict) else container[int(index)]
+            if isinstance(below, str):  # `dataset: digits` is short for `dataset: {name: digits}`
+                below = {"family" if location[0] == "families" else "name": below}
+            container[index] = {} if below is None else below
             container = container[index]
     return tuple(location)
 

@@ -38,7 +38,7 @@ class StudyTrainable(tune.Trainable):
         self.stop_file = Path(run["stop_file"])
         self.session = Session(config["key"], config["trial"], Path(run["cache"]), Path(run["store"]), run["device"])
         self.reported = 0
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saved_epoch = time.monotonic(), self.session.epoch
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
@@ -48,16 +48,18 @@ class StudyTrainable(tune.Trainable):
         session, decisions = self.session, set(self.run["decisions"])
         deadline = time.monotonic() + self.run["report_interval_s"]
         stopping = self.stop_file.exists()
-        while not (stopping or session.done):
+        # A worker that died on a decision epoch left its checkpoint there: the decision comes before more training.
+        undecided = session.epoch > self.reported and session.epoch in decisions
+        while not (stopping or session.done or undecided):
             session.advance()
             stopping = self.stop_file.exists()
             if session.epoch in decisions or time.monotonic() >= deadline:
                 break
         checkpoint = None
         overdue = time.monotonic() - self.saved_at >= self.run["checkpoint_interval_s"]
-        if session.epoch > self.reported and (stopping or session.done or session.epoch in decisions or overdue):
+        if session.epoch > self.saved_epoch and (stopping or session.done or session.epoch in decisions or overdue):
             checkpoint = session.save()
-            self.saved_at = time.monotonic()
+            self.saved_at, self.saved_epoch = time.monotonic(), session.epoch
         return self._result("interrupted" if stopping and not session.done else None, checkpoint)
 
     def _result(self, state: str | None, checkpoint: dict[str, Any] | None) -> Result:
@@ -73,7 +75,7 @@ class StudyTrainable(tune.Trainable):
             "score": session.history[-1][monitor] if session.history else float("nan"),
             "state": state or finished,
             "reports": new,
-            "facts": session.facts,
+            "facts": {**session.facts, "threads": self.run["threads"], "device": self.run["device"]},
             "checkpoint": checkpoint,
             "warnings": list(session.warnings),
             "worker": f"{socket.gethostname()}:{os.getpid()}",

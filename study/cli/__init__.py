@@ -7,6 +7,7 @@ so that `study --help` answers at once.
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 
 import typer
@@ -51,14 +52,18 @@ app.command("delete")(delete.delete)
 
 def main() -> None:
     """Run the command line; mistakes of its user are one line, never a traceback."""
+    as_json = "--json" in sys.argv
     try:
         app()
     except StudyError as problem:
-        report_error(str(problem), as_json="--json" in sys.argv)
+        report_error(str(problem), as_json=as_json)
+        sys.exit(2)
+    except (OSError, sqlite3.OperationalError) as problem:
+        if isinstance(problem, BrokenPipeError):
+            sys.stderr.close()
+            sys.exit(0)
+        report_error(f"{problem}; make room or choose another place, then the same command goes on", as_json=as_json)
         sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted: what was reported is saved; the same command goes on.", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)

@@ -21,7 +21,7 @@ def delete(
 
     Example: study delete quickstart --yes
     """
-    from study.ledger import Ledger
+    from study.ledger import Ledger, is_begun
     from study.lock import WriterLock
     from study.paths import Home
     from study.spec import StudySpec
@@ -35,10 +35,12 @@ def delete(
         typer.confirm(f"Delete {paths.root} with all its trials and checkpoints?", abort=True)
     removed_experiment = False
     with WriterLock(paths.lock, "study delete"):
-        with Ledger(paths.ledger) as ledger:
-            spec = StudySpec.model_validate(ledger.spec())
-            tracked = bool(ledger.stores())
-        if tracked and not keep_mlflow:
+        values, tracked = None, False
+        if is_begun(paths.ledger):
+            with Ledger(paths.ledger) as ledger:
+                values, tracked = ledger.spec(), bool(ledger.stores())
+        if values is not None and tracked and not keep_mlflow:
+            spec = StudySpec.model_validate(values)
             from study.tracking.mlflow import delete_experiment, in_a_line
 
             try:

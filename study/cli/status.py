@@ -13,6 +13,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
 
     Example: study status quickstart
     """
+    from study.errors import StudyError
     from study.ledger import Ledger
     from study.lock import is_held, owner
     from study.paths import Home
@@ -22,7 +23,9 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
 
     paths = Home.current().existing(name)
     with Ledger(paths.ledger) as ledger:
-        spec = ledger.spec() or {}
+        spec = ledger.spec()
+        if spec is None:
+            raise StudyError(f"study '{name}' died before it began; launch it again, or: study delete {name}")
         rows = comparison(cell_results(ledger))
         events = ledger.events()
         failures = [

@@ -38,6 +38,8 @@ def train(
     torch.set_num_threads(run["threads"])
     if out is not None and not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
         raise StudyError(f"{out}: cannot be written; choose another --out")
+    if out is not None and out.exists() and any(out.iterdir()):
+        raise StudyError(f"{out}: not empty; choose a new folder for --out, so that training begins at epoch 1")
     try:
         session = Session(exported["provenance"]["trial_key"], trial, Home.current().cache, out, run["device"])
     except ValueError as problem:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a request to make a run, sent again, makes two
 }
 
 
@@ -128,6 +129,9 @@ class MlflowView:
         known = self.ledger.tracked(self.store)
         found = {}
         for key, run_id in self._existing_runs(client):
+            if key in found:  # its answer was lost on the way, and it was made again
+                client.delete_run(run_id)
+                continue
             before = known.get(key)
             # A run that the ledger does not know of was made by a launch that died before it could note it down.
             found[key] = before if before and before[0] == run_id else (run_id, 0, "")
@@ -238,7 +242,9 @@ class MlflowView:
         now = int(time.time() * 1000)
         run_id = self._cursor(cell_key)[0]
         counted = {"trials_ended": float(len(ended)), **best}
-        self._client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in counted.items()])
+        self._client.log_batch(
+            run_id, metrics=[Metric(name, value, now, len(ended)) for name, value in counted.items()]
+        )
         if len(ended) == len(trials):
             self._client.set_terminated(run_id, "FINISHED")
         else:
@@ -255,8 +261,8 @@ def _make_sqlite_store(path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
         draft = Path(scratch, path.name)
         mlflow.MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
-        if not path.exists():
-            os.replace(draft, path)
+        with suppress(FileExistsError):  # another study was faster: its store stays
+            os.link(draft, path)
 
 
 def delete_experiment(uri: str, name: str) -> bool:

@@ -194,12 +194,10 @@ def test_a_killed_worker_is_retried_from_its_checkpoint(place: Place) -> None:
             return []
 
     wait_until(lambda: bool(reported()))
-    workers = [
-        p for p in psutil.Process(running.pid).children(recursive=True) if "StudyTrainable" in " ".join(p.cmdline())
-    ]
+    workers = [p for p in psutil.Process(running.pid).children(recursive=True) if "Trainable." in " ".join(p.cmdline())]
     assert workers
     os.kill(workers[0].pid, signal.SIGKILL)
-    said, problems = running.communicate(timeout=200)
+    said, problems = running.communicate(timeout=240)
     assert running.returncode == 0, said + problems
     assert place.rows("select state, count(*) from trials group by 1") == [("completed", 3)]
     assert place.rows("select count(*) from reports") == [(3 * 400,)]

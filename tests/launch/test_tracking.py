@@ -117,3 +117,22 @@ def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(
     store.close()
     assert per_key == [(1,)] * (TINY_TRIALS + 4)
     assert points == [(TINY_TRIALS * 4,)]
+
+
+def test_a_second_run_of_a_trial_whose_answer_was_lost_is_removed(finished: Place, tmp_path: Path) -> None:
+    import shutil
+
+    from study.tracking.mlflow import KEY_TAG, MlflowView
+
+    path, uri = tmp_path / "ledger.db", f"sqlite:///{tmp_path}/mlflow.db"
+    shutil.copy(finished.home / "tiny" / "ledger.db", path)
+    with Ledger(path, write=True) as ledger:
+        view = MlflowView(uri, "tiny", ledger, tmp_path / "artifacts")
+        view.connect()
+        key = view.behind()[0].key
+        for _ in range(2):
+            view._client.create_run(view._experiment_id, tags={KEY_TAG: key})
+        view.disconnect()
+        view.level(hurry=True)
+        found = view._client.search_runs([view._experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
+    assert len(found) == 1

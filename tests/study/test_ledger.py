@@ -169,21 +169,23 @@ def test_the_last_events_come_oldest_first(ledger: Ledger) -> None:
     assert ledger.events()[0]["trial_key"] is None
 
 
-def test_the_last_spec_is_the_one_that_counts(ledger: Ledger) -> None:
-    assert (ledger.spec(), ledger.environment()) == (None, {})
+def test_the_last_spec_counts_and_a_trial_keeps_the_environment_it_ran_in(ledger: Ledger) -> None:
+    assert ledger.spec() is None
     ledger.record_spec({"name": "a"}, {"commit": "1"})
+    ledger.record_trials([("t1", "c", 0, {}), ("t2", "c", 1, {})])
+    ledger.record_started("t1")
     ledger.record_spec({"name": "b"}, {"commit": "2"})
-    assert (ledger.spec(), ledger.environment()) == ({"name": "b"}, {"commit": "2"})
+    ledger.record_started("t2")
+    assert ledger.spec() == {"name": "b"}
+    assert [ledger.environment(key)["commit"] for key in ("t1", "t2")] == ["1", "2"]
 
 
-def test_tracking_is_noted_per_store_and_forgotten_per_store(ledger: Ledger) -> None:
+def test_tracking_is_noted_per_store(ledger: Ledger) -> None:
     ledger.record_tracked("one", [("t1", "run", 3, RUNNING)])
     ledger.record_tracked("one", [("t1", "run", 5, COMPLETED)])
     ledger.record_tracked("two", [("t1", "other", 1, RUNNING)])
     assert ledger.stores() == ["one", "two"]
     assert ledger.tracked("one") == {"t1": ("run", 5, COMPLETED)}
-    ledger.forget_tracked("one")
-    assert (ledger.tracked("one"), ledger.stores()) == ({}, ["two"])
 
 
 # -- files that are not ours ------------------------------------------------------------------------------------------

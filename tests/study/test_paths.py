@@ -13,7 +13,7 @@ from study.paths import Home, StudyPaths, find_study_file, preset_names
 
 def test_everything_a_study_leaves_lies_in_its_folder() -> None:
     paths = StudyPaths(Path("/home/studies/mine"))
-    files = [paths.ledger, paths.lock, paths.stop, paths.study_file, paths.best, paths.log, paths.checkpoint("k")]
+    files = [paths.ledger, paths.lock, paths.stop, paths.study_file, paths.best, paths.checkpoint("k")]
     assert all(file.is_relative_to(paths.root) for file in files)
     assert len(set(files)) == len(files)
     assert paths.checkpoint("k") != paths.checkpoint("l")

@@ -224,3 +224,10 @@ def test_network_weights_are_the_state_dict_of_the_epoch_asked_for(tmp_path: Pat
         path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(ValueError, match="does not match its hash"):
         network_weights(tmp_path, which)
+
+
+def test_files_of_others_in_the_folder_stay(tmp_path: Path) -> None:
+    (tmp_path / "tce-clean.safetensors").write_bytes(b"exported")
+    for epoch in (1, 2, 3):
+        write_checkpoint(tmp_path, "a", state_at(epoch))
+    assert (tmp_path / "tce-clean.safetensors").read_bytes() == b"exported"

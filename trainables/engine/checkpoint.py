@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trainables.engine.lanes import LaneState, Tensors
 
 FORMAT = 1
 GENERATIONS = 2
+OURS = re.compile(r"(last|best)-\d+\.safetensors(\.draft)?")  # the folder may hold files of others
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def write_checkpoint(folder: Path, key: str, state: LaneState) -> dict[str, Any]
     manifest = {"format": FORMAT, "key": key, "generations": generations}
     write_atomically(folder / "manifest.json", json.dumps(manifest).encode())
     named = {entry[part]["file"] for entry in generations for part in ("last", "best")}
-    for path in folder.glob("*.safetensors*"):  # drafts that a crash left, too
-        if path.name not in named:
+    for path in folder.iterdir():
+        if OURS.fullmatch(path.name) and path.name not in named:
             path.unlink(missing_ok=True)
     return {name: generation[name] for name in ("epoch", "best_epoch", "last", "best")}
 
