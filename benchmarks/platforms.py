@@ -12,6 +12,7 @@ of alpha x 8 learning rates. Each way trains one trial per core at a time with o
     ray      Ray Tune as documented: function API, MLflowLoggerCallback
     optuna   an Optuna study with one thread per core, MLflow once per epoch
     ours     `study launch`
+    untracked  the same without MLflow: the difference is what tracking costs
 
 Each way is a fresh process with an empty cache and an empty folder. Its wall time is cut in four:
 
@@ -47,7 +48,8 @@ from benchmarks.ways import ALPHAS, EXPERIMENT, LEARNING_RATES, MAX_TRIALS, METR
 from study.ledger import Ledger
 from study.paths import Home
 
-NAMES = (*WAYS, "ours")
+OURS: dict[str, list[str]] = {"ours": [], "untracked": ["--set", "tracking.enabled=false"]}
+NAMES = (*WAYS, *OURS)
 PHASES = ("prepare", "start", "train", "finish")
 TOLERANCE = 0.05  # between the ways' mean validation accuracies
 # Alike for every way: nothing joins a cluster or a server that lies about, nothing is sent to anyone.
@@ -62,11 +64,11 @@ def run_way(name: str, trials: int, epochs: int) -> Row:
     with tempfile.TemporaryDirectory(prefix=f"platforms-{name}-") as folder:
         work = Work(trials, epochs, Path(folder))
         environment = {key: value for key, value in os.environ.items() if key not in DROPPED} | QUIET
-        if name == "ours":
+        if name in OURS:
             file = work.folder / "study.yaml"
             file.write_text(study_file(work), encoding="utf-8")
             environment["STUDY_HOME"] = folder
-            command = [str(Path(sys.executable).with_name("study")), "launch", str(file)]
+            command = [str(Path(sys.executable).with_name("study")), "launch", str(file), *OURS[name]]
         else:
             sizes = ["--trials", str(trials), "--epochs", str(epochs)]
             command = [sys.executable, "-m", "benchmarks.ways", name, *sizes, "--folder", folder]
@@ -77,7 +79,7 @@ def run_way(name: str, trials: int, epochs: int) -> Row:
         ended = time.time()
         if process.returncode != 0:
             raise SystemExit(f"{name}: exit code {process.returncode}\n{process.stdout[-3000:]}")
-        began, done = read_ledger(work) if name == "ours" else read_result(work)
+        began, done = read_ledger(work) if name in OURS else read_result(work)
         check_work(name, work, done)
     marks = (spawned, began, min(trial.started for trial in done), max(trial.ended for trial in done), ended)
     phases = {phase: marks[i + 1] - marks[i] for i, phase in enumerate(PHASES)}
@@ -138,7 +140,7 @@ def check_work(name: str, work: Work, done: list[Done]) -> None:
         raise SystemExit(f"{name}: trained {len(done)} configs, not the {work.trials} that were asked for")
     if short := [trial for trial in done if trial.epochs != work.epochs]:
         raise SystemExit(f"{name}: {len(short)} trials have other than {work.epochs} epochs, as {short[0]}")
-    if name == "bare":
+    if name in ("bare", "untracked"):
         return
     query = "SELECT count(*) FROM (SELECT 1 FROM metrics WHERE key = ? GROUP BY run_uuid HAVING count(*) = ?)"
     with sqlite3.connect(work.mlflow_db) as connection:
