@@ -7,17 +7,14 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from study.errors import StudyError
 from study.ledger import Ledger
 from study.paths import StudyPaths
 from study.results import CellResult, ConfigResult, cell_results
-from study.yaml_file import read_document
+from study.yaml_file import read_document, to_yaml
 from trainables.engine.checkpoint_files import CorruptCheckpointError, network_weights
 
 FORMAT = 1
@@ -133,12 +130,7 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
             "exported_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     }
-    text = StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(values, text)
-    _write(file, (HEADER.format(file=file.name) + text.getvalue()).encode())
+    _write(file, (HEADER.format(file=file.name) + to_yaml(values)).encode())
     return file
 
 

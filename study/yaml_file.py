@@ -50,13 +50,18 @@ class Document:
         """The file's text; with overrides, its values as they came to be."""
         if not self.overridden:
             return self.text
-        text = StringIO()
-        yaml = YAML(typ="safe", pure=True)
-        yaml.default_flow_style = None
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-        yaml.dump(self.values, text)
         said = " ".join(f"--set {shlex.quote(assignment)}" for assignment in self.overridden.values())
-        return f"# {self.source} with {said}\n{text.getvalue()}"
+        return f"# {self.source} with {said}\n{to_yaml(self.values)}"
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """Plain values as YAML, keys in their order; numbers come back to the bit."""
+    text = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None, read as a bool
+    yaml.dump(values, text)
+    return text.getvalue()
 
 
 def read_document(path: Path) -> Document:
