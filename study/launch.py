@@ -108,7 +108,8 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     """Make the world match the study: run the trials that are missing and return when there are none.
 
     Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice: it ends at once, and nothing that
-    was reported is lost. StudyError for whatever its user can mend, raised before anything is started or written.
+    was reported is lost. StudyError for what its user can mend; a mistake in
+    the file, or a trial too large for the machine, is refused before anything is started or written.
     """
     for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)

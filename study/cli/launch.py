@@ -121,5 +121,5 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     )
     console.print(
         f"About {duration(forecast.seconds)} of training where none is stopped early "
-        f"({forecast.seconds_per_epoch:.3f} s an epoch, {forecast.basis}). Nothing was run."
+        f"({forecast.seconds_per_epoch:.3f} s an epoch, {forecast.basis}). No trial was run."
     )
