@@ -103,7 +103,7 @@ def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:
 
     return Lane(
         key=key,
-        loss=make_loss(family, num_classes=data.pool.num_classes, **loss),
+        loss=make_loss(family, num_classes=data.pool.num_classes, dtype=torch.float64, **loss),
         training=trial["training"],
         weights_seed=trial["seeds"]["weights"],
         order_seed=trial["seeds"]["order"],

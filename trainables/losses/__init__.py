@@ -16,18 +16,23 @@ from typing import TYPE_CHECKING, Any
 from trainables.losses.families import FAMILIES, get_family
 
 if TYPE_CHECKING:
+    import torch
+
     from trainables.losses.base import Loss
 
 __all__ = ["FAMILIES", "get_family", "make_loss"]
 
 
-def make_loss(name: str, *, num_classes: int, **hyperparameters: Any) -> Loss:
+def make_loss(name: str, *, num_classes: int, dtype: torch.dtype | None = None, **hyperparameters: Any) -> Loss:
     """The loss `name` for `num_classes` classes; hyperparameters left out take the family's defaults.
 
+    Its numbers are held in `dtype`, by default torch's default.
     Raises ValueError for an unknown family, an unknown hyperparameter or a value outside its range.
     """
     family = get_family(name)
     values = family.complete(hyperparameters)
+    import torch
+
     module = importlib.import_module(f"trainables.losses.{family.name}")
     loss: Loss = getattr(module, family.class_name)(num_classes=num_classes, **values)
-    return loss
+    return loss.to(dtype or torch.get_default_dtype())

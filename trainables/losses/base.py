@@ -8,20 +8,27 @@ attribute, named in `structure`, and keeps lanes in separate groups.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
 class Loss(nn.Module, ABC):
-    """A classification loss that is a mean over samples.
+    """A classification loss: a mean over samples, and perhaps a term that is added once per batch.
 
     Call it with logits `[B, C]`, targets `[B]` (int64 in [0, C)) and, for losses with a memory, the samples'
-    `indices` in the data set `[B]`. The result is the mean over the batch, or `[B]` with `reduction="none"`.
+    `indices` in the training set `[B]`. The result is the mean over the batch plus the batch's term, or the samples'
+    losses alone, `[B]`, with `reduction="none"`.
+
+    What a loss learns is a parameter (`learned`), what it remembers a buffer named in `memory`: both are saved with a
+    trial. A memory changes in training mode only, in place, so that it may be stacked. Everything must work under
+    `torch.func.vmap` and `torch.compile`: no branch on a tensor's value, no shape that depends on one.
     """
 
     structure: tuple[Hashable, ...] = ()
+    memory: tuple[str, ...] = ()
+    observes_epochs: bool = False  # whether `end_epoch` is called with the network's outputs
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -33,19 +40,46 @@ class Loss(nn.Module, ABC):
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
         """The loss of each sample, `[B]`."""
 
+    def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor | None:
+        """What is added once per batch, 0-d: penalties on learned parameters, distances between samples."""
+        return None
+
     def forward(
         self, logits: Tensor, targets: Tensor, indices: Tensor | None = None, *, reduction: str = "mean"
     ) -> Tensor:
         losses = self.per_sample(logits, targets, indices)
         if reduction == "none":
             return losses
-        if reduction == "mean":
-            return losses.mean()
-        raise ValueError(f"unknown reduction '{reduction}'; reductions: mean, none")
+        if reduction != "mean":
+            raise ValueError(f"unknown reduction '{reduction}'; reductions: mean, none")
+        term = self.batch_term(logits, targets)
+        return losses.mean() if term is None else losses.mean() + term
 
-    def hyperparameter(self, name: str, value: float) -> None:
-        """Keep `value` as a 0-d buffer called `name`, in the precision of the default dtype."""
-        self.register_buffer(name, torch.tensor(float(value)))
+    def end_epoch(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
+        """After epoch `epoch` (from 1): the network's outputs on the training set `[N, C]` and its labels `[N]`.
+
+        Called without gradients, never stacked, and only where `observes_epochs` is set.
+        """
+
+    def metrics(self) -> dict[str, Tensor]:
+        """What is logged each epoch of what was learned or remembered, each 0-d; stackable."""
+        return {}
+
+    def arrays(self) -> dict[str, Tensor]:
+        """What is kept and drawn at the best and the last epoch, `[C]` or `[C, C]`, such as a learned matrix."""
+        return {}
+
+    def warnings(self) -> Sequence[str]:
+        """Sentences on what was learned, where it left its sensible range; never stacked."""
+        return ()
+
+    def hyperparameter(self, name: str, value: float | Tensor) -> None:
+        """Keep `value` as a buffer called `name`; in double precision, `make_loss` casts once all are there."""
+        self.register_buffer(name, torch.as_tensor(value, dtype=torch.float64))
+
+    def learned(self, name: str, start: Tensor) -> None:
+        """Keep `start` as a parameter called `name`: learned by the network's optimiser, without weight decay."""
+        self.register_parameter(name, nn.Parameter(start.to(torch.float64)))
 
 
 def negative_log_likelihood(log_probs: Tensor, targets: Tensor) -> Tensor:

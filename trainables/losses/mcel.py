@@ -43,7 +43,7 @@ def similarity_buffer(similarity: Any, num_classes: int) -> Tensor:
             )
         if num_classes < 2:
             raise ValueError("a uniform similarity needs at least 2 classes")
-        return (1 - torch.eye(num_classes)) / (num_classes - 1)
+        return (1 - torch.eye(num_classes, dtype=torch.float64)) / (num_classes - 1)
     matrix = torch.as_tensor(similarity, dtype=torch.float64)
     if matrix.shape != (num_classes, num_classes):
         raise ValueError(f"similarity has shape {tuple(matrix.shape)}; {num_classes} classes need [C, C]")
@@ -55,4 +55,4 @@ def similarity_buffer(similarity: Any, num_classes: int) -> Tensor:
     if (sums - 1).abs().max() > 1e-6:
         row = int((sums - 1).abs().argmax())
         raise ValueError(f"similarity row {row} sums to {sums[row]:.6g}; rows must sum to 1")
-    return matrix.to(torch.get_default_dtype())
+    return matrix
