@@ -97,7 +97,7 @@ def make_ledger(home: Home, trials: int, reports: int, batch: int) -> Row:
     began = time.perf_counter()
     spec = make_spec(trials)
     plan = make_plan(spec, home.cache)
-    configs = [config for cell in plan.cells for config in plan.configs(cell)]
+    configs = [config for cell in plan.cells for config in cell.configs]
     described = list(itertools.islice(describe(configs), trials))
     planned = time.perf_counter()
     paths = home.study(NAME)

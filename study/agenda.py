@@ -61,6 +61,7 @@ class Agenda:
         self.running: dict[str, Todo] = {}
         self.ended: dict[str, str] = {}
         self.scores: dict[str, float | None] = {}
+        self.at_most = plan.num_trials  # how many trials are still to come, those that run among them
         self._ahead: deque[Todo] = deque()
         self._sharing: dict[str, list[tuple[CellAgenda, Config]]] = {}
         self.cells = [CellAgenda(cell, cell.proposer()) for cell in plan.cells]
@@ -84,6 +85,7 @@ class Agenda:
             todo = self._ahead.popleft()
             if self._is_missing(todo.key):
                 return self._start(todo)
+            self.at_most -= 1
         return None
 
     @property
@@ -95,7 +97,9 @@ class Agenda:
         """A trial that was handed out has ended in `state`; `score` is its selection metric, more is better."""
         todo = self.running.pop(key)
         self.ended[key], self.scores[key] = state, score
-        if todo.screening and state != states.INTERRUPTED:
+        if not todo.screening:
+            self.at_most -= 1
+        elif state != states.INTERRUPTED:
             mine = (self._agenda_of(todo.cell), todo.config)
             for agenda, config in [mine, *self._sharing.pop(key, [])]:
                 self._screened(agenda, config, state, score)
@@ -151,10 +155,11 @@ class Agenda:
         agenda.proposer.tell(
             config.params, None if score is None else sign * score, pruned=state == states.STOPPED_EARLY
         )
-        if state == states.COMPLETED:
-            repeats = [r for r in range(self.repeats) if r != SCREENING]
-            self.ledger.record_trials((config.trial_key(r), config.key, r, config.trial(r)) for r in repeats)
-            self._ahead.extend(Todo(config.trial_key(r), config, r) for r in repeats)
+        repeats = [r for r in range(self.repeats) if r != SCREENING] if state == states.COMPLETED else []
+        self.ledger.record_trials((config.trial_key(r), config.key, r, config.trial(r)) for r in repeats)
+        missing = [Todo(key, config, r) for r in repeats if self._is_missing(key := config.trial_key(r))]
+        self._ahead.extend(missing)
+        self.at_most -= self.repeats - len(missing)
 
     def _start(self, todo: Todo) -> Todo:
         self.running[todo.key] = todo

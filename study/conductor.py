@@ -43,12 +43,13 @@ class Conductor:
         if interrupted:
             ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
         self.agenda = Agenda(plan, ledger)
-        self.pruners: dict[str, Pruner] = {cell.key: make_pruner(spec, plan.num_configs(cell)) for cell in plan.cells}
+        self.pruners: dict[str, Pruner] = {cell.key: make_pruner(spec, cell.num_configs) for cell in plan.cells}
         self._told: Counter[str] = Counter()  # of how many configs a cell's pruner knows the past
         self.interrupted = False
         self.hopeless: str | None = None  # why the launch was given up
         self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended
         self.epochs = 0
+        self._epochs_of: dict[str, int] = {}
         self._next: Todo | None = self.agenda.next()
 
     @property
@@ -60,7 +61,13 @@ class Conductor:
     @property
     def running(self) -> dict[str, Todo]:
         """The trials that were handed out and have not ended."""
-        return {key: todo for key, todo in self.agenda.running.items() if todo is not self._next}
+        return {key: todo for key, todo in list(self.agenda.running.items()) if todo is not self._next}
+
+    @property
+    def epochs_to_go(self) -> int:
+        """How many epochs are still to come where no further trial is stopped early."""
+        running = sum(self._epochs_of.get(key, 0) for key in self.running)
+        return self.agenda.at_most * self.plan.spec.training.epochs - running
 
     @property
     def idle(self) -> bool:
@@ -94,6 +101,7 @@ class Conductor:
             return False
         self.ledger.record_result(key, result, self.monitor)
         self.epochs += len(result["reports"])
+        self._epochs_of[key] = result["epoch"]
         for warning in result["warnings"]:
             self.ledger.record_event("checkpoint", warning, key)
         state, score = result["state"], self._best_score(key, result)
@@ -112,6 +120,15 @@ class Conductor:
             self.ledger.record_event("failed", reason, key)
             self._end(key, states.FAILED, None, reason)
         if self.counts[states.FAILED] >= HOPELESS and self.counts.total() == self.counts[states.FAILED]:
+            self.hopeless = f"the first {self.counts[states.FAILED]} trials all failed: {reason}"
+
+    def abandon(self, reason: str) -> None:
+        """What ran the trials is gone: those that were running are interrupted, and no other is handed out."""
+        stopping = self.stopping
+        count = self.ledger.interrupt_running(reason)
+        self.counts[states.INTERRUPTED] += count
+        self.ledger.record_event("abandoned", f"{reason}; {count} trials were running")
+        if not stopping:
             self.hopeless = reason
 
     def retried(self, key: str, reason: str) -> None:

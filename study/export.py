@@ -18,7 +18,8 @@ from study.yaml_file import read_document, to_yaml
 from trainables.engine.checkpoint_files import CorruptCheckpointError, network_weights
 
 FORMAT = 1
-HEADER = "# Written by 'study export'. Retrain it, without Ray: study train {file}\n"
+SIGNATURE = "# Written by 'study export'."
+HEADER = SIGNATURE + " Retrain it, without Ray: study train {file}\n"
 
 
 class UnusableCheckpointError(Exception):
@@ -58,6 +59,16 @@ def export_study(paths: StudyPaths, out: Path) -> Exported:
             return Exported(files, left_out)
         except OSError as problem:
             raise StudyError(f"{out}: cannot be written: {problem.strerror}; choose another --out") from None
+
+
+def drop_stale(paths: StudyPaths) -> None:
+    """Remove from the study's own `best` folder what earlier launches wrote of cells that are out of scope now."""
+    with Ledger(paths.ledger) as ledger:
+        current = set(file_names(cell_results(ledger)).values())
+    for file in paths.best.glob("*.yaml"):
+        if file.name not in current and file.read_text(encoding="utf-8").startswith(SIGNATURE):
+            file.with_suffix(".safetensors").unlink(missing_ok=True)
+            file.unlink()
 
 
 def file_names(cells: list[CellResult]) -> dict[str, str]:

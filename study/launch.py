@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from study.conductor import Conductor
 from study.environment import describe_environment, usable_cpus
@@ -19,9 +16,11 @@ from study.errors import StudyError
 from study.ledger import Ledger
 from study.lock import WriterLock
 from study.paths import Home, StudyPaths
-from study.plan import make_plan
+from study.plan import Plan, make_plan
 from study.preflight import check_against_ledger, check_resources, concurrent_trials
+from study.ray_watch import RayWatch
 from study.spec import StudySpec
+from study.stop import StopRequest
 from study.tracking import make_tracker
 from study.yaml_file import Document
 
@@ -43,9 +42,6 @@ RAY_ENVIRONMENT = {
 }
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
 class Progress(Protocol):
     """Shows a launch to its user."""
 
@@ -61,7 +57,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a launch came to. `ran` counts the trials that ended in it, by state; `given_up` says why it was."""
+    """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was."""
 
     paths: StudyPaths
     ran: dict[str, int]
@@ -71,57 +67,32 @@ class Outcome:
     tracking_problem: str | None
 
 
-class StopRequest:
-    """Whether the user wants the launch to end, shared with the workers through a file."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __bool__(self) -> bool:
-        return self.file.exists()
-
-    @contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM asks for the end, the second is not waited for."""
-        self.file.unlink(missing_ok=True)
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        self.listen()
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self.file.unlink(missing_ok=True)
-
-    def listen(self) -> None:
-        """Take the signals, again where a library took them meanwhile."""
-        for number in SIGNALS:
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self:
-            raise KeyboardInterrupt
-        self.file.touch()
-
-
 def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
-    Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice: it ends at once, and nothing that
-    was reported is lost. StudyError for what its user can mend; a mistake in
-    the file, or a trial too large for the machine, is refused before anything is started or written.
+    Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice, or before there are trials: it
+    ends at once, as KeyboardInterrupt, and nothing that was reported is lost. StudyError for what its user can mend; a
+    mistake in the file, or a trial too large for the machine, is refused before anything is started or written.
     """
     for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     check_resources(spec)
     paths = home.study(spec.name)
     home.ensure_writable()
-    progress.stage("preparing data")
-    plan = make_plan(spec, home.cache)
-    check_against_ledger(plan, paths.ledger)
+    stop = StopRequest(paths.stop)
+    with stop.on_signals():
+        progress.stage("preparing data")
+        plan = make_plan(spec, home.cache)
+        check_against_ledger(plan, paths.ledger)
+        return _launch(plan, document, home, paths, progress, stop)
+
+
+def _launch(
+    plan: Plan, document: Document, home: Home, paths: StudyPaths, progress: Progress, stop: StopRequest
+) -> Outcome:
+    spec, environment = plan.spec, describe_environment()
     paths.root.mkdir(exist_ok=True)
-    stop, environment = StopRequest(paths.stop), describe_environment()
-    with WriterLock(paths.lock, "study launch"), stop.on_signals(), Ledger(paths.ledger, write=True) as ledger:
+    with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
         ledger.record_spec(spec.model_dump(mode="json"), environment)
         paths.study_file.write_text(document.as_launched(), encoding="utf-8")
         conductor = Conductor(plan, ledger, stop)
@@ -163,8 +134,7 @@ def _run(
                 configure_logging=False, logging_level=logging.ERROR,
             )  # fmt: skip
         except SystemExit:  # Ray answers SIGTERM itself while it starts
-            stop.file.touch()
-            return
+            raise KeyboardInterrupt from None
         except Exception as problem:  # whatever keeps a local cluster from starting
             said = str(problem).strip().splitlines()[-1][:300] if str(problem).strip() else type(problem).__name__
             raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
@@ -185,10 +155,33 @@ def _run(
                     failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
                 ),
             )  # fmt: skip
-            tuner.fit()
+            watch = RayWatch(stop, lambda died: _leave(conductor, progress, stop, scratch, died))
+            try:
+                with watch:
+                    tuner.fit()
+            except KeyboardInterrupt:
+                if watch.died is None:
+                    raise
+                conductor.abandon(died_of(watch.died))
         finally:
             progress.stage("stopping Ray")
             ray.shutdown()
+
+
+def died_of(process: str) -> str:
+    """What a launch is given up for when a process of Ray's is gone."""
+    return f"Ray's {process} died"
+
+
+def _leave(conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str) -> NoReturn:
+    """End the program from another thread than the main one, which Ray does not give back."""
+    code = 130 if stop else 1
+    conductor.abandon(died_of(died))
+    progress.close()
+    progress.stage(f"{died_of(died)}: what was reported is saved; the same command goes on")
+    stop.file.unlink(missing_ok=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(code)
 
 
 def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, key: str) -> dict[str, Any]:

@@ -94,6 +94,11 @@ class Home:
 
     def ensure_writable(self) -> None:
         """Make the folder; StudyError where that or writing into it is not allowed."""
+        if bad := set("?#%") & set(str(self.root)):
+            raise StudyError(
+                f"{self.root}: '{''.join(sorted(bad))}' in a folder's name breaks MLflow's address of its SQLite file; "
+                "set STUDY_HOME to another folder"
+            )
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as problem:

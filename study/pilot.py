@@ -8,10 +8,12 @@ from typing import Any
 
 from study import ledger as states
 from study.agenda import SCREENING, scheduler_text
+from study.errors import StudyError
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
-from study.plan import Config, Plan, make_plan
+from study.plan import Cell, Config, Plan, make_plan
 from study.preflight import check_against_ledger, concurrent_trials
+from study.search import Params
 from study.spec import StudySpec
 
 
@@ -37,12 +39,17 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     plan = make_plan(spec, home.cache)
     path = home.study(spec.name).ledger
     check_against_ledger(plan, path)
-    records = {}
+    records: dict[str, TrialRecord] = {}
+    before: dict[str, list[Params]] = {}
     if path.is_file():
         with Ledger(path) as ledger:
             records = ledger.trials()
-    missing = sum(_missing(config, spec, records) for cell in plan.cells for config in plan.configs(cell))
-    missing += sum(plan.num_configs(cell) * spec.search.repeats for cell in plan.cells if not plan.configs(cell))
+            for cell_key, _, _, params in ledger.configs(all_scopes=True):
+                before.setdefault(cell_key, []).append(params)
+    known = [config for cell in plan.cells for config in _known_configs(cell, before.get(cell.key, []))]
+    unknown = sum(cell.num_configs for cell in plan.cells) - len(known)
+    keys = {key for config in known for key in _missing(config, spec, records)}  # cells may share a trial
+    missing = len(keys) + unknown * spec.search.repeats
     timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
     if timed:
         pace, basis = statistics.fmean(timed), f"from {len(timed)} trials of this study"
@@ -52,9 +59,9 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
         {
             "family": cell.name,
             "task": cell.task.title,
-            "configs": plan.num_configs(cell),
+            "configs": cell.num_configs,
             "repeats": spec.search.repeats,
-            "trials": plan.num_configs(cell) * spec.search.repeats,
+            "trials": cell.num_configs * spec.search.repeats,
         }
         for cell in plan.cells
     ]
@@ -63,16 +70,26 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     return Forecast(cells, plan.num_trials, missing, slots, pace, seconds, basis)
 
 
-def _missing(config: Config, spec: StudySpec, records: dict[str, TrialRecord]) -> int:
-    """How many trials of a config are still to run, at the most."""
-    known = [records.get(config.trial_key(repeat)) for repeat in range(spec.search.repeats)]
-    states_of = [record.state if record else states.WAITING for record in known]
-    screened = known[SCREENING]
+def _known_configs(cell: Cell, before: list[Params]) -> list[Config]:
+    """The configs that can be foreseen, or where they depend on results those of earlier launches."""
+    if cell.configs:
+        return cell.configs
+    proposer = cell.proposer()
+    recalled = sum(proposer.recall(params) for params in before)
+    asked = [proposer.ask() for _ in range(min(recalled, cell.num_configs))]
+    return [Config(cell, number, params) for number, params in enumerate(asked) if params is not None]
+
+
+def _missing(config: Config, spec: StudySpec, records: dict[str, TrialRecord]) -> list[str]:
+    """The trials of a config that are still to run, at the most."""
+    keys = [config.trial_key(repeat) for repeat in range(spec.search.repeats)]
+    screened = records.get(keys[SCREENING])
     if screened and screened.state == states.DIVERGED:
-        return 0
+        return []
     if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under == scheduler_text(spec):
-        return 0
-    return sum(state not in (states.COMPLETED, states.DIVERGED) for state in states_of)
+        return []
+    done = (states.COMPLETED, states.DIVERGED)
+    return [key for key in keys if key not in records or records[key].state not in done]
 
 
 def _pilot(plan: Plan, home: Home) -> float:
@@ -87,7 +104,10 @@ def _pilot(plan: Plan, home: Home) -> float:
     for cell in {id(cell.task): cell for cell in plan.cells}.values():
         params = cell.proposer().ask()
         assert params is not None, "a cell has at least one config"
-        session = Session("pilot", Config(cell, 0, params).trial(0), home.cache)
+        try:
+            session = Session("pilot", Config(cell, 0, params).trial(0), home.cache)
+        except ValueError as problem:
+            raise StudyError(f"{cell.task.title}: {problem}") from None
         session.advance()
         paces.append(session.advance()["seconds"])
     return statistics.fmean(paces)

@@ -79,9 +79,15 @@ class Config:
 
     def trial_key(self, repeat: int) -> str:
         """The key of one of its trials."""
-        described = self._trial(repeat)
-        del described["monitor"]  # which epoch is kept, not what is trained
-        return key_of(described)
+        if repeat not in self._trial_keys:
+            described = self._trial(repeat)
+            del described["monitor"]  # which epoch is kept, not what is trained
+            self._trial_keys[repeat] = key_of(described)
+        return self._trial_keys[repeat]
+
+    @cached_property
+    def _trial_keys(self) -> dict[int, str]:
+        return {}
 
     def _trial(self, repeat: int | None) -> Trial:
         spec, task, family = self.cell.spec, self.cell.task, self.cell.family.family
@@ -136,6 +142,19 @@ class Cell:
         """A fresh proposer, at config 0."""
         return make_proposer(self.spec.search, self.space, derive_seed(self.spec.seed, "search") % 2**32)
 
+    @cached_property
+    def configs(self) -> list[Config]:
+        """Its configs as far as they can be foreseen; none where they depend on results."""
+        proposer = self.proposer()
+        if not proposer.foreseeable:
+            return []
+        return [Config(self, number, params) for number, params in enumerate(_all(proposer))]
+
+    @cached_property
+    def num_configs(self) -> int:
+        """How many configs it has, at the most."""
+        return len(self.configs) or self.proposer().size
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -144,21 +163,10 @@ class Plan:
     spec: StudySpec
     cells: tuple[Cell, ...]
 
-    def configs(self, cell: Cell) -> list[Config]:
-        """The configs of a cell that can be foreseen; none where they depend on results."""
-        proposer = cell.proposer()
-        if not proposer.foreseeable:
-            return []
-        return [Config(cell, number, params) for number, params in enumerate(_all(proposer))]
-
-    def num_configs(self, cell: Cell) -> int:
-        """How many configs a cell has, at the most."""
-        return len(self.configs(cell)) or cell.proposer().size
-
     @property
     def num_trials(self) -> int:
         """How many trials the study has where none is stopped early."""
-        return sum(self.num_configs(cell) for cell in self.cells) * self.spec.search.repeats
+        return sum(cell.num_configs for cell in self.cells) * self.spec.search.repeats
 
 
 def make_plan(spec: StudySpec, cache: Path) -> Plan:

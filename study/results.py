@@ -55,9 +55,14 @@ class CellResult:
     epochs: int = 0
     seconds: float = 0.0
 
+    @property
+    def ended(self) -> int:
+        """How many of its trials have ended, in whatever way."""
+        return sum(self.counts[state] for state in states.ENDED)
 
-def cell_results(ledger: Ledger) -> list[CellResult]:
-    """Every cell in scope, in the study file's order."""
+
+def cell_results(ledger: Ledger, *, all_scopes: bool = False) -> list[CellResult]:
+    """Every cell in scope, or every one there ever was, in the study file's order."""
     spec = ledger.spec()
     if spec is None:  # a launch that died before its first trial
         return []
@@ -67,10 +72,10 @@ def cell_results(ledger: Ledger) -> list[CellResult]:
         if trial.repeat < repeats:
             by_config.setdefault(trial.config_key, []).append(trial)
     configs: dict[str, list[tuple[str, int, dict[str, Any]]]] = {}
-    for cell, key, number, params in ledger.configs():
+    for cell, key, number, params in ledger.configs(all_scopes=all_scopes):
         configs.setdefault(cell, []).append((key, number, params))
     results = []
-    for cell_key, facts in ledger.cells():
+    for cell_key, facts in ledger.cells(all_scopes=all_scopes):
         members = [
             _config_result(number, key, params, by_config.get(key, []), select["epoch"])
             for key, number, params in configs.get(cell_key, [])
@@ -112,6 +117,18 @@ def _with_clean(ledger: Ledger, best: ConfigResult | None, epoch: str) -> Config
     reports = [ledger.report(t.key, t.best_epoch if epoch == "best" else t.epoch) for t in best.trials]
     values = [report["val_accuracy_clean"] for report in reports if report.get("val_accuracy_clean") is not None]
     return replace(best, clean=statistics.fmean(values) if values else None)
+
+
+def out_of_scope(ledger: Ledger) -> int:
+    """How many trials that ran the study file no longer asks for: kept, and left out of every table."""
+    spec = ledger.spec()
+    if spec is None:
+        return 0
+    wanted = {key for _, key, _, _ in ledger.configs()}
+    return sum(
+        trial.state != states.WAITING and (trial.config_key not in wanted or trial.repeat >= spec["search"]["repeats"])
+        for trial in ledger.trials().values()
+    )
 
 
 def comparison(results: list[CellResult]) -> list[dict[str, Any]]:

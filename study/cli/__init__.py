@@ -11,6 +11,8 @@ import sqlite3
 import sys
 
 import typer
+from typer import rich_utils
+from typer._click.exceptions import UsageError  # typer exports only a child of it
 
 from study.cli import (
     dashboard,
@@ -50,13 +52,28 @@ app.command("doctor")(doctor.doctor)
 app.command("delete")(delete.delete)
 
 
+INTERRUPTED = "Interrupted: what was reported is saved; the same command goes on."
+
+
 def main() -> None:
     """Run the command line; mistakes of its user are one line, never a traceback."""
     as_json = "--json" in sys.argv
     try:
-        app()
+        code = app(standalone_mode=False) or 0
+        if code == 130:  # typer's word for KeyboardInterrupt
+            print(INTERRUPTED, file=sys.stderr)
+        sys.exit(code)
     except StudyError as problem:
         report_error(str(problem), as_json=as_json)
+        sys.exit(2)
+    except typer.Abort:
+        report_error("not confirmed: nothing was done", as_json=as_json)
+        sys.exit(2)
+    except UsageError as problem:
+        if as_json:
+            report_error(problem.format_message(), as_json=True)
+        else:
+            rich_utils.rich_format_error(problem)
         sys.exit(2)
     except (OSError, sqlite3.OperationalError) as problem:
         if isinstance(problem, BrokenPipeError):
@@ -64,6 +81,3 @@ def main() -> None:
             sys.exit(0)
         report_error(f"{problem}; make room or choose another place, then the same command goes on", as_json=as_json)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("Interrupted: what was reported is saved; the same command goes on.", file=sys.stderr)
-        sys.exit(130)

@@ -41,7 +41,7 @@ def delete(
                 values, tracked = ledger.spec(), bool(ledger.stores())
         if values is not None and tracked and not keep_mlflow:
             spec = StudySpec.model_validate(values)
-            from study.tracking.mlflow import delete_experiment, in_a_line
+            from study.tracking.mlflow_store import delete_experiment, in_a_line
 
             try:
                 removed_experiment = delete_experiment(tracking_uri(spec, home), name)

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from study.cli.output import AsJson, comparison_notes, comparison_tables, console, duration, print_json, program
+from study.cli.output import (
+    AsJson,
+    comparison_notes,
+    comparison_tables,
+    console,
+    duration,
+    out_of_scope_note,
+    print_json,
+    program,
+)
 
 
 def launch(
@@ -39,17 +48,18 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
     from rich.console import Console
 
     from study.cli.progress import LaunchProgress
-    from study.export import Exported, export_study
+    from study.export import Exported, drop_stale, export_study
     from study.launch import launch as run
     from study.ledger import Ledger
-    from study.results import cell_results, comparison
+    from study.results import cell_results, comparison, out_of_scope
 
     outcome = run(spec, document, home, LaunchProgress(Console(stderr=True) if as_json else console))
     with Ledger(outcome.paths.ledger) as ledger:
-        rows = comparison(cell_results(ledger))
+        rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
     exported = Exported([], [])
     if any(row["n"] for row in rows) and not outcome.interrupted:
         exported = export_study(outcome.paths, outcome.paths.best)
+        drop_stale(outcome.paths)
     if as_json:
         print_json(
             {
@@ -59,22 +69,24 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
                 "given_up": outcome.given_up,
                 "metric": spec.select.monitor,
                 "comparison": rows,
+                "out_of_scope": outside,
                 "exported": [str(path) for path in exported.files],
                 "left_out": exported.left_out,
                 "tracking": {"uri": outcome.tracking_uri, "problem": outcome.tracking_problem},
             }
         )
     else:
-        _print_outcome(spec, outcome, rows, exported)
+        _print_outcome(spec, outcome, rows, outside, exported)
     if outcome.interrupted:
         raise typer.Exit(130)
-    if any(row["states"].get("failed") for row in rows):
+    if outcome.given_up or any(row["states"].get("failed") for row in rows):
         raise typer.Exit(1)
 
 
-def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported: Any) -> None:
+def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside: int, exported: Any) -> None:
     if outcome.given_up:
-        console.print(f"[red]Given up[/]: the first {outcome.ran['failed']} trials all failed: {outcome.given_up}")
+        again = f"what was reported is saved, launch again to go on; 'study status {spec.name}' says more"
+        console.print(f"[red]Given up[/]: {outcome.given_up}; {again}")
         return
     if not outcome.ran and not outcome.interrupted:
         console.print(f"Study '{spec.name}' is complete: nothing was missing, no trial was run.")
@@ -83,6 +95,8 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported
         console.print(table)
     for note in comparison_notes(rows):
         console.print(f"[dim]{note}[/]")
+    if outside:
+        console.print(out_of_scope_note(outside))
     failed = sum(row["states"].get("failed", 0) for row in rows)
     if failed:
         console.print(
@@ -96,8 +110,6 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], exported
         console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: {program()} sync {spec.name}")
     elif outcome.tracking_uri:
         console.print(f"Browse every run in MLflow: {program()} dashboard")
-    if outcome.interrupted:
-        console.print("Interrupted: everything is saved; the same command goes on.")
 
 
 def _dry_run(spec: Any, home: Any, as_json: bool) -> None:

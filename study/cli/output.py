@@ -82,6 +82,11 @@ def comparison_notes(rows: list[dict[str, Any]]) -> list[str]:
     return list(NOTES[: 2 if any(row["noise_rate"] for row in rows) else 1])
 
 
+def out_of_scope_note(trials: int) -> str:
+    """What became of trials that the study file no longer asks for."""
+    return f"{trials} trials are out of scope of the study file as last launched: kept, and left out of the tables."
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = round(seconds)

@@ -16,6 +16,8 @@ from study.conductor import Conductor
 from study.results import cell_results, format_score
 
 LINE_EVERY_S = 10.0
+TABLE_EVERY_S = 0.5
+TABLE_SHARE = 0.05  # of the time at the most goes into reading the ledger for the table
 LABELS = {"completed": "done", "stopped_early": "stopped early", "diverged": "diverged", "failed": "failed"}
 
 
@@ -25,6 +27,8 @@ class LaunchProgress:
     def __init__(self, console: Console) -> None:
         self.console, self.started = console, time.monotonic()
         self._stage, self._most = "", 0
+        self._watching_since, self._table_due = 0.0, 0.0
+        self._table: RenderableType = Text("")
         self._conductor: Conductor | None = None
         self._done = threading.Event()
         self._live: Live | None = None
@@ -37,9 +41,9 @@ class LaunchProgress:
 
     def watch(self, conductor: Conductor) -> None:
         self._conductor, self._most = conductor, conductor.plan.num_trials
-        self._stage = "training"
+        self._stage, self._watching_since = "training", time.monotonic()
         if self.console.is_terminal:
-            self._live = Live(get_renderable=self._table, console=self.console, refresh_per_second=2, transient=True)
+            self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
             self._live.start()
         else:
             self._thread = threading.Thread(target=self._lines, daemon=True)
@@ -68,16 +72,35 @@ class LaunchProgress:
     def _summary(self, conductor: Conductor) -> str:
         running, counts = len(conductor.running), conductor.counts
         ended = ", ".join(f"{counts[state]} {label}" for state, label in LABELS.items() if counts[state])
-        stage = "saving and leaving; Ctrl-C again leaves at once" if conductor.stopping else self._stage
+        leaving = "saving and leaving; Ctrl-C again leaves at once" if conductor.interrupted else "giving up"
+        stage = leaving if conductor.stopping else self._stage
         total = f"of at most {self._most}" if counts else ""
-        return f"{stage}: {ended or 'no trial ended yet'} {total}, {running} running, {conductor.epochs} epochs"
+        to_go = (
+            f", at most {duration(self._seconds_to_go(conductor))} to go"
+            if running and conductor.epochs and not conductor.stopping
+            else ""
+        )
+        return f"{stage}: {ended or 'no trial ended yet'} {total}, {running} running, {conductor.epochs} epochs{to_go}"
 
-    def _table(self) -> RenderableType:
+    def _seconds_to_go(self, conductor: Conductor) -> float:
+        """By the pace so far, the start of the workers included."""
+        return (time.monotonic() - self._watching_since) / conductor.epochs * conductor.epochs_to_go
+
+    def _view(self) -> RenderableType:
         if self._conductor is None:
             return Text(self._stage)
+        now = time.monotonic()
+        if now >= self._table_due:
+            self._table = self._read_table(self._conductor)
+            took = time.monotonic() - now
+            self._table_due = now + max(TABLE_EVERY_S, took / TABLE_SHARE)
+        line = Text(f"{self._elapsed()}  {self._summary(self._conductor)}   Ctrl-C: save and leave")
+        return Group(self._table, line)
+
+    def _read_table(self, conductor: Conductor) -> Table:
         table = Table("family", "noise", "config", *LABELS.values(), "running", "best so far", box=None, pad_edge=False)
-        running = Counter(todo.cell.key for todo in list(self._conductor.running.values()))
-        for cell in cell_results(self._conductor.ledger):
+        running = Counter(todo.cell.key for todo in list(conductor.running.values()))
+        for cell in cell_results(conductor.ledger):
             best = cell.best
             table.add_row(
                 cell.facts["label"],
@@ -87,4 +110,4 @@ class LaunchProgress:
                 str(running[cell.key] or ""),
                 format_score(best.mean, best.sd, best.n) if best else "",
             )
-        return Group(table, Text(f"{self._elapsed()}  {self._summary(self._conductor)}   Ctrl-C: save and leave"))
+        return table

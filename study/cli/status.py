@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from study.cli.output import AsJson, StudyName, comparison_tables, console, duration, print_json
+from study.cli.output import AsJson, StudyName, comparison_tables, console, duration, out_of_scope_note, print_json
 
 
 def status(name: StudyName, as_json: AsJson = False) -> None:
@@ -17,7 +17,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     from study.ledger import Ledger
     from study.lock import is_held, owner
     from study.paths import Home
-    from study.results import cell_results, comparison
+    from study.results import cell_results, comparison, out_of_scope
     from study.spec import SelectSpec
     from study.tracking import trials_behind
 
@@ -26,7 +26,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         spec = ledger.spec()
         if spec is None:
             raise StudyError(f"study '{name}' died before it began; launch it again, or: study delete {name}")
-        rows = comparison(cell_results(ledger))
+        rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
         events = ledger.events()
         failures = [
             {"trial": trial.key, "state": trial.state, "reason": trial.reason}
@@ -52,6 +52,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         "training_seconds": sum(row["seconds"] for row in rows),
         "metric": metric,
         "comparison": rows,
+        "out_of_scope": outside,
         "failures": failures,
         "events": events,
         "tracking_behind": behind,
@@ -65,6 +66,8 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     console.print(f"trials: {counted or 'none'}; {duration(facts['training_seconds'])} of training")
     for table in comparison_tables(rows, metric):
         console.print(table)
+    if outside:
+        console.print(out_of_scope_note(outside))
     for failure in failures[:10]:
         console.print(f"[red]{failure['state']}[/] {failure['trial']}: {failure['reason']}")
     for event in events[-10:]:

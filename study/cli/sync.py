@@ -16,7 +16,8 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     from study.paths import Home
     from study.spec import StudySpec
     from study.tracking import tracking_uri
-    from study.tracking.mlflow import MlflowView, in_a_line
+    from study.tracking.mlflow_store import in_a_line
+    from study.tracking.mlflow_view import MlflowView
 
     home = Home.current()
     paths = home.existing(name)

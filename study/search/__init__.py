@@ -29,8 +29,8 @@ class Proposer(Protocol):
     def ask(self) -> Params | None:
         """The next config; None when there are no more."""
 
-    def recall(self, params: Params) -> None:
-        """A config of an earlier launch: where configs depend on results, it is proposed again, in its turn."""
+    def recall(self, params: Params) -> bool:
+        """A config of an earlier launch: whether it is now proposed again, as it is where configs depend on results."""
 
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         """How a config did (more is better); None where it failed or diverged."""

@@ -24,8 +24,8 @@ class GridProposer:
     def ask(self) -> Params | None:
         return next(self._rest, None)
 
-    def recall(self, params: Params) -> None:
-        pass
+    def recall(self, params: Params) -> bool:
+        return False
 
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         pass

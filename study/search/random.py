@@ -24,7 +24,7 @@ class RandomProposer:
     def __init__(self, space: dict[str, Any], size: int, seed: int) -> None:
         self.size, self._seed, self._asked = size, seed, 0
         self._constants, self._searched = split_space(space)
-        self._drawn: list[Params] = []
+        self._drawn: set[tuple[Any, ...]] = set()
 
     def ask(self) -> Params | None:
         if self._asked >= self.size:
@@ -32,10 +32,10 @@ class RandomProposer:
         number, self._asked = self._asked, self._asked + 1
         drawn = self._draw(number)
         for again in itertools.count(1):  # `make_proposer` has seen to it that the space holds more configs than asked
-            if drawn not in self._drawn:
+            if tuple(drawn.values()) not in self._drawn:
                 break
             drawn = self._draw(number, "again", again)
-        self._drawn.append(drawn)
+        self._drawn.add(tuple(drawn.values()))
         return self._constants | drawn
 
     def _draw(self, *path: str | int) -> Params:
@@ -44,8 +44,8 @@ class RandomProposer:
             for key, distribution in self._searched.items()
         }
 
-    def recall(self, params: Params) -> None:
-        pass
+    def recall(self, params: Params) -> bool:
+        return False
 
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         pass

@@ -43,12 +43,14 @@ class SamplerProposer:
             self._study.tell(trial, state=_state("FAIL"))
         return None
 
-    def recall(self, params: Params) -> None:
+    def recall(self, params: Params) -> bool:
         if self.foreseeable or params.keys() != self._constants.keys() | self._distributions.keys():
-            return
+            return False
         searched = {key: value for key, value in params.items() if key in self._distributions}
-        if self._constants.items() <= params.items() and all(map(self._holds, searched, searched.values())):
-            self._study.enqueue_trial(searched)
+        if not (self._constants.items() <= params.items() and all(map(self._holds, searched, searched.values()))):
+            return False
+        self._study.enqueue_trial(searched)
+        return True
 
     def _holds(self, key: str, value: Any) -> bool:
         distribution = self._distributions[key]

@@ -7,17 +7,17 @@ from typing import Any
 
 
 def cell_run_name(cell: Mapping[str, Any]) -> str:
-    """`tce · digits, uniform 0.4, small_cnn`."""
-    return f"{cell['label']} · {cell['task']}"
+    """`tce · uniform 0.4 · digits, small_cnn`: what differs most stands first, since narrow columns cut the end."""
+    return f"{cell['label']} · {cell['noise']} · {cell['dataset']}, {cell['model']}"
 
 
 def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: int) -> str:
-    """`tce alpha=1.5 lr=0.0501 η=0.4 seed 2`."""
+    """`tce alpha=1.5 lr=0.0501 η=0.4 repeat 2`."""
     loss = [name for name in params if name in cell.get("searched", [])]
     values = [
         f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss
     ]
-    return " ".join([cell["label"], *values, f"η={cell['noise_rate']:g}", f"seed {repeat}"])
+    return " ".join([cell["label"], *values, f"η={cell['noise_rate']:g}", f"repeat {repeat}"])
 
 
 def flat_params(trial: Mapping[str, Any], number: int, repeat: int) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Place:
         clean = {key: value for key, value in os.environ.items() if key != "STUDY_HOME"}
         return {**clean, "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **more}
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, group: bool = False, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(STUDY), *arguments],
             cwd=self.root,
@@ -60,6 +60,7 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=group,
         )
 
     def run(self, *arguments: str, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,33 +1,14 @@
-"""A study from launch to export, relaunched, extended, interrupted and killed."""
+"""A study from launch to export, relaunched and extended."""
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.launch.conftest import TINY, TINY_TRIALS, Place
-
-SLOWER = ("--set", "training.epochs=40", "--set", "resources.report_interval_s=0.2")
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
-def ended(place: Place) -> int:
-    try:
-        return place.rows("select count(*) from trials where state = 'completed'")[0][0]
-    except Exception:  # the ledger is not there yet
-        return 0
 
 
 def test_every_trial_is_in_the_ledger_with_every_epoch(finished: Place) -> None:
@@ -124,6 +105,20 @@ def test_added_families_and_repeats_run_only_the_new_trials(
     assert runs_per_key(place) == [1] * (16 + 6)
 
 
+def test_a_family_taken_away_leaves_the_tables_and_best_and_is_counted(place: Place) -> None:
+    short = ("--set", "training.epochs=1", "--set", "search.repeats=1", "--set", "noise.rate=0")
+    place.run("launch", "tiny.yaml", *short)
+    best = place.home / "tiny" / "best"
+    (best / "mine.yaml").write_text("a file of the user's\n")
+    assert (best / "tce.safetensors").is_file()
+    fewer = place.json("launch", "tiny.yaml", *short, "--set", "families=[ce]")
+    assert fewer["ran"] == {}
+    assert fewer["out_of_scope"] == 2
+    assert sorted(path.name for path in best.iterdir()) == ["ce.safetensors", "ce.yaml", "mine.yaml"]
+    assert place.json("status", "tiny")["out_of_scope"] == 2
+    assert "2 trials are out of scope" in place.run("status", "tiny").stdout
+
+
 def test_asha_stops_configs_of_a_cell_and_never_repeats_them(place: Place) -> None:
     place.run(
         "launch", "tiny.yaml", "--set", "scheduler={name: asha, grace_epochs: 1, reduction: 2}",
@@ -142,76 +137,6 @@ def test_asha_stops_configs_of_a_cell_and_never_repeats_them(place: Place) -> No
         "completed",
         "stopped_early",
     }
-
-
-def test_ctrl_c_saves_and_the_same_command_goes_on(place: Place) -> None:
-    running = place.start("launch", "tiny.yaml", *SLOWER)
-    wait_until(lambda: ended(place) >= 1)
-    running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "the same command goes on" in said
-    interrupted = place.rows("select trial_key, epoch from trials where state = 'interrupted'")
-    assert interrupted
-    place.run("launch", "tiny.yaml", *SLOWER)
-    assert place.rows("select state, count(*) from trials group by 1") == [("completed", TINY_TRIALS)]
-    assert place.rows("select count(*) from reports") == [(TINY_TRIALS * 40,)]
-
-
-def test_a_killed_driver_loses_nothing_and_duplicates_nothing(
-    place: Place, runs_per_key: Callable[[Place], list[int]]
-) -> None:
-    running = place.start("launch", "tiny.yaml", *SLOWER)
-    wait_until(lambda: ended(place) >= 2)
-    family = psutil.Process(running.pid).children(recursive=True)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    running.stdout.close()  # type: ignore[union-attr]
-    running.stderr.close()  # type: ignore[union-attr]
-    reports = set(place.rows("select trial_key, epoch, metrics from reports"))
-    _, alive = psutil.wait_procs(family, timeout=30)
-    assert not {"raylet", "gcs_server"} & {process.name() for process in alive}
-    status = place.json("status", "tiny")
-    assert status["running"] is None
-    place.run("launch", "tiny.yaml", *SLOWER)
-    assert place.rows("select state, count(*) from trials group by 1") == [("completed", TINY_TRIALS)]
-    assert place.rows("select count(*) from reports") == [(TINY_TRIALS * 40,)]
-    assert reports <= set(place.rows("select trial_key, epoch, metrics from reports"))
-    assert runs_per_key(place) == [1] * (TINY_TRIALS + 4)
-    points = place.mlflow("select count(*), count(distinct run_uuid || '/' || step) from metrics where key = 'lr'")
-    assert points == [(TINY_TRIALS * 40, TINY_TRIALS * 40)]
-
-
-def test_a_killed_worker_is_retried_from_its_checkpoint(place: Place) -> None:
-    changes = ["training.epochs=400", "resources.report_interval_s=0.2", "resources.checkpoint_interval_s=0"]
-    longer = [part for change in [*changes, "noise.rate=0", "search.repeats=1"] for part in ("--set", change)]
-    running = place.start("launch", "tiny.yaml", *longer)
-
-    def reported() -> list[tuple[int]]:
-        try:
-            return place.rows("select epoch from trials where state = 'running' and epoch > 20")
-        except Exception:  # the ledger is not there yet
-            return []
-
-    wait_until(lambda: bool(reported()))
-    workers = [p for p in psutil.Process(running.pid).children(recursive=True) if "Trainable." in " ".join(p.cmdline())]
-    assert workers
-    os.kill(workers[0].pid, signal.SIGKILL)
-    said, problems = running.communicate(timeout=240)
-    assert running.returncode == 0, said + problems
-    assert place.rows("select state, count(*) from trials group by 1") == [("completed", 3)]
-    assert place.rows("select count(*) from reports") == [(3 * 400,)]
-    assert len(place.rows("select message from events where kind = 'retried'")) >= 1
-
-
-def test_two_launches_at_once_are_refused_by_name(place: Place) -> None:
-    running = place.start("launch", "tiny.yaml", *SLOWER)
-    wait_until(lambda: (place.home / "tiny" / "writer.lock").exists())
-    refused = place.run("launch", "tiny.yaml", *SLOWER, expect=2)
-    assert str(running.pid) in refused.stderr
-    running.send_signal(signal.SIGTERM)
-    running.communicate(timeout=60)
-    assert running.returncode == 130
 
 
 def test_delete_removes_folder_and_experiment_and_the_name_is_free_again(place: Place) -> None:

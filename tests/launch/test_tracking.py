@@ -82,7 +82,7 @@ def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(
 ) -> None:
     import shutil
 
-    from study.tracking.mlflow import MlflowView
+    from study.tracking.mlflow_view import MlflowView
 
     path = tmp_path / "ledger.db"
     shutil.copy(finished.home / "tiny" / "ledger.db", path)
@@ -122,7 +122,7 @@ def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(
 def test_a_second_run_of_a_trial_whose_answer_was_lost_is_removed(finished: Place, tmp_path: Path) -> None:
     import shutil
 
-    from study.tracking.mlflow import KEY_TAG, MlflowView
+    from study.tracking.mlflow_view import KEY_TAG, MlflowView
 
     path, uri = tmp_path / "ledger.db", f"sqlite:///{tmp_path}/mlflow.db"
     shutil.copy(finished.home / "tiny" / "ledger.db", path)

@@ -254,7 +254,7 @@ def test_a_launch_whose_first_trials_all_fail_is_given_up(driver: Driver, make_s
     driver.worker.mishap = lambda todo, epoch: "failed"
     launch = driver.launch(make_spec(), slots=1)
     assert len(launch.ran) == HOPELESS
-    assert launch.conductor.hopeless == "RuntimeError: broken on purpose"
+    assert launch.conductor.hopeless == "the first 3 trials all failed: RuntimeError: broken on purpose"
     assert launch.conductor.finished
     assert driver.states() == {"failed": HOPELESS, "waiting": 8 - HOPELESS}
 

@@ -25,7 +25,7 @@ from study.plan import make_plan
 from study.study_file import parse_spec
 from study.yaml_file import parse_document
 plan = make_plan(parse_spec(parse_document(sys.argv[1], "small.yaml")), Path(sys.argv[2]))
-configs = [config for cell in plan.cells for config in plan.configs(cell)]
+configs = [config for cell in plan.cells for config in cell.configs]
 trials = [c.trial_key(r) for c in configs for r in range(2)]
 print(json.dumps([[c.key for c in plan.cells], [c.key for c in configs], trials]))
 """
@@ -33,11 +33,11 @@ print(json.dumps([[c.key for c in plan.cells], [c.key for c in configs], trials]
 
 def trial_keys(plan: Plan) -> list[str]:
     repeats = range(plan.spec.search.repeats)
-    return [config.trial_key(r) for cell in plan.cells for config in plan.configs(cell) for r in repeats]
+    return [config.trial_key(r) for cell in plan.cells for config in cell.configs for r in repeats]
 
 
 def cell_and_config_keys(plan: Plan) -> list[list[str]]:
-    return [[cell.key for cell in plan.cells], [c.key for cell in plan.cells for c in plan.configs(cell)]]
+    return [[cell.key for cell in plan.cells], [c.key for cell in plan.cells for c in cell.configs]]
 
 
 def test_the_plan_is_every_family_on_every_task(plan_of: PlanMaker) -> None:
@@ -48,7 +48,7 @@ def test_the_plan_is_every_family_on_every_task(plan_of: PlanMaker) -> None:
         ("ce", "digits, uniform 0.4, mlp hidden=8"),
         ("tce", "digits, uniform 0.4, mlp hidden=8"),
     ]
-    assert [plan.num_configs(cell) for cell in plan.cells] == [1, 3, 1, 3]
+    assert [cell.num_configs for cell in plan.cells] == [1, 3, 1, 3]
     assert plan.num_trials == len(set(trial_keys(plan))) == 16
 
 
@@ -139,7 +139,7 @@ def test_no_two_changes_make_the_same_key(plan_of: PlanMaker) -> None:
 def test_every_family_of_a_repeat_has_its_seeds_and_its_mask(plan_of: PlanMaker) -> None:
     plan = plan_of()
     for repeat in range(2):
-        trials = [config.trial(repeat) for cell in plan.cells for config in plan.configs(cell)]
+        trials = [config.trial(repeat) for cell in plan.cells for config in cell.configs]
         assert len(trials) == 8
         assert len({json.dumps(trial["seeds"]) for trial in trials}) == 1
         assert len({trial["noise"]["seed"] for trial in trials}) == 1
@@ -147,7 +147,7 @@ def test_every_family_of_a_repeat_has_its_seeds_and_its_mask(plan_of: PlanMaker)
 
 def test_repeats_differ_in_every_seed_but_the_split(plan_of: PlanMaker) -> None:
     plan = plan_of()
-    config = plan.configs(plan.cells[3])[0]
+    config = plan.cells[3].configs[0]
     first, second = config.trial(0), config.trial(1)
     assert first["split"] == second["split"]
     assert first["noise"]["seed"] != second["noise"]["seed"]
@@ -158,10 +158,10 @@ def test_repeats_differ_in_every_seed_but_the_split(plan_of: PlanMaker) -> None:
 
 def test_the_split_is_one_for_the_whole_study(plan_of: PlanMaker) -> None:
     plan = plan_of()
-    splits = [c.trial(r)["split"] for cell in plan.cells for c in plan.configs(cell) for r in range(2)]
+    splits = [c.trial(r)["split"] for cell in plan.cells for c in cell.configs for r in range(2)]
     assert all(split == splits[0] for split in splits)
     other = plan_of(seed=4)
-    assert other.configs(other.cells[0])[0].trial(0)["split"]["seed"] != splits[0]["seed"]
+    assert other.cells[0].configs[0].trial(0)["split"]["seed"] != splits[0]["seed"]
 
 
 GROWTH: dict[str, dict[str, Any]] = {
@@ -193,7 +193,7 @@ def test_a_search_that_grows_keeps_its_keys(name: str, plan_of: PlanMaker) -> No
 def test_searched_training_settings_reach_the_trial(plan_of: PlanMaker) -> None:
     space = {"alpha": 1.0, "training.optimizer.lr": {"grid": [0.1, 0.2]}, "training.batch_size": {"grid": [32]}}
     plan = plan_of(families=[{"family": "tce", "space": space}], noise__rate=0.0)
-    trials = [config.trial(0) for config in plan.configs(plan.cells[0])]
+    trials = [config.trial(0) for config in plan.cells[0].configs]
     assert [trial["training"]["optimizer"]["lr"] for trial in trials] == [0.1, 0.2]
     assert {trial["training"]["batch_size"] for trial in trials} == {32}
     assert {json.dumps(trial["loss"]) for trial in trials} == {'{"family": "tce", "alpha": 1.0}'}
@@ -204,5 +204,5 @@ def test_two_labels_of_one_family_share_a_trial_and_are_two_cells(plan_of: PlanM
     high = {"family": "tce", "label": "high", "space": {"alpha": {"grid": [1.0, 2.0]}}}
     plan = plan_of(families=[low, high], noise__rate=0.0)
     assert plan.cells[0].key != plan.cells[1].key
-    first, second = ([config.trial_key(0) for config in plan.configs(cell)] for cell in plan.cells)
+    first, second = ([config.trial_key(0) for config in cell.configs] for cell in plan.cells)
     assert (first[1], len({*first, *second})) == (second[0], 3)

@@ -1,0 +1,59 @@
+"""How a launch is asked to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Whether the user wants the launch to end, shared with the workers through a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self._armed = file, False
+
+    def __bool__(self) -> bool:
+        return self.file.exists()
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM end the launch at once, as KeyboardInterrupt."""
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def gently(self) -> Iterator[None]:
+        """Inside `on_signals`, once there is something to save: the first signal asks for the end, the second ends."""
+        self.file.unlink(missing_ok=True)
+        self._armed = True
+        try:
+            yield
+        finally:
+            self._armed = False
+            self.file.unlink(missing_ok=True)
+
+    def listen(self) -> None:
+        """Take the signals, again where a library took them meanwhile."""
+        for number in SIGNALS:
+            signal.signal(number, self._ask)
+
+    def at_once(self) -> None:
+        """From another thread: end the launch now."""
+        self._armed = False
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self or not self._armed:
+            raise KeyboardInterrupt
+        self.file.touch()

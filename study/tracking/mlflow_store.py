@@ -1,0 +1,66 @@
+"""An MLflow store: its settings, its file where it is one, what it says of a problem."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a request to make a run, sent again, makes two
+}
+
+
+def settle_environment() -> None:
+    """Set what MLflow reads from the environment, before it is imported; what the user has set stays."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def redacted(uri: str) -> str:
+    """A tracking address without user name and password."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+
+
+def in_a_line(problem: Exception, uri: str) -> str:
+    """What MLflow said, in a line, without the user name and password of its address."""
+    said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    credentials = urlsplit(uri).netloc.rpartition("@")[0]
+    return (said.replace(credentials, "***") if credentials else said)[:300]
+
+
+def make_sqlite_store(path: Path) -> None:
+    """Make a store where there is none, whole or not at all: MLflow cannot open one that died while it was made."""
+    if path.exists():
+        return
+    import mlflow
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        draft = Path(scratch, path.name)
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
+        with suppress(FileExistsError):  # another study was faster: its store stays
+            os.link(draft, path)
+
+
+def delete_experiment(uri: str, name: str) -> bool:
+    """Move an experiment to MLflow's bin under another name, so that its own is free again; whether there was one."""
+    settle_environment()
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        return False
+    client.rename_experiment(experiment.experiment_id, f"{name} (deleted {time.strftime('%Y-%m-%d %H:%M:%S')})")
+    client.delete_experiment(experiment.experiment_id)
+    return True

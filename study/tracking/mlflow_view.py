@@ -1,0 +1,237 @@
+"""The ledger as an MLflow experiment: study = experiment, cell = parent run, trial = child run.
+
+Runs are found again by the trial's key, a tag, so that no launch ever makes a second one. Metrics carry the time at
+which they were measured: what is sent twice is the same point, and MLflow keeps it once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from study import ledger as states
+from study.ledger import Ledger, TrialRecord
+from study.results import CellResult, cell_results
+from study.tracking import tracked_so_far
+from study.tracking.mlflow_store import make_sqlite_store, redacted, settle_environment
+from study.tracking.words import cell_run_name, flat_params, trial_run_name
+
+STATUS = {
+    states.RUNNING: "RUNNING",
+    states.COMPLETED: "FINISHED",
+    states.STOPPED_EARLY: "KILLED",
+    states.INTERRUPTED: "KILLED",
+    states.DIVERGED: "FAILED",
+    states.FAILED: "FAILED",
+}
+KEY_TAG = "study.key"
+BATCH = 1000  # metrics in one request, MLflow's limit
+RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the page then opens on runs and curves
+
+
+class MlflowView:
+    """Brings an MLflow store level with a ledger, as often as asked."""
+
+    def __init__(self, uri: str, experiment: str, ledger: Ledger, artifacts: Path) -> None:
+        self.uri, self.experiment, self.ledger, self.artifacts = uri, experiment, ledger, artifacts
+        self.store = redacted(uri)
+        self.pushed = 0
+        self._client: Any = None
+        self._cursors: dict[str, tuple[str, int, str]] | None = None  # None until the store was asked
+        self._running_pushed_at: dict[str, float] = {}
+
+    def behind(self) -> list[TrialRecord]:
+        """Trials of which the store does not know everything yet, by what was brought over before."""
+        cursors = self._noted()
+        return [
+            trial
+            for trial in self.ledger.trials().values()
+            if trial.state != states.WAITING and cursors.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
+        ]
+
+    def level(self, *, hurry: bool = False) -> None:
+        """Bring over what is new. With `hurry` also the latest epochs of trials that are still running."""
+        todo = self.behind()
+        if not todo and not self._outdated():
+            return
+        self.connect()
+        cells, configs = dict(self.ledger.cells(all_scopes=True)), self._configs()
+        for trial in todo:
+            if trial.state == states.RUNNING and not hurry:
+                pushed_at = self._running_pushed_at.setdefault(trial.key, time.monotonic())
+                if time.monotonic() - pushed_at < RUNNING_PAUSE_S:
+                    continue
+                self._running_pushed_at[trial.key] = time.monotonic()
+            cell_key, number = configs[trial.config_key]
+            parent = self._parent(cell_key, cells[cell_key], trial.started_at or time.time())
+            self._push(trial, number, cells[cell_key], parent)
+        for cell in self._outdated():
+            self._summarise(cell)
+
+    def connect(self) -> None:
+        """Find the experiment and its runs, making what is not there. Whatever MLflow raises passes through."""
+        if self._client is not None:
+            return
+        settle_environment()
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        import mlflow
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        if self.uri.startswith("sqlite:///"):
+            make_sqlite_store(Path(self.uri.removeprefix("sqlite:///")))
+        client = mlflow.MlflowClient(tracking_uri=self.uri)
+        experiment = client.get_experiment_by_name(self.experiment)
+        if experiment is None:
+            local = self.uri.startswith("sqlite:")
+            location = (self.artifacts / self.experiment).as_uri() if local else None
+            self._experiment_id = client.create_experiment(
+                self.experiment, artifact_location=location, tags=EXPERIMENT_TAGS
+            )
+        else:
+            self._experiment_id = experiment.experiment_id
+            if experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(self._experiment_id)
+        known = self.ledger.tracked(self.store)
+        found = {}
+        for key, run_id in self._existing_runs(client):
+            if key in found:  # its answer was lost on the way, and it was made again
+                client.delete_run(run_id)
+                continue
+            before = known.get(key)
+            # A run that the ledger does not know of was made by a launch that died before it could note it down.
+            found[key] = before if before and before[0] == run_id else (run_id, 0, "")
+        self._client, self._cursors = client, found
+
+    def disconnect(self) -> None:
+        """Forget what was found in the store; the next call looks again."""
+        self._client, self._cursors = None, None
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _outdated(self) -> list[CellResult]:
+        """Cells whose run does not count every trial that has ended."""
+        cursors = self._noted()
+        cells = cell_results(self.ledger, all_scopes=True)
+        return [cell for cell in cells if cursors.get(cell.key, ("", 0, ""))[1] != cell.ended]
+
+    def _noted(self) -> dict[str, tuple[str, int, str]]:
+        return tracked_so_far(self.ledger, self.store) if self._cursors is None else self._cursors
+
+    def _existing_runs(self, client: Any) -> Iterator[tuple[str, str]]:
+        token = None
+        while True:
+            page = client.search_runs(
+                [self._experiment_id],
+                order_by=["attributes.start_time ASC"],
+                max_results=5000,
+                page_token=token,
+            )
+            for run in page:
+                if KEY_TAG in run.data.tags:
+                    yield run.data.tags[KEY_TAG], run.info.run_id
+            token = page.token
+            if not token:
+                return
+
+    def _configs(self) -> dict[str, tuple[str, int]]:
+        return {config: (cell, number) for cell, config, number, _ in self.ledger.configs(all_scopes=True)}
+
+    def _cursor(self, key: str) -> tuple[str, int, str]:
+        assert self._cursors is not None, "connect comes first"
+        return self._cursors[key]
+
+    def _run(self, key: str, name: str, started_at: float, tags: dict[str, str]) -> str:
+        if self._cursors is None or key not in self._cursors:
+            run = self._client.create_run(
+                self._experiment_id, start_time=int(started_at * 1000), run_name=name, tags={KEY_TAG: key, **tags}
+            )
+            self._note(key, run.info.run_id, 0, "")
+        return self._cursor(key)[0]
+
+    def _note(self, key: str, run_id: str, epoch: int, state: str) -> None:
+        assert self._cursors is not None, "connect comes first"
+        self._cursors[key] = (run_id, epoch, state)
+        self.ledger.record_tracked(self.store, [(key, run_id, epoch, state)])
+        self.pushed += 1
+
+    def _parent(self, cell_key: str, facts: dict[str, Any], started_at: float) -> str:
+        tags = {f"study.{name}": str(facts[name]) for name in ("family", "dataset", "noise", "model")}
+        return self._run(cell_key, cell_run_name(facts), started_at, {"study.level": "cell", **tags})
+
+    def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        description = self.ledger.trial(trial.key)
+        params = flat_params(description, number, trial.repeat)
+        tags = {
+            "mlflow.parentRunId": parent,
+            "study.level": "trial",
+            "study.phase": "search",
+            "study.label": cell["label"],
+            "study.config": str(number),
+        }
+        started_at = trial.started_at or time.time()
+        run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
+        _, epoch, state = self._cursor(trial.key)
+        metrics = [
+            Metric(name, value, int(report["time"] * 1000), step)
+            for step, report in self.ledger.reports(trial.key, after=epoch)
+            for name, value in report.items()
+            if value is not None and name != "time"
+        ]
+        ended = trial.state in states.ENDED
+        if ended and trial.state != states.INTERRUPTED and trial.best_score is not None:
+            at = int((trial.ended_at or started_at) * 1000)
+            best = {
+                "best_epoch": float(trial.best_epoch),
+                f"best_{description['monitor']['metric']}": trial.best_score,
+            }
+            metrics += [Metric(name, value, at, trial.epoch) for name, value in best.items()]
+        new_params = [Param(name, str(value)) for name, value in params.items()] if epoch == 0 else []
+        reason = [RunTag("reason", trial.state), RunTag("study.detail", trial.reason)]
+        facts = [RunTag(f"study.{name}", str(value)) for name, value in trial.facts.items()] if epoch == 0 else []
+        batches = list(_chunks(metrics, BATCH)) or [[]]
+        for index, batch in enumerate(batches):
+            last = index == len(batches) - 1
+            self._client.log_batch(
+                run_id,
+                metrics=batch,
+                params=new_params if last else [],
+                tags=[*facts, *reason] if last else [],
+            )
+        if ended:
+            self._client.set_terminated(run_id, STATUS[trial.state], int((trial.ended_at or time.time()) * 1000))
+        elif state in states.ENDED:
+            self._client.update_run(run_id, status=STATUS[states.RUNNING])
+        self._note(trial.key, run_id, trial.epoch, trial.state)
+
+    def _summarise(self, cell: CellResult) -> None:
+        """The cell's own run: how many trials ended, what the comparison says of it, and whether it is done."""
+        from mlflow.entities import Metric, RunTag
+
+        metrics, tags = {"trials_ended": float(cell.ended)}, []
+        if cell.best is not None:
+            metrics |= {"best_mean": cell.best.mean, "best_n": float(cell.best.n)}
+            metrics |= {"best_sd": cell.best.sd} if cell.best.sd is not None else {}
+            tags = [RunTag("study.best_config", str(cell.best.number)), RunTag("study.best", str(cell.best.params))]
+        now = int(time.time() * 1000)
+        run_id = self._parent(cell.key, cell.facts, time.time())
+        self._client.log_batch(
+            run_id, metrics=[Metric(name, value, now, cell.ended) for name, value in metrics.items()], tags=tags
+        )
+        if cell.ended == cell.counts.total():
+            self._client.set_terminated(run_id, "FINISHED")
+        else:
+            self._client.update_run(run_id, status="RUNNING")
+        self._note(cell.key, run_id, cell.ended, "")
+
+
+def _chunks(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
