@@ -102,6 +102,9 @@ class Conductor:
         self.ledger.record_result(key, result, self.monitor)
         self.epochs += len(result["reports"])
         self._epochs_of[key] = result["epoch"]
+        if result["problem"]:
+            self.ledger.record_event("unwritable", result["problem"], key)
+            self.hopeless = self.hopeless or result["problem"]
         for warning in result["warnings"]:
             self.ledger.record_event("checkpoint", warning, key)
         state, score = result["state"], self._best_score(key, result)
@@ -109,7 +112,7 @@ class Conductor:
             return self._goes_on(todo, result)
         reason = {
             states.DIVERGED: f"the loss was not a finite number after epoch {result['epoch']}",
-            states.INTERRUPTED: f"stopped by the user after epoch {result['epoch']}",
+            states.INTERRUPTED: result["problem"] or f"stopped by the user after epoch {result['epoch']}",
         }.get(state, "")
         self._end(key, state, score if state == states.COMPLETED else None, reason)
         return False

@@ -121,8 +121,10 @@ def _run(
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     import ray
     from ray import tune
+    from ray.tune import TuneError
 
     logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed stands in the ledger
 
     from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
     from trainables.base import StudyTrainable
@@ -159,6 +161,13 @@ def _run(
             try:
                 with watch:
                     tuner.fit()
+            except TuneError:
+                if conductor.ledger.failure is None:
+                    raise
+                raise StudyError(
+                    f"{paths.ledger}: {conductor.ledger.failure}; what was reported before is saved; make room, and "
+                    "the same command goes on"
+                ) from None
             except KeyboardInterrupt:
                 if watch.died is None:
                     raise

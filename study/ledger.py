@@ -114,6 +114,7 @@ class Ledger:
     def __init__(self, path: Path, *, write: bool = False) -> None:
         """Open the ledger at `path`; with `write` it is made where there is none. StudyError where it is not ours."""
         self.path = path
+        self.failure: str | None = None  # why a write was refused, as by a full disk
         self._mutex = threading.RLock()
         if not write and not path.is_file():
             raise StudyError(f"{path}: no ledger; launch the study first")
@@ -335,9 +336,11 @@ class Ledger:
             try:
                 yield self._connection.execute
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as problem:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                if isinstance(problem, sqlite3.OperationalError):
+                    self.failure = str(problem)
                 raise
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:

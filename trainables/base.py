@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -15,6 +16,8 @@ from ray import tune
 from trainables.trial import Trial, plain_trial
 
 Result = dict[str, Any]
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no retry helps: the trial waits for room, its launch ends
 
 
 class StudyTrainable(tune.Trainable):
@@ -55,14 +58,20 @@ class StudyTrainable(tune.Trainable):
             stopping = self.stop_file.exists()
             if session.epoch in decisions or time.monotonic() >= deadline:
                 break
-        checkpoint = None
+        checkpoint, problem = None, ""
         overdue = time.monotonic() - self.saved_at >= self.run["checkpoint_interval_s"]
         if session.epoch > self.saved_epoch and (stopping or session.done or session.epoch in decisions or overdue):
-            checkpoint = session.save()
+            try:
+                checkpoint = session.save()
+            except OSError as error:
+                if error.errno not in UNWRITABLE:
+                    raise
+                problem = f"{self.run['store']}: {error.strerror}"
             self.saved_at, self.saved_epoch = time.monotonic(), session.epoch
-        return self._result("interrupted" if stopping and not session.done else None, checkpoint)
+        stopped = problem or (stopping and not session.done)
+        return self._result("interrupted" if stopped else None, checkpoint, problem)
 
-    def _result(self, state: str | None, checkpoint: dict[str, Any] | None) -> Result:
+    def _result(self, state: str | None, checkpoint: dict[str, Any] | None, problem: str) -> Result:
         session = self.session
         new = [{"epoch": i + 1, **session.history[i]} for i in range(self.reported, session.epoch)]
         self.reported = session.epoch
@@ -77,6 +86,7 @@ class StudyTrainable(tune.Trainable):
             "reports": new,
             "facts": {**session.facts, "threads": self.run["threads"], "device": self.run["device"]},
             "checkpoint": checkpoint,
+            "problem": problem,
             "warnings": list(session.warnings),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "done": session.done or state is not None,

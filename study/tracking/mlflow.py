@@ -56,7 +56,11 @@ class MlflowTracker:
             self.view.level(hurry=hurry)
             self.problem = None
         except Exception as problem:  # whatever a store can raise: the study goes on, the ledger has it all
-            self.problem = f"MLflow at {self.view.store} is behind: {in_a_line(problem, self.view.uri)}"
-            log.warning(self.problem)
+            before, self.problem = (
+                self.problem,
+                f"MLflow at {self.view.store} is behind: {in_a_line(problem, self.view.uri)}",
+            )
+            if self.problem != before:
+                log.warning(self.problem)
             self.view.disconnect()
         return self.problem is None

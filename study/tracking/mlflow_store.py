@@ -33,7 +33,8 @@ def redacted(uri: str) -> str:
 
 def in_a_line(problem: Exception, uri: str) -> str:
     """What MLflow said, in a line, without the user name and password of its address."""
-    said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    lines = str(problem).splitlines() or [type(problem).__name__]
+    said = next((line for line in lines if line.startswith("(sqlite3.")), lines[0])  # a database's comes second
     credentials = urlsplit(uri).netloc.rpartition("@")[0]
     return (said.replace(credentials, "***") if credentials else said)[:300]
 

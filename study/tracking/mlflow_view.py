@@ -82,6 +82,7 @@ class MlflowView:
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # says all again as a traceback
         if self.uri.startswith("sqlite:///"):
             make_sqlite_store(Path(self.uri.removeprefix("sqlite:///")))
         client = mlflow.MlflowClient(tracking_uri=self.uri)

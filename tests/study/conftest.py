@@ -108,6 +108,7 @@ class Worker:
             "state": state or ("completed" if epoch == epochs else "running"),
             "reports": reports,
             "facts": {"noise_digest": f"mask of repeat {todo.repeat}"},
+            "problem": "",
             "warnings": [],
         }
 

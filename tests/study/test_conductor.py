@@ -151,6 +151,22 @@ def test_warnings_and_retries_are_kept_as_events(driver: Driver, make_spec: Spec
         ]
 
 
+def test_a_full_disk_ends_the_launch_and_keeps_what_was_reported(driver: Driver, make_spec: SpecMaker) -> None:
+    full = {"state": "interrupted", "problem": "checkpoints: No space left on device"}
+    with Ledger(driver.ledger_path, write=True) as ledger:
+        conductor = Conductor(make_plan(make_spec(), driver.cache), ledger)
+        todo = conductor.next()
+        assert todo is not None
+        result = driver.worker.step(todo, 0, [2])
+        assert result is not None
+        assert not conductor.result(todo.key, result | full)
+        assert conductor.next() is None
+        assert conductor.finished
+        assert conductor.hopeless == full["problem"]
+        assert ledger.trials()[todo.key].reason == full["problem"]
+        assert len(ledger.reports(todo.key)) == 2
+
+
 # -- launched again ---------------------------------------------------------------------------------------------------
 
 
