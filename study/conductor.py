@@ -50,6 +50,7 @@ class Conductor:
         self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended
         self.epochs = 0
         self._epochs_of: dict[str, int] = {}
+        self._started: set[str] = set()
         self._next: Todo | None = self.agenda.next()
 
     @property
@@ -59,9 +60,14 @@ class Conductor:
         return self.interrupted or self.hopeless is not None
 
     @property
+    def handed_out(self) -> int:
+        """How many trials were handed out and have not ended, those that wait for a worker among them."""
+        return len(self.agenda.running) - (self._next is not None)
+
+    @property
     def running(self) -> dict[str, Todo]:
-        """The trials that were handed out and have not ended."""
-        return {key: todo for key, todo in list(self.agenda.running.items()) if todo is not self._next}
+        """The trials that a worker has and that have not ended."""
+        return {key: todo for key, todo in list(self.agenda.running.items()) if key in self._started}
 
     @property
     def epochs_to_go(self) -> int:
@@ -92,6 +98,7 @@ class Conductor:
 
     def started(self, key: str) -> None:
         """A trial has gone to a worker."""
+        self._started.add(key)
         self.ledger.record_started(key)
 
     def result(self, key: str, result: Mapping[str, Any]) -> bool:
@@ -136,6 +143,7 @@ class Conductor:
 
     def retried(self, key: str, reason: str) -> None:
         """A trial broke and is tried again from its last checkpoint."""
+        self._started.discard(key)
         self.ledger.record_event("retried", reason, key)
 
     def _goes_on(self, todo: Todo, result: Mapping[str, Any]) -> bool:
@@ -152,6 +160,7 @@ class Conductor:
         return False
 
     def _end(self, key: str, state: str, score: float | None, reason: str, stopped_under: str = "") -> None:
+        self._started.discard(key)
         self.ledger.record_ended(key, state, reason, stopped_under)
         self.counts[state] += 1
         self.agenda.end(key, state, score)

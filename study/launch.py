@@ -100,6 +100,7 @@ def _launch(
         try:
             if not conductor.idle:
                 _run(spec, conductor, home, paths, progress, tracker.wake, stop)
+                ledger.interrupt_running("its launch ended")
             progress.stage("bringing MLflow up to date")
         finally:
             problem = tracker.close()

@@ -20,14 +20,18 @@ class StaysHere:
 
 
 class PlanSearcher(StaysHere, Searcher):
-    """Hands Tune the trials that are missing; some of them, the repeats, appear only while others run."""
+    """Hands Tune the trials that are missing; some of them, the repeats, appear only while others run.
+
+    As many trials wait as `slots` run: Tune keeps the worker of a trial that ended only where another trial is waiting
+    for it, and a new worker costs seconds.
+    """
 
     def __init__(self, conductor: Conductor, slots: int, run_settings: Callable[[str], dict[str, Any]]) -> None:
         super().__init__(metric="score", mode="max")
         self.conductor, self.slots, self.run_settings = conductor, slots, run_settings
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if len(self.conductor.running) >= self.slots:
+        if self.conductor.handed_out >= 2 * self.slots:
             return None
         todo = self.conductor.next()
         if todo is None:

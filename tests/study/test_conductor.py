@@ -471,7 +471,9 @@ def test_what_is_handed_out_names_its_cell(driver: Driver, make_spec: SpecMaker)
         assert other is not None
         assert (describe(one), describe(other)) == (("ce", 0.0, 0, 0), ("tce", 0.0, 0, 0))
         assert (conductor.decisions(one), conductor.decisions(other)) == ([], [1, 3])
-        assert set(conductor.running) == {one.key, other.key}
+        assert (conductor.handed_out, conductor.running) == (2, {})
+        conductor.started(one.key)
+        assert set(conductor.running) == {one.key}
         driver.stop.raised = True
         assert conductor.stopping
         assert conductor.next() is None
