@@ -30,10 +30,8 @@ def hierarchy_likeness(
     missing = [name for name in class_names if _plain(name) not in known]
     if missing:
         near = difflib.get_close_matches(_plain(missing[0]), known, n=1)
-        hint = f"; is '{missing[0]}' called '{near[0]}' there?" if near else ""
-        raise ValueError(
-            f"no superclass is known of {', '.join(missing)}{hint} Name a file that has all classes (path)"
-        )
+        hint = f" ('{missing[0]}' may be called '{near[0]}' there)" if near else ""
+        raise ValueError(f"no superclass is known of {', '.join(missing)}{hint}; name a file that has them all (path)")
     groups = np.array([known[_plain(name)] for name in class_names])
     likeness = np.where(groups[:, None] == groups, float(within), float(between))
     np.fill_diagonal(likeness, 1)

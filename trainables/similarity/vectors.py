@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         with gzip.open(file) as unpacked:
             try:
                 yield unpacked  # type: ignore[misc]  # a BinaryIO in all but name
-            except (EOFError, gzip.BadGzipFile) as problem:
+            except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
                 raise ValueError(f"{path} is damaged: {problem}") from None
 
 

@@ -61,7 +61,7 @@ def variants(name: str, spelling: str | Mapping[str, str] = "own") -> list[str]:
 
 def _joined(name: str) -> list[str]:
     parts = _parts(name)
-    return [name, name.lower(), *(joint.join(parts) for joint in ("_", "-", " ", ""))]
+    return [name, name.lower(), *(joint.join(parts) for joint in ("_", "-", ""))]
 
 
 def _parts(name: str) -> list[str]:
