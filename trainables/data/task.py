@@ -16,6 +16,9 @@ from trainables.data.split import stratified_holdout
 from trainables.data.store import cached_arrays, content_hash
 from trainables.names import unknown_name
 from trainables.seeds import derive_seed
+from trainables.similarity import FORMAT, SIMILARITIES, identity
+from trainables.similarity.report import perplexity
+from trainables.similarity.resolve import pinned
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,7 @@ class TaskData:
 
     def _kept_similarity(self, value: Any, contract: str) -> tuple[np.ndarray, dict[str, Any]]:
         """Computed once, and kept by what determines it: split and noise count only for what is fitted to images."""
-        from trainables.similarity import FORMAT, SIMILARITIES, identity
-        from trainables.similarity.fit import fit
-        from trainables.similarity.report import perplexity
-        from trainables.similarity.resolve import pinned
+        from trainables.similarity.fit import fit  # brings scipy, for which most tasks need not wait
 
         spec, names = pinned(value), self.pool.class_names
         by_images = "images" in SIMILARITIES[spec["name"]].needs
