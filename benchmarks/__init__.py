@@ -5,6 +5,7 @@
     bare_training.py  the training that the first three share
     tune_overhead.py  what Ray Tune costs for trials that do nothing
     ledger_scale.py   the ledger and the commands that read it, at 10,000 trials
+    similarity.py     the LDA similarity of 50,000 images, by scikit-learn and by us
     machine.py        the facts that every raw result carries
 
 May import everything; nothing imports it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from trainables.data.split import stratified_holdout
 from trainables.data.store import cached_arrays, content_hash
 from trainables.names import unknown_name
 from trainables.seeds import derive_seed
+from trainables.similarity import FORMAT, SIMILARITIES, identity
+from trainables.similarity.report import perplexity
+from trainables.similarity.resolve import pinned
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,41 @@ class TaskData:
         mean, deviation = pixels.mean(axis=(0, 2, 3)), pixels.std(axis=(0, 2, 3))
         return mean, np.where(deviation > 0, deviation, 1.0)
 
-    def similarity(self, kind: str) -> np.ndarray:
-        """The class similarity `kind`, `[C, C]`, fitted on the training images and the labels that training sees."""
-        from trainables.similarity import SIMILARITIES
+    def similarity(self, value: Any) -> np.ndarray:
+        """The target similarity `value`, `[C, C]`: rows sum to 1, zero diagonal.
 
-        determined_by = content_hash(kind, self.pool.digest, self.split_digest, self.noise_digest)
-        folder = self.cache / "similarities" / f"{kind}-{determined_by}"
+        `value` is a name or a mapping of name and options (`trainables/similarity/catalogue.py`). What is fitted to
+        images sees the training part and the labels that training sees. Raises ValueError for what is wrong with it.
+        """
+        return self._kept_similarity(value, "target")[0]
+
+    def likeness(self, value: Any) -> np.ndarray:
+        """The same as a likeness, `[C, C]`: entries in [-1, 1], unit diagonal."""
+        return self._kept_similarity(value, "likeness")[0]
+
+    def similarity_facts(self, value: Any) -> dict[str, Any]:
+        """What to record of `similarity(value)`: `spec`, `digest` of the matrix, and its rows' `perplexity`."""
+        return self._kept_similarity(value, "target")[1]
+
+    def _kept_similarity(self, value: Any, contract: str) -> tuple[np.ndarray, dict[str, Any]]:
+        """Computed once, and kept by what determines it: split and noise count only for what is fitted to images."""
+        from trainables.similarity.fit import fit  # brings scipy, for which most tasks need not wait
+
+        spec, names = pinned(value), self.pool.class_names
+        by_images = "images" in SIMILARITIES[spec["name"]].needs
+        data = (self.pool.digest, self.split_digest, self.noise_digest) if by_images else names
+        determined_by = content_hash(FORMAT, contract, identity(spec), data)
 
         def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-            images = self.pool.images[self.train_index]
-            return {"matrix": SIMILARITIES[kind](images, self.train_labels, self.pool.num_classes)}, {}
+            fitted_to = {"images": self.pool.images[self.train_index], "labels": self.train_labels} if by_images else {}
+            matrix = fit(spec, num_classes=len(names), class_names=names, contract=contract, **fitted_to)
+            facts: dict[str, Any] = {"spec": identity(spec), "digest": content_hash(matrix)}
+            if contract == "target":
+                facts["perplexity"] = asdict(perplexity(matrix))
+            return {"matrix": matrix}, facts
 
-        return cached_arrays(folder, make)[0]["matrix"]
+        arrays, facts = cached_arrays(self.cache / "similarities" / f"{spec['name']}-{determined_by}", make)
+        return arrays["matrix"], facts
 
 
 def load_task(dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mapping[str, Any], cache: Path) -> TaskData:
