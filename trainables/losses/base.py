@@ -36,6 +36,11 @@ class Loss(nn.Module, ABC):
             raise ValueError(f"num_classes = {num_classes} is less than 1")
         self.num_classes = num_classes
 
+    @property
+    def learning_rate(self) -> Tensor | None:
+        """The learning rate of what the loss learns, 0-d; None where that is the network's."""
+        return None
+
     @abstractmethod
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
         """The loss of each sample, `[B]`."""
@@ -80,8 +85,3 @@ class Loss(nn.Module, ABC):
     def learned(self, name: str, start: Tensor) -> None:
         """Keep `start` as a parameter called `name`: learned by the network's optimiser, without weight decay."""
         self.register_parameter(name, nn.Parameter(start.to(torch.float64)))
-
-
-def negative_log_likelihood(log_probs: Tensor, targets: Tensor) -> Tensor:
-    """-log q_y, `[B]`, from log probabilities `[B, C]`."""
-    return -log_probs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -1,0 +1,114 @@
+"""Generalized MCEL: a learned mixture matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.losses.base import Loss
+from trainables.losses.matrices import target_similarity
+from trainables.losses.terms import matrix_cross_entropy
+
+SMALLEST = 1e-8  # a softmax never gives 0: classes without likeness start here
+
+
+class GeneralizedMCEL(Loss):
+    """`-Σ_i E[y,i] log q_i` with a learned mixture matrix E `[C, C]`, and penalties.
+
+    Once per batch, `alpha Σ_i (Σ_j E_ij - 1)² + beta ‖E - 1‖_p^p + gamma ‖E‖_p^p + eta Σ_i ((C-1)(E_ii - c_i) -
+    Σ_{j≠i} E_ij)²` is added. E starts at (1-ε) I + ε A (ours). `parameterisation` 'free' learns E itself, the paper's,
+    'simplex' a softmax for each row (ours; ε above 0); either can collapse onto few classes, which `metrics` shows as
+    the diagonal's margin. `margins` c: 'ours' is (C(1-ε)-1)/(C-1), which leaves the start unpenalised where rows sum to
+    1, 'paper' (½-ε)/2, or one number for all classes. Without penalties E = I is cross entropy, (1-ε) I + ε A is MCEL.
+    Negi, Chen and Mahoor, eqs. 8, 9 and 11; the paper sums over the set, here the mean over the batch. It gives no
+    penalty weights: the defaults are ours.
+    """
+
+    alpha: Tensor
+    beta: Tensor
+    gamma: Tensor
+    eta: Tensor
+    margins: Tensor
+    loss_lr: Tensor
+    mixture: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        epsilon: float,
+        similarity: Any,
+        alpha: float,
+        beta: float,
+        gamma: float,
+        eta: float,
+        p: float,
+        margins: str | float,
+        parameterisation: str,
+        loss_lr: float,
+    ) -> None:
+        super().__init__(num_classes)
+        self.p, self.parameterisation = float(p), parameterisation
+        # A whole exponent as a number is a product, as a tensor a power: lanes with another p are another program.
+        self.structure = (self.p, parameterisation)
+        for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "eta": eta, "loss_lr": loss_lr}.items():
+            self.hyperparameter(name, value)
+        self.hyperparameter("margins", _margin(margins, epsilon, num_classes))
+        identity = torch.eye(num_classes, dtype=torch.float64)
+        start = torch.lerp(identity, target_similarity(similarity, num_classes), epsilon)
+        if parameterisation == "simplex":
+            if epsilon == 0:
+                raise ValueError("epsilon = 0 cannot be reached by a softmax; start above 0, or parameterisation free")
+            start = start.clamp_min(SMALLEST).log()
+        self.learned("mixture", start)
+
+    @property
+    def learning_rate(self) -> Tensor:
+        return self.loss_lr
+
+    def rows(self) -> Tensor:
+        """The targets of all classes, E, `[C, C]`."""
+        return self.mixture if self.parameterisation == "free" else self.mixture.softmax(-1)
+
+    def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        return matrix_cross_entropy(logits, targets, self.rows())
+
+    def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor:
+        rows = self.rows()
+        sums, diagonal = rows.sum(-1), rows.diagonal(dim1=-2, dim2=-1)
+        off_balance = (self.num_classes - 1) * (diagonal - self.margins) - (sums - diagonal)
+        by_row = self.alpha * (sums - 1).square() + self.eta * off_balance.square()
+        by_entry = self.beta * (rows - 1).abs().pow(self.p).sum() + self.gamma * rows.abs().pow(self.p).sum()
+        return by_row.sum() + by_entry
+
+    def margin(self) -> Tensor:
+        """By how much the diagonal leads in the row where it leads least, 0-d; of a single class its entry."""
+        rows = self.rows()
+        others = rows - torch.diag_embed(torch.full_like(rows[0], torch.inf))
+        lead = rows.diagonal() - others.amax(-1) if self.num_classes > 1 else rows.diagonal()
+        return lead.amin()
+
+    def metrics(self) -> dict[str, Tensor]:
+        return {"diagonal_mean": self.rows().diagonal().mean(), "diagonal_margin": self.margin()}
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {"mixture": self.rows()}
+
+    def warnings(self) -> Sequence[str]:
+        margin = float(self.margin())
+        if margin > 0:
+            return []
+        return [
+            f"the learned mixture's diagonal leads by {margin:.3g} only: some class's own label no longer leads its row"
+        ]
+
+
+def _margin(margins: str | float, epsilon: float, num_classes: int) -> float:
+    """The margin c of every class."""
+    if margins == "paper":
+        return (0.5 - epsilon) / 2
+    if margins == "ours":
+        return (num_classes * (1 - epsilon) - 1) / max(num_classes - 1, 1)
+    return float(margins)

@@ -1,0 +1,59 @@
+"""The terms that several losses are made of, each accurate where the network is very sure, right or wrong."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def negative_log_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
+    """-log q_y, `[B]`, in at least single precision."""
+    # Autocast computes cross entropy in single precision and would hand back half where the logits are half already.
+    return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), targets, reduction="none")
+
+
+def matrix_cross_entropy(logits: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
+    """-sum_i rows[y, i] log q_i, `[B]`, with a row of `rows` `[C, C]` for every label."""
+    # index_select, because the backward pass of plain indexing costs more than the softmax.
+    return -(rows.index_select(0, targets) * log_probabilities(logits)).sum(-1)
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """log q, `[B, C]`, in at least single precision."""
+    return logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+def normalised_cross_entropy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """log q_y / sum_i log q_i, `[B]`, in [0, 1], and -log q_y, `[B]`. Ma et al., ICML 2020, section 3.1.
+
+    0 where there is one class only.
+    """
+    log_q = log_probabilities(logits)
+    nll, total = -log_q.gather(-1, targets.unsqueeze(-1)).squeeze(-1), -log_q.sum(-1)
+    return nll / total.clamp_min(torch.finfo(total.dtype).tiny), nll
+
+
+def doubt(nll: Tensor) -> Tensor:
+    """1 - q_y from -log q_y, with all its digits where q_y is near 1."""
+    return -torch.expm1(-nll)
+
+
+def power_integral(x: Tensor, exponent: Tensor) -> Tensor:
+    """(exp(exponent * x) - 1) / exponent, with its limit x at exponent 0; `exponent` is 0-d."""
+    # expm1, because the power minus one loses all digits near 0; the other branch must not be 0/0 for its gradient.
+    at_zero = exponent == 0
+    safe = torch.where(at_zero, torch.ones_like(exponent), exponent)
+    return torch.where(at_zero, x, torch.expm1(safe * x) / safe)
+
+
+def log_expected_probability(logits: Tensor, targets: Tensor, log_rows: Tensor) -> Tensor:
+    """log sum_i exp(log_rows[y, i]) q_i, `[B]`, in log space; every row has a finite entry, the others may be -inf.
+
+    With k a finite entry of the row, it is log_rows[y, k] + log q_k minus the logarithm of k's share in the sum.
+    """
+    rows = log_rows.index_select(0, targets)
+    anchors = log_rows.argmax(-1).index_select(0, targets)
+    at_anchor = rows.gather(-1, anchors.unsqueeze(-1)).squeeze(-1)
+    share = negative_log_likelihood(rows + logits, anchors)
+    return at_anchor + share - negative_log_likelihood(logits, anchors)
