@@ -39,6 +39,6 @@ class EarlyLearningRegularization(Loss):
         if self.training:
             said = q.detach() / q.detach().sum(-1, keepdim=True)
             remembered = (self.beta * remembered + (1 - self.beta) * said).to(remembered.dtype)
-            self.ensemble.index_copy_(0, indices, remembered)
+            self.ensemble.index_put_((indices,), remembered)
         agreement = (remembered * q).sum(-1)
         return negative_log_likelihood(logits, targets) + self.lambda_ * torch.log1p(-agreement)

@@ -97,7 +97,7 @@ class GeneralizedMCEL(Loss):
         return {"mixture": self.rows()}
 
     def warnings(self) -> Sequence[str]:
-        margin = float(self.margin())
+        margin = float(self.margin().detach())
         if margin > 0:
             return []
         return [

@@ -33,7 +33,8 @@ def target_similarity(similarity: Any, num_classes: int) -> Tensor:
 def class_likeness(similarity: Any, num_classes: int, r: float, cut: float) -> Tensor:
     """SimLoss's S in [0, 1] with unit diagonal: r^|i-j| for the name 'order', else what of a likeness exceeds `cut`.
 
-    That is max(0, (likeness - cut) / (1 - cut)). Raises ValueError for another shape, an entry outside [-1, 1] or a diagonal that is not 1.
+    That is max(0, (likeness - cut) / (1 - cut)). Raises ValueError for another shape, an entry outside [-1, 1] or a
+    diagonal that is not 1.
     """
     if isinstance(similarity, str) and similarity == "order":
         ranks = torch.arange(num_classes, dtype=torch.float64)

@@ -56,7 +56,7 @@ class MixtureSeparability(Loss):
         for name, value in fixed.items():
             self.hyperparameter(name, value)
         for name, start in {"xi": xi, "window_sum": 0, "window_count": 0, "window_before": -1}.items():
-            self.hyperparameter(name, torch.full((num_modules,), float(start)))
+            self.hyperparameter(name, torch.full((num_modules,), start, dtype=torch.float64))
 
     def per_sample(self, logits: Tensor | Sequence[Tensor], targets: Tensor, indices: Tensor | None) -> Tensor:
         modules = self._by_module(logits)

@@ -40,20 +40,19 @@ def doubt(nll: Tensor) -> Tensor:
 
 
 def power_integral(x: Tensor, exponent: Tensor) -> Tensor:
-    """(exp(exponent * x) - 1) / exponent, with its limit x at exponent 0; `exponent` is 0-d."""
-    # expm1, because the power minus one loses all digits near 0; the other branch must not be 0/0 for its gradient.
+    """(exp(exponent * x) - 1) / exponent for x >= 0, with its limit x at exponent 0; `exponent` is 0-d."""
+    # expm1, because the power minus one loses all digits near 0. In the branch that is not taken the exponent is -1:
+    # 0/0 or an overflow there would be NaN in the gradient.
     at_zero = exponent == 0
-    safe = torch.where(at_zero, torch.ones_like(exponent), exponent)
+    safe = torch.where(at_zero, -torch.ones_like(exponent), exponent)
     return torch.where(at_zero, x, torch.expm1(safe * x) / safe)
 
 
 def log_expected_probability(logits: Tensor, targets: Tensor, log_rows: Tensor) -> Tensor:
     """log sum_i exp(log_rows[y, i]) q_i, `[B]`, in log space; every row has a finite entry, the others may be -inf.
 
-    With k a finite entry of the row, it is log_rows[y, k] + log q_k minus the logarithm of k's share in the sum.
+    It is the largest summand's logarithm minus that of its share in the sum, which is a cross entropy.
     """
-    rows = log_rows.index_select(0, targets)
-    anchors = log_rows.argmax(-1).index_select(0, targets)
-    at_anchor = rows.gather(-1, anchors.unsqueeze(-1)).squeeze(-1)
-    share = negative_log_likelihood(rows + logits, anchors)
-    return at_anchor + share - negative_log_likelihood(logits, anchors)
+    summands = log_rows.index_select(0, targets) + log_probabilities(logits)
+    largest = summands.argmax(-1)
+    return summands.gather(-1, largest.unsqueeze(-1)).squeeze(-1) + negative_log_likelihood(summands, largest)
