@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from trainables.losses.base import Loss
-from trainables.losses.terms import log_probabilities, negative_log_likelihood
+from trainables.losses.terms import log_probabilities
 
 
 class Bootstrap(Loss):
@@ -27,4 +27,5 @@ class Bootstrap(Loss):
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
         log_q = log_probabilities(logits)
         own = -log_q.amax(-1) if self.mode == "hard" else -(log_q.exp() * log_q).sum(-1)
-        return self.beta * negative_log_likelihood(logits, targets) + (1 - self.beta) * own
+        nll = -log_q.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+        return self.beta * nll + (1 - self.beta) * own

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import matrix_cross_entropy
+from trainables.losses.terms import matrix_cross_entropy, power_penalty, with_gradient
 
 SMALLEST = 1e-8  # a softmax never gives 0: classes without likeness start here
 
@@ -19,12 +19,14 @@ class GeneralizedMCEL(Loss):
     """`-Σ_i E[y,i] log q_i` with a learned mixture matrix E `[C, C]`, and penalties.
 
     Once per batch, `alpha Σ_i (Σ_j E_ij - 1)² + beta ‖E - 1‖_p^p + gamma ‖E‖_p^p + eta Σ_i ((C-1)(E_ii - c_i) -
-    Σ_{j≠i} E_ij)²` is added. E starts at (1-ε) I + ε A (ours). `parameterisation` 'free' learns E itself, the paper's,
-    'simplex' a softmax for each row (ours; ε above 0); either can collapse onto few classes, which `metrics` shows as
-    the diagonal's margin. `margins` c: 'ours' is (C(1-ε)-1)/(C-1), which leaves the start unpenalised where rows sum to
-    1, 'paper' (½-ε)/2, or one number for all classes. Without penalties E = I is cross entropy, (1-ε) I + ε A is MCEL.
-    Negi, Chen and Mahoor, eqs. 8, 9 and 11; the paper sums over the set, here the mean over the batch. It gives no
-    penalty weights: the defaults are ours.
+    Σ_{j≠i} E_ij)²` is added. E starts at (1-ε) I + ε A (ours). `parameterisation` 'free' learns E itself, the
+    paper's, 'simplex' a softmax for each row (ours; ε above 0). A free E with a negative entry has no lower bound,
+    which the penalties must prevent, and either can collapse onto few classes, which `metrics` shows as the
+    diagonal's margin. `margins` c: 'ours' is (C(1-ε)-1)/(C-1), which leaves the start unpenalised where rows sum to
+    1, 'paper' (½-ε)/2, or one number for all classes. Without penalties E = I is cross entropy, (1-ε) I + ε A is
+    MCEL. Negi, Chen and Mahoor, eqs. 8, 9 and 11; the paper sums over the set, here the mean over the batch. It
+    gives no penalty weights: the defaults are ours, for some ten classes. The penalties' curvature is about 2 alpha
+    C and 2 eta C²; with more classes take smaller ones, or a smaller `loss_lr`, for the steps to settle.
     """
 
     alpha: Tensor
@@ -76,12 +78,19 @@ class GeneralizedMCEL(Loss):
         return matrix_cross_entropy(logits, targets, self.rows())
 
     def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor:
-        rows = self.rows()
-        sums, diagonal = rows.sum(-1), rows.diagonal(dim1=-2, dim2=-1)
-        off_balance = (self.num_classes - 1) * (diagonal - self.margins) - (sums - diagonal)
-        by_row = self.alpha * (sums - 1).square() + self.eta * off_balance.square()
-        by_entry = self.beta * (rows - 1).abs().pow(self.p).sum() + self.gamma * rows.abs().pow(self.p).sum()
-        return by_row.sum() + by_entry
+        rows, classes = self.rows(), self.num_classes
+        with torch.no_grad():
+            from_one, one_slope = power_penalty(rows - 1, self.p)
+            from_zero, zero_slope = power_penalty(rows, self.p)
+            sums, diagonal = rows.sum(-1), rows.diagonal()
+            excess = sums - 1
+            imbalance = (classes - 1) * (diagonal - self.margins) - (sums - diagonal)
+            by_row = self.alpha * excess.square() + self.eta * imbalance.square()
+            value = by_row.sum() + self.beta * from_one + self.gamma * from_zero
+            slope = self.beta * one_slope + self.gamma * zero_slope
+            slope += 2 * (self.alpha * excess - self.eta * imbalance).unsqueeze(-1)
+            slope.diagonal().add_(2 * classes * self.eta * imbalance)
+        return with_gradient(value, rows, slope)
 
     def margin(self) -> Tensor:
         """By how much the diagonal leads in the row where it leads least, 0-d; of a single class its entry."""
@@ -100,9 +109,7 @@ class GeneralizedMCEL(Loss):
         margin = float(self.margin().detach())
         if margin > 0:
             return []
-        return [
-            f"the learned mixture's diagonal leads by {margin:.3g} only: some class's own label no longer leads its row"
-        ]
+        return [f"the learned mixture's diagonal leads by {margin:.3g}: some class's own label no longer leads its row"]
 
 
 def _margin(margins: str | float, epsilon: float, num_classes: int) -> float:

@@ -59,15 +59,15 @@ class MixtureSeparability(Loss):
             self.hyperparameter(name, torch.full((num_modules,), start, dtype=torch.float64))
 
     def per_sample(self, logits: Tensor | Sequence[Tensor], targets: Tensor, indices: Tensor | None) -> Tensor:
-        modules = self._by_module(logits)
-        losses = [negative_log_likelihood(module, targets) for module in modules.unbind()]
-        return losses[0] if len(losses) == 1 else torch.stack(losses).mean(0)
+        if isinstance(logits, Tensor):
+            return negative_log_likelihood(logits, targets)
+        return torch.stack([negative_log_likelihood(module, targets) for module in logits]).mean(0)
 
     def batch_term(self, logits: Tensor | Sequence[Tensor], targets: Tensor) -> Tensor:
         within, paired = within_class_loss(self._by_module(logits), targets, self.xi, self.p)
         if self.training:
             self._adapt(within.detach(), paired)
-        return within.mean()
+        return within.mean() if self.num_modules > 1 else within.squeeze(0)
 
     def metrics(self) -> dict[str, Tensor]:
         return {"xi_mean": self.xi.mean()}
@@ -82,13 +82,13 @@ class MixtureSeparability(Loss):
     @torch.no_grad()
     def _adapt(self, within: Tensor, paired: Tensor) -> None:
         """Count the iteration in, and lower ξ where a full window's mean is that of the window before."""
-        total = self.window_sum + within * paired
-        count = self.window_count + paired
-        full = count >= self.patience
-        mean = total / count.clamp_min(1)
+        self.window_sum.add_(within)  # 0 where there was no pair
+        self.window_count.add_(paired)
+        full = self.window_count >= self.patience
+        mean = self.window_sum / self.patience
         still = full & ((mean - self.window_before).abs() <= self.tolerance * self.window_before)
         lowered = torch.minimum(self.xi, torch.maximum(self.xi * self.xi_decay, self.xi_floor))
         self.xi.copy_(torch.where(still, lowered, self.xi))
         self.window_before.copy_(torch.where(full, mean, self.window_before))
-        self.window_sum.copy_(torch.where(full, 0, total))
-        self.window_count.copy_(torch.where(full, 0, count))
+        self.window_sum.mul_(~full)
+        self.window_count.mul_(~full)

@@ -76,7 +76,7 @@ PAPERS = [
         hyperparameters={
             "epsilon": START,
             "similarity": Similarity(),
-            "alpha": Real(10.0, 0, meaning="penalty on targets that are no distribution; 1 lets a free ε run away"),
+            "alpha": Real(10.0, 0, meaning="penalty on targets that are no distribution"),
             "beta": Real(1.0, 0, meaning="penalty that draws ε to 1/2"),
             "gamma": Real(1.0, 0, meaning="penalty that draws ε to 0"),
             "p": EXPONENT,
@@ -96,9 +96,9 @@ PAPERS = [
             "epsilon": Real(0.1, 0, 0.5, high_open=True, meaning="E begins at (1-ε) I + ε A"),
             "similarity": Similarity(),
             "alpha": Real(1.0, 0, meaning="penalty on rows that do not sum to 1"),
-            "beta": Real(0.0, 0, meaning="penalty that draws every entry to 1"),
+            "beta": Real(1.0, 0, meaning="penalty that draws every entry to 1"),
             "gamma": Real(1.0, 0, meaning="penalty that draws every entry to 0"),
-            "eta": Real(0.01, 0, meaning="penalty that holds the diagonal's margin"),
+            "eta": Real(0.1, 0, meaning="penalty that holds the diagonal's margin"),
             "p": EXPONENT,
             "margins": Choice(
                 "ours",
