@@ -19,7 +19,7 @@ class Loss(nn.Module, ABC):
 
     Call it with logits `[B, C]`, targets `[B]` (int64 in [0, C)) and, for losses with a memory, the samples'
     `indices` in the training set `[B]`. The result is the mean over the batch plus the batch's term, or the samples'
-    losses alone, `[B]`, with `reduction="none"`.
+    losses alone, `[B]`, with `reduction="none"`. A loss with attached modules takes a list of logits, one per module.
 
     What a loss learns is a parameter (`learned`), what it remembers a buffer named in `memory`: both are saved with a
     trial. A memory changes in training mode only, in place, so that it may be stacked. Everything must work under

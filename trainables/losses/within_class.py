@@ -82,7 +82,7 @@ def _from_all(
 def _hinge(sums: Tensor, xi: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
     """The loss `[M]` from the sums of distances by class, and its derivative by each of the distances `[M, C]`."""
     number = pairs.clamp_min(1)
-    excess = (sums.view_as(pairs) / number - xi.unsqueeze(1)).clamp_min(0) * (pairs > 0)
+    excess = (sums.view_as(pairs) / number - xi.unsqueeze(1)).clamp_min(0)  # without a pair 0 - ξ
     return excess.square().sum(1), 2 * excess / number
 
 
