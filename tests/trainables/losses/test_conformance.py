@@ -15,17 +15,19 @@ from trainables.losses.conformance import (
     CHECKS,
     ConformanceError,
     Subject,
-    check_autocast,
     check_compiled,
-    check_extremes,
     check_formula,
+    check_neutral,
+    check_stacked,
+)
+from trainables.losses.conformance.checks import (
+    check_autocast,
+    check_extremes,
     check_gradient,
     check_memory,
-    check_neutral,
     check_one_class,
     check_reduction,
     check_reports,
-    check_stacked,
     check_state,
 )
 
