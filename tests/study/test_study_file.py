@@ -76,7 +76,7 @@ MISTAKES = {
     "unknown family": (
         changed("family: tce", "family: tcee"),
         "small.yaml:8: families.1: unknown family 'tcee'; did you mean 'tce'?",
-        "families: ce, label_smoothing, mcel, tce",
+        "families: bootstrap, ce, elr",
     ),
     "unknown family in short": (changed("- ce", "- cee"), "small.yaml:7: families.0: unknown", "did you mean 'ce'"),
     "epsilon of one half": (

@@ -23,14 +23,30 @@ if TYPE_CHECKING:
 __all__ = ["FAMILIES", "get_family", "make_loss"]
 
 
-def make_loss(name: str, *, num_classes: int, dtype: torch.dtype | None = None, **hyperparameters: Any) -> Loss:
+def make_loss(
+    name: str,
+    *,
+    num_classes: int,
+    num_samples: int | None = None,
+    num_modules: int = 1,
+    dtype: torch.dtype | None = None,
+    **hyperparameters: Any,
+) -> Loss:
     """The loss `name` for `num_classes` classes; hyperparameters left out take the family's defaults.
 
-    Its numbers are held in `dtype`, by default torch's default.
+    `num_samples`, the size of the training set, is needed by families that remember every sample, and `num_modules`
+    says how many modules' logits a family with attached modules gets; the others do not look at them. The loss's
+    numbers are held in `dtype`, by default torch's default.
     Raises ValueError for an unknown family, an unknown hyperparameter or a value outside its range.
     """
     family = get_family(name)
     values = family.complete(hyperparameters)
+    if family.needs_samples:
+        if num_samples is None:
+            raise ValueError(f"{family.name} remembers every training sample: say how many there are, num_samples=...")
+        values["num_samples"] = num_samples
+    if family.attaches_modules:
+        values["num_modules"] = num_modules
     import torch
 
     module = importlib.import_module(f"trainables.losses.{family.name}")

@@ -19,7 +19,7 @@ class Loss(nn.Module, ABC):
 
     Call it with logits `[B, C]`, targets `[B]` (int64 in [0, C)) and, for losses with a memory, the samples'
     `indices` in the training set `[B]`. The result is the mean over the batch plus the batch's term, or the samples'
-    losses alone, `[B]`, with `reduction="none"`.
+    losses alone, `[B]`, with `reduction="none"`. A loss with attached modules takes a list of logits, one per module.
 
     What a loss learns is a parameter (`learned`), what it remembers a buffer named in `memory`: both are saved with a
     trial. A memory changes in training mode only, in place, so that it may be stacked. Everything must work under
@@ -35,6 +35,11 @@ class Loss(nn.Module, ABC):
         if num_classes < 1:
             raise ValueError(f"num_classes = {num_classes} is less than 1")
         self.num_classes = num_classes
+
+    @property
+    def learning_rate(self) -> Tensor | None:
+        """The learning rate of what the loss learns, 0-d; None where that is the network's."""
+        return None
 
     @abstractmethod
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
@@ -80,8 +85,3 @@ class Loss(nn.Module, ABC):
     def learned(self, name: str, start: Tensor) -> None:
         """Keep `start` as a parameter called `name`: learned by the network's optimiser, without weight decay."""
         self.register_parameter(name, nn.Parameter(start.to(torch.float64)))
-
-
-def negative_log_likelihood(log_probs: Tensor, targets: Tensor) -> Tensor:
-    """-log q_y, `[B]`, from log probabilities `[B, C]`."""
-    return -log_probs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from trainables.losses.base import Loss
+from trainables.losses.terms import negative_log_likelihood, power_integral
 
 
 class TamedCrossEntropy(Loss):
@@ -25,9 +25,4 @@ class TamedCrossEntropy(Loss):
         self.hyperparameter("alpha", alpha)
 
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
-        exponent = 1 - self.alpha
-        tamed = torch.log1p(cross_entropy(logits, targets, reduction="none"))
-        # expm1, because the power minus one loses all digits near q_y = 1; exactly at alpha = 1 it would be 0/0.
-        at_one = exponent == 0
-        safe = torch.where(at_one, torch.ones_like(exponent), exponent)
-        return torch.where(at_one, tamed, torch.expm1(safe * tamed) / safe)
+        return power_integral(torch.log1p(negative_log_likelihood(logits, targets)), 1 - self.alpha)

@@ -1,0 +1,171 @@
+"""The within-class loss of MSL against the paper's equations in plain loops, and how its threshold adapts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tests.trainables.losses.formulas import C, make
+from trainables.losses import make_loss, within_class
+from trainables.losses.msl import MixtureSeparability
+
+
+def naive_within_class(logits: np.ndarray, labels: np.ndarray, xi: float, distance: str) -> float:
+    """Equations 3 to 5, with a loop for each sum."""
+    total = 0.0
+    for label in range(logits.shape[1]):
+        members = [row for row, y in zip(logits, labels, strict=True) if y == label]
+        if len(members) < 2:
+            continue
+        pairs = list(itertools.combinations(members, 2))
+        if distance == "euclidean":
+            distances = [math.sqrt(((a - b) ** 2).sum()) for a, b in pairs]
+        else:
+            distances = [np.abs(a - b).sum() for a, b in pairs]
+        total += max(0.0, sum(distances) / len(pairs) - xi) ** 2
+    return total
+
+
+def draw(size: int, scale: float = 1.0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(size)
+    logits = scale * torch.randn(size, C, generator=generator, dtype=torch.float64)
+    return logits.requires_grad_(), torch.randint(0, C, (size,), generator=generator)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "l1"])
+@pytest.mark.parametrize("xi", [0.05, 0.5, 2.9])
+@pytest.mark.parametrize("size", [2, 7, 40])
+def test_within_class_loss_is_the_papers(distance: str, xi: float, size: int) -> None:
+    logits, labels = draw(size)
+    loss = make("msl", xi=xi, distance=distance)
+    between, within = (
+        F.cross_entropy(logits, labels),
+        naive_within_class(logits.detach().numpy(), labels.numpy(), xi, distance),
+    )
+    assert float(loss(logits, labels).detach()) == pytest.approx(float(between.detach()) + within, rel=1e-12, abs=1e-12)
+
+
+def test_one_image_per_class_is_cross_entropy() -> None:
+    logits, _ = draw(C)
+    labels = torch.randperm(C)
+    ours, theirs = make("msl")(logits, labels), F.cross_entropy(logits, labels)
+    assert float(ours.detach()) == pytest.approx(float(theirs.detach()), rel=1e-14)
+    gradients = [torch.autograd.grad(value, logits)[0] for value in (ours, theirs)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "l1"])
+def test_identical_outputs_have_a_finite_gradient(distance: str) -> None:
+    logits = torch.ones(6, C, dtype=torch.float64)
+    logits[0] += 1
+    logits.requires_grad_()
+    value = make("msl", distance=distance)(logits, torch.zeros(6, dtype=torch.long))
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+@pytest.mark.parametrize("labels", ["mixed", "one class", "no pair"])
+def test_list_of_pairs_and_table_of_distances_agree(p: float, labels: str) -> None:
+    logits = torch.randn(3, C, C, dtype=torch.float64) if labels == "no pair" else torch.randn(3, 30, C).double()
+    targets = {
+        "mixed": torch.randint(0, C, logits.shape[:2]),
+        "one class": torch.full(logits.shape[:2], 2),
+        "no pair": torch.arange(C).expand(3, C),
+    }[labels].contiguous()
+    xi = torch.tensor([0.05, 0.5, 2.5], dtype=torch.float64)
+    counts = torch.zeros(3, C, dtype=torch.long).scatter_add_(1, targets, torch.ones_like(targets))
+    arguments = (logits, targets, xi, p, counts, counts * (counts - 1) // 2)
+    for one, other in zip(within_class._from_pairs(*arguments), within_class._from_all(*arguments), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_more_pairs_than_memory_should_hold_are_never_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, labels = draw(40)
+    expected = make("msl")(logits, labels)
+    monkeypatch.setattr(within_class, "MOST_NUMBERS", 10)
+    monkeypatch.setattr(within_class, "_from_pairs", None)
+    torch.testing.assert_close(make("msl")(logits, labels), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_several_modules_give_the_mean_of_their_losses() -> None:
+    given = [draw(20, scale)[0].detach() for scale in (0.5, 1.0, 3.0)]
+    labels = draw(20)[1]
+    together = make_loss("msl", num_classes=C, num_modules=3, dtype=torch.float64)(given, labels)
+    alone = torch.stack([make("msl")(logits, labels) for logits in given])
+    torch.testing.assert_close(together, alone.mean(), rtol=1e-13, atol=1e-13)
+
+
+def test_another_number_of_modules_is_refused() -> None:
+    logits, labels = draw(4)
+    with pytest.raises(ValueError, match="logits of 2 modules; the loss was made with num_modules=1"):
+        make("msl")([logits, logits], labels)
+
+
+# -- the adaptive threshold ----------------------------------------------------------------------------------------
+
+
+def feed(loss: MixtureSeparability, within: list[float], paired: bool = True) -> list[float]:
+    """ξ after each iteration with such a within-class loss."""
+    seen = []
+    for value in within:
+        loss._adapt(torch.tensor([value], dtype=torch.float64), torch.tensor([paired]))
+        seen.append(round(float(loss.xi), 12))
+    return seen
+
+
+def adaptive(**settings: float) -> MixtureSeparability:
+    loss = make("msl", **{"patience": 3, "tolerance": 0.01, **settings})
+    assert isinstance(loss, MixtureSeparability)
+    return loss
+
+
+def test_xi_falls_by_a_tenth_where_two_windows_have_the_same_mean() -> None:
+    assert feed(adaptive(), [1, 2, 3, 2, 2, 2, 2, 2, 2]) == [0.5] * 5 + [0.45] * 3 + [0.405]
+
+
+def test_xi_stays_while_the_loss_changes() -> None:
+    assert feed(adaptive(), [3, 3, 3, 2, 2, 2, 1, 1, 1]) == [0.5] * 9
+
+
+def test_tolerance_says_what_change_is_none() -> None:
+    windows = [1.0, 1.0, 1.0, 1.05, 1.05, 1.05]
+    assert feed(adaptive(tolerance=0.04), windows)[-1] == 0.5
+    assert feed(adaptive(tolerance=0.06), windows)[-1] == 0.45
+
+
+def test_iterations_without_a_pair_do_not_count() -> None:
+    loss = adaptive()
+    assert feed(loss, [0.0] * 20, paired=False) == [0.5] * 20
+    assert float(loss.window_count) == 0
+
+
+def test_a_loss_of_zero_lowers_xi_to_its_floor_and_no_further() -> None:
+    assert feed(adaptive(xi_floor=0.4), [0.0] * 30)[-1] == 0.4
+    assert feed(adaptive(xi=0.3, xi_floor=0.4), [0.0] * 30)[-1] == 0.3
+
+
+def test_each_module_adapts_by_itself() -> None:
+    loss = make_loss("msl", num_classes=C, num_modules=2, patience=2)
+    assert isinstance(loss, MixtureSeparability)
+    for step in range(4):
+        loss._adapt(torch.tensor([1.0, 1.0 + step]), torch.tensor([True, True]))
+    assert [round(x, 6) for x in loss.xi.tolist()] == [0.45, 0.5]
+
+
+def test_xi_adapts_in_training_alone() -> None:
+    logits, labels = draw(12)
+    loss = adaptive(patience=1, tolerance=10.0)
+    for _ in range(3):
+        loss.eval()(logits, labels)
+    assert float(loss.xi) == 0.5
+    for _ in range(3):
+        loss.train()(logits, labels)
+    assert float(loss.xi) < 0.5
+    assert float(loss.metrics()["xi_mean"]) == float(loss.xi)

@@ -1,0 +1,142 @@
+"""The kinds of hyperparameter: what values each takes, and the sentence that refuses any other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.names import unknown_name
+
+# Names of class similarities, in the order in which they are offered; all but 'uniform' need data, names or a file.
+SIMILARITIES = ("lda", "order", "words", "hierarchy", "confusion", "file", "uniform")
+
+
+@dataclass(frozen=True)
+class Real:
+    """A number in an interval."""
+
+    default: float
+    low: float = -math.inf
+    high: float = math.inf
+    high_open: bool = False
+    low_open: bool = False
+    meaning: str = ""
+
+    @property
+    def range(self) -> str:
+        low = f"{'(' if self.low_open else '['}{self.low:g}" if math.isfinite(self.low) else "(-inf"
+        high = f"{self.high:g}{')' if self.high_open else ']'}" if math.isfinite(self.high) else "inf)"
+        return f"{low}, {high}"
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name} = {value!r} is not a number; it lies in {self.range}")
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        if not (above and below and math.isfinite(value)):
+            raise ValueError(f"{name} = {value:g} is outside {self.range}: {self.meaning}")
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number from `low` on, up to `high` where there is one."""
+
+    default: int
+    low: int
+    high: int | None = None
+    meaning: str = ""
+
+    @property
+    def range(self) -> str:
+        return f"{self.low}, {self.low + 1}, ..." + ("" if self.high is None else f", {self.high}")
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{name} = {value!r} is not a whole number; it is one of {self.range}")
+        if value < self.low or (self.high is not None and value > self.high):
+            raise ValueError(f"{name} = {value} is not one of {self.range}: {self.meaning}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few names, or, where `number` says so, a number."""
+
+    default: str
+    names: tuple[str, ...]
+    number: Real | None = None
+    meaning: str = ""
+
+    @property
+    def range(self) -> str:
+        return " | ".join([*self.names, *([self.number.range] if self.number else [])])
+
+    def check(self, name: str, value: Any) -> None:
+        if self.number is not None and not isinstance(value, str):
+            self.number.check(name, value)
+        elif value not in self.names:
+            raise ValueError(unknown_name(name, value, self.names, "choices"))
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix `[C, C]`: a name that the loss or its caller resolves, or the ready matrix."""
+
+    default: str
+    names: tuple[str, ...]
+    meaning: str = ""
+    noun: str = "matrix"
+    plural: str = "matrices"
+
+    @property
+    def range(self) -> str:
+        return " | ".join([*self.names, "[C, C]"])
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, str) and value not in self.names:
+            raise ValueError(unknown_name(name, value, self.names, self.plural))
+        if isinstance(value, bool | int | float | type(None)):
+            raise ValueError(f"{name} = {value!r} is not a {self.noun}; known: {', '.join(self.names)}")
+
+
+@dataclass(frozen=True)
+class Similarity(Matrix):
+    """How much classes resemble one another: a name, `{"name": name, option: value, ...}` or a ready `[C, C]`."""
+
+    default: str = "lda"
+    names: tuple[str, ...] = SIMILARITIES
+    meaning: str = "class similarity, rows sum to 1: 'lda' is fitted to the training images, 'uniform' knows nothing"
+    noun: str = "similarity"
+    plural: str = "similarities"
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            if "name" not in value:
+                raise ValueError(f"{name} = {dict(value)!r} has no name; names: {', '.join(self.names)}")
+            value = value["name"]
+            if not isinstance(value, str):
+                raise ValueError(f"{name}: the name {value!r} is not a name; names: {', '.join(self.names)}")
+        super().check(name, value)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of the network to which modules are attached."""
+
+    default: str = "last"
+    meaning: str = "blocks that carry a module: the 'last' (the network's own head), 'all', or a list of names"
+
+    @property
+    def range(self) -> str:
+        return "last | all | [block, ...]"
+
+    def check(self, name: str, value: Any) -> None:
+        named = isinstance(value, list | tuple) and value and all(isinstance(block, str) for block in value)
+        if not named and value not in ("last", "all"):
+            raise ValueError(f"{name} = {value!r} is neither 'last' nor 'all' nor a list of blocks' names")
+        if named and len(set(value)) < len(value):
+            raise ValueError(f"{name} = {list(value)!r} names a block twice")
+
+
+Hyperparameter = Real | Integer | Choice | Matrix | Blocks

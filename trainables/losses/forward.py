@@ -1,0 +1,53 @@
+"""Forward correction by a transition matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.losses.base import Loss
+from trainables.losses.matrices import transition_matrix
+from trainables.losses.terms import log_expected_probability
+
+SMALLEST = 1e-8  # a label that the network thinks impossible must not make a loss of infinity
+
+
+class ForwardCorrection(Loss):
+    """`-log Σ_i T[i,y] q_i`: the network says the true class, T[i,j] = p(label j | class i) makes it the label's.
+
+    `transition` is T, `[C, C]`, rows sum to 1, or the name 'identity', which is cross entropy; the caller resolves
+    'true' from the noise that was made. With 'estimated' it is the identity during the first `warmup` epochs; after
+    the last of them class i is represented by the training sample at the `quantile` of the probabilities of i, and
+    row i of T is what the network says of that sample. Patrini et al., CVPR 2017, theorem 2 and section 4 (0.97).
+    """
+
+    memory = ("log_columns",)
+    log_columns: Tensor  # log T, transposed: one row for each label
+
+    def __init__(self, num_classes: int, transition: Any, warmup: int, quantile: float) -> None:
+        super().__init__(num_classes)
+        self.warmup, self.quantile = warmup, quantile
+        self.observes_epochs = isinstance(transition, str) and transition == "estimated"
+        start = transition_matrix("identity" if self.observes_epochs else transition, num_classes)
+        self.hyperparameter("log_columns", start.T.log())
+
+    def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        return -log_expected_probability(logits, targets, self.log_columns)
+
+    @torch.no_grad()
+    def end_epoch(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
+        if epoch == self.warmup:
+            estimated = estimate_transition(logits, self.quantile).clamp_min(SMALLEST)
+            self.log_columns.copy_((estimated / estimated.sum(-1, keepdim=True)).T.log())
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {"transition": self.log_columns.mT.exp()}
+
+
+def estimate_transition(logits: Tensor, quantile: float) -> Tensor:
+    """T `[C, C]` from the network's outputs `[N, C]`: row i is q at the sample of that quantile of q_i."""
+    q = logits.double().softmax(-1)
+    rank = round(quantile * (len(q) - 1))
+    return q[q.argsort(dim=0, stable=True)[rank]]

@@ -1,0 +1,108 @@
+"""Semi-generalized MCEL: one learned share per class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.losses.base import Loss
+from trainables.losses.matrices import target_similarity
+from trainables.losses.terms import matrix_cross_entropy, power_penalty, with_gradient
+
+SENSIBLE = (-0.1, 0.6)  # a free share that leaves this interval has run away from [0, 0.5]
+
+
+class SemiGeneralizedMCEL(Loss):
+    """MCEL with a learned share e_i for every class: `-(1-e_y) log q_y - e_y Σ_i A[y,i] log q_i` and penalties.
+
+    Once per batch, `alpha Σ_i (‖p_i‖_1 - 1)² + beta ‖e - ½‖_p^p + gamma ‖e‖_p^p` is added, where p_i is the target
+    of class i; the alpha term is zero for e_i in [0, 1]. `parameterisation` 'free' learns e itself, the paper's,
+    which is unbounded below unless the penalties hold it; 'bounded' learns e = sigmoid(.) / 2 (ours; its start lies
+    above 0). e starts at `epsilon` (ours: 0.1) and is learned with the learning rate `loss_lr`. With all penalties
+    0, e_i = ε is MCEL and e = 0 cross entropy. Negi, Chen and Mahoor, eqs. 6 and 10; the paper sums over the set,
+    here the mean over the batch. It gives no penalty weights: the defaults are ours.
+    """
+
+    similarity: Tensor
+    identity: Tensor
+    alpha: Tensor
+    beta: Tensor
+    gamma: Tensor
+    loss_lr: Tensor
+    epsilon: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        epsilon: float,
+        similarity: Any,
+        alpha: float,
+        beta: float,
+        gamma: float,
+        p: float,
+        parameterisation: str,
+        loss_lr: float,
+    ) -> None:
+        super().__init__(num_classes)
+        self.p, self.parameterisation = float(p), parameterisation
+        # A whole exponent as a number is a product, as a tensor a power: lanes with another p are another program.
+        self.structure = (self.p, parameterisation)
+        for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "loss_lr": loss_lr}.items():
+            self.hyperparameter(name, value)
+        self.hyperparameter("similarity", target_similarity(similarity, num_classes))
+        self.hyperparameter("identity", torch.eye(num_classes))
+        start = torch.full((num_classes,), epsilon, dtype=torch.float64)
+        if parameterisation == "bounded":
+            if epsilon == 0:
+                raise ValueError("epsilon = 0 cannot be reached by a sigmoid; start above 0, or parameterisation free")
+            start = torch.logit(2 * start)
+        self.learned("epsilon", start)
+
+    @property
+    def learning_rate(self) -> Tensor:
+        return self.loss_lr
+
+    def shares(self) -> Tensor:
+        """The share e_i of each class, `[C]`."""
+        return self.epsilon if self.parameterisation == "free" else self.epsilon.sigmoid() / 2
+
+    def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        return matrix_cross_entropy(
+            logits, targets, torch.lerp(self.identity, self.similarity, self.shares().unsqueeze(-1))
+        )
+
+    def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor:
+        e = self.shares()
+        with torch.no_grad():
+            from_half, half_slope = power_penalty(e - 0.5, self.p)
+            from_zero, zero_slope = power_penalty(e, self.p)
+            value, slope = (
+                self.beta * from_half + self.gamma * from_zero,
+                self.beta * half_slope + self.gamma * zero_slope,
+            )
+            if self.parameterisation == "free":  # a bounded share never leaves [0, 1], where the other term is zero
+                outside = e - e.clamp(0, 1)  # ‖p_i‖_1 - 1 is twice its size, as A's rows sum to 1
+                pull = 8 * self.alpha * outside
+                value, slope = value + (pull * outside).sum() / 2, slope + pull
+        return with_gradient(value, e, slope)
+
+    def metrics(self) -> dict[str, Tensor]:
+        e = self.shares()
+        return {"epsilon_mean": e.mean(), "epsilon_min": e.amin(), "epsilon_max": e.amax()}
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {"epsilon": self.shares()}
+
+    def warnings(self) -> Sequence[str]:
+        low, high = SENSIBLE
+        away = {number: e for number, e in enumerate(self.shares().tolist()) if not low <= e <= high}
+        if not away:
+            return []
+        number, e = max(away.items(), key=lambda item: abs(item[1] - 0.25))
+        return [
+            f"the learned epsilon of {len(away)} of {self.num_classes} classes is outside [{low}, {high}], {e:.3g} for "
+            f"class {number}: larger beta and gamma, or the bounded parameterisation, hold it"
+        ]

@@ -1,0 +1,42 @@
+"""SimLoss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.losses.base import Loss
+from trainables.losses.matrices import class_likeness
+from trainables.losses.terms import log_expected_probability
+
+
+class SimLoss(Loss):
+    """`-log(Σ_i S[y,i] q_i + eps)`: probability given to similar classes counts too.
+
+    S lies in [0, 1] with unit diagonal: for `similarity` 'order' it is r^|i-j|; a ready `[C, C]` matrix of likenesses
+    in [-1, 1], such as cosines of word vectors, is cut off at `l`: max(0, (likeness - l) / (1 - l)). `eps` (1e-8)
+    caps the loss at -log eps, 18.4 where cross entropy goes on; S = I and eps = 0 is cross entropy.
+    Kobs et al., ISMIS 2020, as their published code computes it; there is no equation at hand to cite.
+    """
+
+    likeness: Tensor
+    eps: Tensor
+
+    def __init__(self, num_classes: int, similarity: Any, r: float, l: float, eps: float) -> None:  # noqa: E741
+        super().__init__(num_classes)
+        self.hyperparameter("eps", eps)
+        likeness = class_likeness(similarity, num_classes, r, l)
+        # Where eps is added, probabilities that underflow are lost in it anyway: sums of products, at half the price
+        # of log space. Without it only log space is exact.
+        self.capped = eps >= 1e-30
+        self.structure = (self.capped,)
+        self.hyperparameter("likeness", likeness if self.capped else likeness.log())
+
+    def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        if not self.capped:
+            log_sum = log_expected_probability(logits, targets, self.likeness)
+            return -torch.logaddexp(log_sum, self.eps.log())
+        q = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+        return -((self.likeness.index_select(0, targets) * q).sum(-1) + self.eps).log()

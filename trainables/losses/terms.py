@@ -1,0 +1,70 @@
+"""The terms that several losses are made of, each accurate where the network is very sure, right or wrong."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def negative_log_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
+    """-log q_y, `[B]`, in at least single precision."""
+    # Autocast computes cross entropy in single precision and would hand back half where the logits are half already.
+    return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), targets, reduction="none")
+
+
+def matrix_cross_entropy(logits: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
+    """-sum_i rows[y, i] log q_i, `[B]`, with a row of `rows` `[C, C]` for every label."""
+    # index_select, because the backward pass of plain indexing costs more than the softmax.
+    return -(rows.index_select(0, targets) * log_probabilities(logits)).sum(-1)
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """log q, `[B, C]`, in at least single precision."""
+    return logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+def normalised_cross_entropy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """log q_y / sum_i log q_i, `[B]`, in [0, 1], and -log q_y, `[B]`. Ma et al., ICML 2020, section 3.1.
+
+    0 where there is one class only.
+    """
+    log_q = log_probabilities(logits)
+    nll, total = -log_q.gather(-1, targets.unsqueeze(-1)).squeeze(-1), -log_q.sum(-1)
+    return nll / total.clamp_min(torch.finfo(total.dtype).tiny), nll
+
+
+def doubt(nll: Tensor) -> Tensor:
+    """1 - q_y from -log q_y, with all its digits where q_y is near 1."""
+    return -torch.expm1(-nll)
+
+
+def power_integral(x: Tensor, exponent: Tensor) -> Tensor:
+    """(exp(exponent * x) - 1) / exponent for x >= 0, with its limit x at exponent 0; `exponent` is 0-d."""
+    # expm1, because the power minus one loses all digits near 0. In the branch that is not taken the exponent is -1:
+    # 0/0 or an overflow there would be NaN in the gradient.
+    at_zero = exponent == 0
+    safe = torch.where(at_zero, -torch.ones_like(exponent), exponent)
+    return torch.where(at_zero, x, torch.expm1(safe * x) / safe)
+
+
+def log_expected_probability(logits: Tensor, targets: Tensor, log_rows: Tensor) -> Tensor:
+    """log sum_i exp(log_rows[y, i]) q_i, `[B]`, in log space; every row has a finite entry, the others may be -inf."""
+    summands = log_rows.index_select(0, targets) + log_probabilities(logits)
+    largest = summands.detach().amax(-1, keepdim=True)
+    return (summands - largest).exp().sum(-1).log() + largest.squeeze(-1)  # torch.logsumexp takes twice as long
+
+
+def power_penalty(x: Tensor, p: float) -> tuple[Tensor, Tensor]:
+    """Σ |x_i|^p and its derivative by x; at a kink the derivative is 0."""
+    slope = x if p == 2 else x.sign() * x.abs().pow(p - 1)
+    return (slope * x).sum(), p * slope
+
+
+def with_gradient(value: Tensor, variable: Tensor, slope: Tensor) -> Tensor:
+    """`value`, 0-d, with `slope` for its gradient by `variable`: for what is cheaper in closed form than by autograd.
+
+    There is no second derivative.
+    """
+    linear = (slope.detach() * variable).sum()
+    return value.detach() + (linear - linear.detach())
