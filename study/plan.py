@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
 from trainables.data.datasets import load_pool
 from trainables.data.task import load_task
-from trainables.losses.families import get_family
+from trainables.losses.families import Integer, Similarity, get_family
 from trainables.seeds import derive_seed
+from trainables.similarity import identity
+from trainables.similarity.resolve import resolve
 from trainables.trial import Trial, trial_seeds
 
 KEY_FORMAT = 1  # raised when the engine changes what the same description trains to
@@ -71,7 +73,8 @@ class Config:
     @cached_property
     def key(self) -> str:
         """Hash of what all repeats of this config share."""
-        return key_of(self._trial(None))
+        described = self._trial(None)
+        return key_of(_counts(described) | {"monitor": described["monitor"]})
 
     def trial(self, repeat: int) -> Trial:
         """The full description of one of its trials."""
@@ -80,9 +83,7 @@ class Config:
     def trial_key(self, repeat: int) -> str:
         """The key of one of its trials."""
         if repeat not in self._trial_keys:
-            described = self._trial(repeat)
-            del described["monitor"]  # which epoch is kept, not what is trained
-            self._trial_keys[repeat] = key_of(described)
+            self._trial_keys[repeat] = key_of(_counts(self._trial(repeat)))
         return self._trial_keys[repeat]
 
     @cached_property
@@ -99,7 +100,7 @@ class Config:
             "split": {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")},
             "noise": noise,
             "model": task.model.model_dump(),
-            "loss": {"family": family, **_reals(family, loss)},
+            "loss": {"family": family, **_settled(family, loss)},
             "training": resolve_training(spec.training, self.params),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
@@ -207,10 +208,33 @@ def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
         raise StudyError(f"config {json.dumps(params)} does not make a valid training: {problem}") from None
 
 
-def _reals(family: str, loss: Params) -> dict[str, Any]:
-    """The loss's hyperparameters, completed; 1 where a real number is asked for is 1.0, and the same trial."""
-    known, values = get_family(family).hyperparameters, get_family(family).complete(loss)
-    return {key: as_real(value) if isinstance(known[key].default, float) else value for key, value in values.items()}
+def _settled(family: str, loss: Params) -> dict[str, Any]:
+    """The loss's hyperparameters, completed, so that one setting has one spelling and one key.
+
+    1 where a real number is asked for is 1.0, a similarity has all its options, and its file's digest.
+    """
+    known, settled = get_family(family).hyperparameters, {}
+    for key, value in get_family(family).complete(loss).items():
+        kind = known[key]
+        if isinstance(kind, Similarity) and not (isinstance(value, str) and value in kind.without_options):
+            settled[key] = _settled_similarity(json.dumps(value))
+        else:
+            settled[key] = value if isinstance(kind, Integer) else as_real(value)
+    return settled
+
+
+@cache
+def _settled_similarity(value: str) -> dict[str, Any]:
+    try:
+        return resolve(json.loads(value))
+    except ValueError as problem:
+        raise StudyError(str(problem)) from None
+
+
+def _counts(trial: Trial) -> Trial:
+    """What determines a trial's numbers: not which epoch is kept of it, nor where a similarity's file lies."""
+    loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
+    return {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

@@ -42,7 +42,7 @@ def parse_searchable(raw: Any) -> Any:
     """A constant as it is, a mapping such as `{uniform: [0, 1]}` as a Distribution; ValueError otherwise."""
     if isinstance(raw, list):
         raise ValueError(f"{json.dumps(raw)[:60]} is a list; to search its values write {{grid: [...]}}")
-    if not isinstance(raw, dict):
+    if not isinstance(raw, dict) or "name" in raw:  # `{name: lda, tau: 0.5}` is a setting with options
         return raw
     if len(raw) != 1:
         raise ValueError(f"{json.dumps(raw)} is not one of {', '.join(KINDS)} with its values")
@@ -61,10 +61,10 @@ def parse_searchable(raw: Any) -> Any:
 def _check_grid(values: list[Any]) -> None:
     if not values:
         raise ValueError("the grid has no points; give at least one, as in {grid: [0.1, 0.2]}")
-    if len({json.dumps(as_real(value)) for value in values}) < len(values):
+    if len({identity_of(value) for value in values}) < len(values):
         raise ValueError(f"grid {json.dumps(values)} names a point twice")
     for value in values:
-        if not isinstance(value, str | int | float | bool):
+        if not (isinstance(value, str | int | float | bool) or (isinstance(value, dict) and "name" in value)):
             raise ValueError(f"grid point {json.dumps(value)} is neither a number nor a name")
 
 
@@ -78,6 +78,11 @@ def _check_interval(kind: str, values: list[Any]) -> None:
         raise ValueError(f"{kind}: [{low:g}, {high:g}] is empty; the first number must be below the second")
     if kind == "loguniform" and low <= 0:
         raise ValueError(f"loguniform: [{low:g}, {high:g}] reaches down to {low:g}; it must lie above 0")
+
+
+def identity_of(value: Any) -> str:
+    """A text that is the same for the same setting: 1 and 1.0, or options in another order."""
+    return json.dumps(as_real(value), sort_keys=True)
 
 
 def as_real(value: Any) -> Any:
@@ -113,5 +118,5 @@ Searchable = Annotated[
     Any,
     PlainValidator(parse_searchable),
     PlainSerializer(_to_file),
-    _searchable({"type": ["number", "string", "boolean"]}),
+    _searchable({"anyOf": [{"type": ["number", "string", "boolean"]}, {"type": "object", "required": ["name"]}]}),
 ]

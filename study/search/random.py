@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 from study.search import Params, split_space
-from study.spaces import Distribution
+from study.spaces import Distribution, identity_of
 from trainables.seeds import derive_seed
 
 
@@ -24,7 +24,7 @@ class RandomProposer:
     def __init__(self, space: dict[str, Any], size: int, seed: int) -> None:
         self.size, self._seed, self._asked = size, seed, 0
         self._constants, self._searched = split_space(space)
-        self._drawn: set[tuple[Any, ...]] = set()
+        self._drawn: set[str] = set()
 
     def ask(self) -> Params | None:
         if self._asked >= self.size:
@@ -32,10 +32,10 @@ class RandomProposer:
         number, self._asked = self._asked, self._asked + 1
         drawn = self._draw(number)
         for again in itertools.count(1):  # `make_proposer` has seen to it that the space holds more configs than asked
-            if tuple(drawn.values()) not in self._drawn:
+            if identity_of(drawn) not in self._drawn:
                 break
             drawn = self._draw(number, "again", again)
-        self._drawn.add(tuple(drawn.values()))
+        self._drawn.add(identity_of(drawn))
         return self._constants | drawn
 
     def _draw(self, *path: str | int) -> Params:

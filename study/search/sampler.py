@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from study.search import Params, split_space
-from study.spaces import Distribution
+from study.search.translate import from_optuna, optuna_distribution, to_optuna
 
 ATTEMPTS = 20  # draws in search of a config that was not drawn before
 
@@ -27,7 +27,7 @@ class SamplerProposer:
             }[name]()
         self.size, self.foreseeable = size, name != "tpe"
         self._constants, searched = split_space(space)
-        self._distributions = {key: _optuna_distribution(value) for key, value in searched.items()}
+        self._distributions = {key: optuna_distribution(value) for key, value in searched.items()}
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._asked: dict[str, Any] = {}
 
@@ -36,7 +36,7 @@ class SamplerProposer:
             return None
         for _ in range(ATTEMPTS):
             trial = self._study.ask(self._distributions)
-            params = self._constants | trial.params
+            params = self._constants | {key: from_optuna(value) for key, value in trial.params.items()}
             if _identity(params) not in self._asked:
                 self._asked[_identity(params)] = trial
                 return params
@@ -46,7 +46,7 @@ class SamplerProposer:
     def recall(self, params: Params) -> bool:
         if self.foreseeable or params.keys() != self._constants.keys() | self._distributions.keys():
             return False
-        searched = {key: value for key, value in params.items() if key in self._distributions}
+        searched = {key: to_optuna(value) for key, value in params.items() if key in self._distributions}
         if not (self._constants.items() <= params.items() and all(map(self._holds, searched, searched.values()))):
             return False
         self._study.enqueue_trial(searched)
@@ -80,15 +80,3 @@ def _state(name: str) -> Any:
     from optuna.trial import TrialState
 
     return TrialState[name]
-
-
-def _optuna_distribution(distribution: Distribution) -> Any:
-    from optuna import distributions
-
-    match distribution.kind:
-        case "grid":
-            return distributions.CategoricalDistribution(list(distribution.values))
-        case "integer":
-            return distributions.IntDistribution(*distribution.values)
-        case kind:
-            return distributions.FloatDistribution(*distribution.values, log=kind == "loguniform")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.names import unknown_name
-
-# Names of class similarities, in the order in which they are offered; all but 'uniform' need data, names or a file.
-SIMILARITIES = ("lda", "order", "words", "hierarchy", "confusion", "file", "uniform")
+from trainables.similarity import SIMILARITIES
+from trainables.similarity import check as check_similarity
 
 
 @dataclass(frozen=True)
@@ -102,41 +101,49 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Similarity(Matrix):
-    """How much classes resemble one another: a name, `{"name": name, option: value, ...}` or a ready `[C, C]`."""
+    """How much classes resemble one another: a name, `{"name": name, option: value, ...}` or a ready `[C, C]`.
+
+    Names and options are those of `trainables/similarity/catalogue.py`, of which `names` may leave some out.
+    """
 
     default: str = "lda"
-    names: tuple[str, ...] = SIMILARITIES
+    names: tuple[str, ...] = tuple(SIMILARITIES)
     meaning: str = "class similarity, rows sum to 1: 'lda' is fitted to the training images, 'uniform' knows nothing"
     noun: str = "similarity"
     plural: str = "similarities"
+    without_options: tuple[str, ...] = ()  # names whose options are hyperparameters of the family
 
     def check(self, name: str, value: Any) -> None:
         if isinstance(value, Mapping):
-            if "name" not in value:
-                raise ValueError(f"{name} = {dict(value)!r} has no name; names: {', '.join(self.names)}")
-            value = value["name"]
-            if not isinstance(value, str):
-                raise ValueError(f"{name}: the name {value!r} is not a name; names: {', '.join(self.names)}")
-        super().check(name, value)
+            check_similarity(value)
+            super().check(name, value["name"])
+            if value["name"] in self.without_options:
+                raise ValueError(f"{name}: '{value['name']}' takes no options here; they are hyperparameters beside it")
+        else:
+            super().check(name, value)
+            if isinstance(value, str):
+                check_similarity(value)
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks of the network to which modules are attached."""
+    """The blocks of the network to which modules are attached; several names are joined by '+'."""
 
     default: str = "last"
-    meaning: str = "blocks that carry a module: the 'last' (the network's own head), 'all', or a list of names"
+    meaning: str = "blocks with a module: the 'last' (the network's own head), 'all', or names as in 'conv1+conv2'"
 
     @property
     def range(self) -> str:
-        return "last | all | [block, ...]"
+        return "last | all | BLOCK+BLOCK"
 
     def check(self, name: str, value: Any) -> None:
-        named = isinstance(value, list | tuple) and value and all(isinstance(block, str) for block in value)
-        if not named and value not in ("last", "all"):
-            raise ValueError(f"{name} = {value!r} is neither 'last' nor 'all' nor a list of blocks' names")
-        if named and len(set(value)) < len(value):
-            raise ValueError(f"{name} = {list(value)!r} names a block twice")
+        blocks = value.split("+") if isinstance(value, str) else []
+        if not all(blocks) or not blocks:
+            raise ValueError(f"{name} = {value!r} is neither 'last' nor 'all' nor names of blocks, as in 'conv1+conv2'")
+        if len(set(blocks)) < len(blocks):
+            raise ValueError(f"{name} = {value!r} names a block twice")
+        if len(blocks) > 1 and set(blocks) & {"last", "all"}:
+            raise ValueError(f"{name} = {value!r}: 'last' and 'all' stand alone; name the blocks themselves")
 
 
 Hyperparameter = Real | Integer | Choice | Matrix | Blocks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainables.losses.families.family import Family
 from trainables.losses.families.kinds import Blocks, Choice, Integer, Matrix, Real, Similarity
+from trainables.similarity import SIMILARITIES
 
 DO = "Do, Jin, Nguyen and Kim, Mixture Separability Loss"
 GHOSH = "Ghosh, Kumar and Sastry, Robust Loss Functions under Label Noise, AAAI 2017"
@@ -18,7 +19,8 @@ EXPONENT = Real(2.0, 1, meaning="exponent of the penalties' norms")
 LOSS_LR = Real(0.01, 0, low_open=True, meaning="learning rate of what the loss learns")
 LIKENESS = Similarity(
     default="order",
-    names=("order", "words", "hierarchy", "confusion", "lda", "file"),
+    names=tuple(name for name in SIMILARITIES if name != "uniform"),
+    without_options=("order",),
     meaning="'order': r^|i-j|; otherwise likenesses in [-1, 1] with unit diagonal, of which l is cut off",
 )
 
