@@ -18,7 +18,7 @@ from safetensors.torch import load, load_file
 from trainables.engine import checkpoint_files as checkpoint
 from trainables.engine.checkpoint import read_checkpoint, write_checkpoint
 from trainables.engine.checkpoint_files import CorruptCheckpointError, network_weights
-from trainables.engine.lanes import LaneState
+from trainables.engine.lane import LaneState
 
 
 def state_at(epoch: int, best_epoch: int | None = None) -> LaneState:

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.data.task import TaskData
-from trainables.engine.lanes import Lane, LaneArray, LaneState
-from trainables.engine.network import LoneNetwork, StackedNetworks
+from trainables.engine.lane import Lane, LaneState
+from trainables.engine.lanes import LaneArray
 from trainables.engine.session import make_lane
+from trainables.engine.stack import LoneStack, VectorizedStack
 from trainables.models import make_model
 from trainables.seeds import derive_seed
 from trainables.trial import Trial
@@ -198,11 +199,11 @@ def test_lone_lane_runs_its_module_and_several_run_stacked(
     lanes: list[LaneAndTrial], make_array: Callable[..., LaneArray]
 ) -> None:
     array = make_array(lanes[0])
-    assert isinstance(array.networks, LoneNetwork)
+    assert isinstance(array.program.networks, LoneStack)
     array.add(lanes[1][0])
-    assert isinstance(array.networks, StackedNetworks)
+    assert isinstance(array.program.networks, VectorizedStack)
     array.remove("a")
-    assert isinstance(array.networks, LoneNetwork)
+    assert isinstance(array.program.networks, LoneStack)
 
 
 def test_key_that_is_in_the_array_is_refused(lanes: list[LaneAndTrial], make_array: Callable[..., LaneArray]) -> None:
@@ -243,7 +244,7 @@ def test_nan_in_one_lanes_weights_touches_no_other_lane(
     lanes: list[LaneAndTrial], alone: dict[str, LaneState], make_array: Callable[..., LaneArray]
 ) -> None:
     array = make_array(*lanes[:4])
-    array.weights[1] = math.nan
+    array.bank.weights[1] = math.nan
     for _ in range(EPOCHS):
         array.advance()
     assert math.isnan(array.save("b").history[0]["train_loss"])
@@ -301,12 +302,12 @@ class PartlyUsed(nn.Module):
 
 
 def use_network(monkeypatch: pytest.MonkeyPatch, network: Callable[[], nn.Module]) -> None:
-    def new_module(array: LaneArray, seed: int) -> nn.Module:
+    def make(name: str, *, seed: int, **_: object) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return network().to(array.dtype)
+            return network()
 
-    monkeypatch.setattr(LaneArray, "_new_module", new_module)
+    monkeypatch.setattr("trainables.engine.network.make_model", make)
 
 
 @pytest.mark.parametrize("network_class", [Normalised, PartlyUsed])
