@@ -31,7 +31,8 @@ class LaneDropout(nn.Module):
         shape = torch.Size([*x.shape[:2], *[1] * (x.dim() - 2)]) if self.whole_channels else x.shape
         positions = torch.arange(shape.numel(), device=x.device)
         self.mask_calls.add_(1)
-        keys = _mixed((self.mask_seed & WORD) ^ self.mask_calls), _mixed((self.mask_seed >> 32) + self.mask_calls)
+        low, high = self.mask_seed & WORD, self.mask_seed >> 32
+        keys = [_mixed(_mixed(_mixed(a) ^ b) ^ self.mask_calls) for a, b in ((low, high), (high, low))]
         words = _mixed(_mixed(positions ^ keys[0]) ^ keys[1])
         kept = (words >= round(self.p * (WORD + 1))).view(shape)
         return x * kept * (1 / (1 - self.p) if self.p < 1 else 0.0)
@@ -39,7 +40,7 @@ class LaneDropout(nn.Module):
 
 def _mixed(words: Tensor) -> Tensor:
     """32-bit words, held in int64, to words that look random (Wellons' `lowbias32`)."""
-    words = words & WORD
+    words = (words + 0x9E3779B9) & WORD  # without it zero would stay zero
     words = (words ^ (words >> 16)) * 0x7FEB352D & WORD
     words = (words ^ (words >> 15)) * 0x846CA68B & WORD
     return words ^ (words >> 16)
