@@ -28,6 +28,13 @@ class Stack(ABC):
 
     leaves: list[Tensor]
 
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module.eval()  # all of it: the first forward pass then turns all of it to training
+
+    def _set_mode(self, training: bool) -> None:
+        if self.module.training != training:  # setting it walks over all submodules, each step
+            self.module.train(training)
+
     @abstractmethod
     def forward(self, *inputs: Outputs) -> Outputs:
         """Training mode: inputs of its own for each lane, `[L, B, ...]` to `[L, ...]`."""
@@ -45,17 +52,17 @@ class LoneStack(Stack):
     """A single lane: any module, its tensors being views of the only row."""
 
     def __init__(self, module: nn.Module, bank: Bank) -> None:
-        self.module = module
+        super().__init__(module)
         bank.link(0, module)
         self.leaves = [parameter for parameter in module.parameters() if parameter.requires_grad]
 
     def forward(self, *inputs: Outputs) -> Outputs:
-        self.module.train()
+        self._set_mode(training=True)
         return _each(self.module(*[_each(part, lambda t: t[0]) for part in inputs]), lambda t: t.unsqueeze(0))
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor) -> Outputs:
-        self.module.eval()
+        self._set_mode(training=False)
         return _each(self.module(inputs), lambda t: t.unsqueeze(0))
 
     def join(self, gradients: Sequence[Tensor]) -> Tensor:
@@ -66,8 +73,8 @@ class VectorizedStack(Stack):
     """Several lanes: `torch.func` calls the module once, vectorised over their rows."""
 
     def __init__(self, module: nn.Module, bank: Bank) -> None:
-        self.module, self.bank = module, bank
-        self.leaves = []
+        super().__init__(module)
+        self.bank, self.leaves = bank, []
         self.train_all = vmap(self._call, in_dims=0)
         self.evaluate_all = vmap(self._call, in_dims=(0, 0, None))
 
@@ -76,7 +83,7 @@ class VectorizedStack(Stack):
         return outputs
 
     def forward(self, *inputs: Outputs) -> Outputs:
-        self.module.train()
+        self._set_mode(training=True)
         layout, parameters = self.bank.layout, {}
         if layout.width:
             # One leaf for all weights: the backward pass then ends in one concatenation, already in the rows' order.
@@ -92,7 +99,7 @@ class VectorizedStack(Stack):
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor) -> Outputs:
-        self.module.eval()
+        self._set_mode(training=False)
         parameters = dict(self.bank.layout.unpack_rows(self.bank.weights))
         outputs: Outputs = self.evaluate_all(parameters, self.bank.buffers, inputs)
         return outputs
