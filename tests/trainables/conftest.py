@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from trainables.data.task import TaskData, load_task
-from trainables.engine.lanes import Lane, LaneArray
+from trainables.engine.lane import Lane
+from trainables.engine.lanes import LaneArray
 from trainables.engine.session import make_lane
 from trainables.trial import Trial
 

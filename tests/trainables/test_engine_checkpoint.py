@@ -18,7 +18,9 @@ from safetensors.torch import load, load_file
 from trainables.engine import checkpoint_files as checkpoint
 from trainables.engine.checkpoint import read_checkpoint, write_checkpoint
 from trainables.engine.checkpoint_files import CorruptCheckpointError, network_weights
-from trainables.engine.lanes import LaneState
+from trainables.engine.lane import Lane, LaneState
+from trainables.engine.lanes import LaneArray
+from trainables.trial import Trial
 
 
 def state_at(epoch: int, best_epoch: int | None = None) -> LaneState:
@@ -231,3 +233,21 @@ def test_files_of_others_in_the_folder_stay(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
         write_checkpoint(tmp_path, "a", state_at(epoch))
     assert (tmp_path / "tce-clean.safetensors").read_bytes() == b"exported"
+
+
+@pytest.mark.parametrize(("optimizer", "slots"), [("sgd", ["momentum"]), ("adamw", ["mean", "square"])])
+def test_checkpoint_of_a_loss_that_learns_nothing_holds_the_names_it_always_held(
+    make_trial: Callable[..., Trial],
+    lane_of: Callable[..., tuple[Lane, Trial]],
+    make_array: Callable[..., LaneArray],
+    optimizer: str,
+    slots: list[str],
+) -> None:
+    array = make_array(lane_of("a", make_trial("mcel", optimizer={"name": optimizer})))
+    array.advance()
+    state = array.save("a")
+    parameters = ["1.weight", "1.bias", "3.weight", "3.bias"]
+    memory = {f"optimizer.{slot}.{name}" for slot in slots for name in parameters}
+    network = {f"network.{name}" for name in parameters}
+    assert state.best.keys() == network
+    assert state.last.keys() == network | memory | ({"optimizer.steps"} if optimizer == "adamw" else set())

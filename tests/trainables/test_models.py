@@ -82,3 +82,28 @@ def test_impossible_network_is_refused_by_name(name: str, arguments: dict[str, A
 def test_images_too_small_to_be_halved_twice_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 4x4 pixels; these are 3x8"):
         make_model("small_cnn", image_shape=(1, 3, 8), num_classes=10, seed=0)
+
+
+@pytest.mark.parametrize("hidden", [10**6, 10**12, 2**62, 2**70], ids=["4 TB", "256 TB", "2^62", "2^70"])
+def test_network_too_large_for_memory_is_refused_in_a_sentence(hidden: int) -> None:
+    with pytest.raises(ValueError, match=rf"^model 'mlp' with hidden = {hidden}, depth = 2 does not fit into memory$"):
+        make_model("mlp", **DIGITS, seed=0, hidden=hidden, depth=2)
+
+
+def test_error_that_is_not_about_memory_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> torch.nn.Module:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr("trainables.models.mlp.MLP", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        make_model("mlp", **DIGITS, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "blocks"),
+    [("small_cnn", {}, ("conv1", "conv2")), ("mlp", {}, ("2",)), ("mlp", {"depth": 3}, ("2", "4", "6"))],
+)
+def test_network_states_its_blocks(name: str, arguments: dict[str, int], blocks: tuple[str, ...]) -> None:
+    net = make_model(name, **DIGITS, seed=0, **arguments)
+    assert net.blocks == blocks
+    assert set(blocks) <= {name for name, _ in net.named_modules()}

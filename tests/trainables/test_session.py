@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 import torch
 
 from trainables.data.task import TaskData
-from trainables.engine.session import Session
+from trainables.engine.lane import Lane
+from trainables.engine.session import Session, make_lane
+from trainables.losses.ce import CrossEntropy
 from trainables.trial import Trial
 
 EPOCHS = 4
@@ -167,6 +170,32 @@ def test_facts_are_the_tasks_hashes_and_realised_noise(trial: Trial, cache: Path
         "noise_digest": digits.noise_digest,
         "noise_rate_realised": digits.realised_rate,
     }
+
+
+class Complaining(CrossEntropy):
+    """Finds something wrong with itself from its second epoch on."""
+
+    observes_epochs = True
+    epochs = 0
+
+    def end_epoch(self, epoch: int, logits: torch.Tensor, targets: torch.Tensor) -> None:
+        self.epochs = epoch
+
+    def warnings(self) -> Sequence[str]:
+        return [f"epsilon of class {self.epochs} is {-0.1 * self.epochs:g}", "too bold"] if self.epochs > 1 else []
+
+
+def test_what_a_loss_finds_wrong_is_a_warning_once(
+    make_trial: Callable[..., Trial], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def complaining(*given: Any) -> Lane:
+        return dataclasses.replace(make_lane(*given), loss=Complaining(10))
+
+    monkeypatch.setattr("trainables.engine.session.make_lane", complaining)
+    session = Session("t", make_trial(epochs=EPOCHS), cache)
+    session.advance()
+    assert session.warnings == ()
+    assert finish(session).warnings == ("epoch 2: epsilon of class 2 is -0.2", "epoch 2: too bold")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """A lane on disk: atomic, verified by hash, the one before kept until the next is safe.
 
 A checkpoint's folder holds `manifest.json`, which lists the kept generations newest first, and per generation
-`last-EPOCH.safetensors` (weights, buffers, optimiser) and `best-EPOCH.safetensors` (weights and buffers of the best
-epoch: what one deploys). Nothing in them is executed when they are read.
+`last-EPOCH.safetensors` (weights, buffers, optimiser, what the loss learned) and `best-EPOCH.safetensors` (weights and
+buffers of the best epoch, what one deploys, and what the loss showed then). `LaneState` lists the names in them.
+Nothing in them is executed when they are read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from safetensors.torch import load, save
 
 from trainables.engine.checkpoint_files import CorruptCheckpointError, read_manifest, verified, write_atomically
-from trainables.engine.lanes import LaneState, Tensors
+from trainables.engine.lane import LaneState, Tensors
 
 FORMAT = 1
 GENERATIONS = 2

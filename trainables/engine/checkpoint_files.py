@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.numpy import load, save
 
 
@@ -18,16 +19,32 @@ class CorruptCheckpointError(Exception):
 def network_weights(folder: Path, which: str) -> tuple[bytes, int]:
     """The newest generation's weights, of its `best` or `last` epoch, and that epoch.
 
-    The bytes of a safetensors file whose names are those of the network's `state_dict`. Raises OSError, ValueError,
-    LookupError or CorruptCheckpointError where they cannot be had.
+    The bytes of a safetensors file whose names are those of the network's `state_dict`; modules that a loss attached to
+    it for training (`attached.`) are left out. Raises OSError, ValueError, LookupError or CorruptCheckpointError where
+    they cannot be had.
     """
+    tensors, epoch = _newest(folder, which)
+    return save(_part("network.", tensors)), epoch
+
+
+def kept_arrays(folder: Path, which: str) -> dict[str, np.ndarray]:
+    """What the loss had to show at the `best` or `last` epoch of the newest generation, such as a learned matrix.
+
+    By the names of `Loss.arrays`; empty for a loss that shows nothing. Raises as `network_weights` does.
+    """
+    return _part("array.", _newest(folder, which)[0])
+
+
+def _newest(folder: Path, which: str) -> tuple[dict[str, np.ndarray], int]:
     manifest = read_manifest(folder)
     if not manifest:
         raise LookupError(f"there is no checkpoint in {folder}")
     generation = manifest["generations"][0]
-    tensors = load(verified(folder, generation[which]))
-    network = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-    return save(network), generation["best_epoch" if which == "best" else "epoch"]
+    return load(verified(folder, generation[which])), generation["best_epoch" if which == "best" else "epoch"]
+
+
+def _part(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,20 @@ import torch
 
 from trainables.data.task import TaskData, load_task
 from trainables.engine.checkpoint import CorruptCheckpointError, read_checkpoint, write_checkpoint
-from trainables.engine.lanes import Lane, LaneArray, Metrics
-from trainables.losses import get_family, make_loss
-from trainables.similarity import SIMILARITIES
+from trainables.engine.lane import Lane, Metrics
+from trainables.engine.lanes import LaneArray
+from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.trial import Trial
+
+NUMBERS = re.compile(r"-?\d[-\d., ]*")
 
 
 class Session:
     """A trial in an array of one lane.
 
     `trial` is described in `trainables/trial.py`. With a `store` it goes on from the checkpoint that lies there, if
-    one does. `warnings` says in sentences what was wrong with that. Raises ValueError where the data is not what the
-    trial was planned with.
+    one does. `warnings` says in sentences what was wrong with that, and once each what the loss finds wrong with what
+    it learned. Raises ValueError where the data is not what the trial was planned with.
     """
 
     def __init__(self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu") -> None:
@@ -39,8 +43,10 @@ class Session:
             "noise_digest": data.noise_digest,
             "noise_rate_realised": data.realised_rate,
         }
-        self.array = LaneArray(data, trial["model"], trial["training"], device)
+        lane = make_lane(key, trial, data)
+        self.array = LaneArray(data, trial["model"], trial["training"], device, lane.modules)
         self.warnings: tuple[str, ...] = ()
+        self.said: set[str] = set()
         state = None
         if store is not None:
             try:
@@ -48,7 +54,7 @@ class Session:
                 state, self.warnings = (restored.state, restored.warnings) if restored else (None, ())
             except CorruptCheckpointError as problem:
                 self.warnings = (f"{problem}; starting again from epoch 0",)
-        self.array.add(make_lane(key, trial, data), state)
+        self.array.add(lane, state)
 
     @property
     def history(self) -> list[Metrics]:
@@ -81,7 +87,15 @@ class Session:
         """Train one epoch and return its metrics."""
         metrics = self.array.advance()[self.key]
         metrics["time"] = time.time()
+        self._note(self.array.warnings(self.key))
         return metrics
+
+    def _note(self, sentences: Sequence[str]) -> None:
+        for sentence in sentences:
+            gist = NUMBERS.sub("#", sentence)  # said each epoch with other numbers, it would be a warning an epoch
+            if gist not in self.said:
+                self.said.add(gist)
+                self.warnings = (*self.warnings, f"epoch {self.epoch}: {sentence}")
 
     def save(self) -> dict[str, Any] | None:
         """Write a checkpoint, where there is a store to write it to; what `write_checkpoint` says of it."""
@@ -92,18 +106,13 @@ class Session:
 
 def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:
     """The lane of a trial: its loss made for the data, its labels as tensors."""
-    loss = dict(trial["loss"])
-    family = loss.pop("family")
-    loss = get_family(family).complete(loss)
-    if loss.get("similarity") in SIMILARITIES:
-        loss["similarity"] = torch.tensor(data.similarity(loss["similarity"]))
 
     def labels(source: Any, index: Any) -> torch.Tensor:
         return torch.tensor(source[index], dtype=torch.long)
 
     return Lane(
         key=key,
-        loss=make_loss(family, num_classes=data.pool.num_classes, dtype=torch.float64, **loss),
+        loss=trial_loss(trial["loss"], trial["model"], data),
         training=trial["training"],
         weights_seed=trial["seeds"]["weights"],
         order_seed=trial["seeds"]["order"],
@@ -112,4 +121,5 @@ def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:
         clean_val_labels=labels(data.pool.labels, data.val_index),
         monitor=trial["monitor"]["metric"],
         maximise=trial["monitor"]["mode"] == "max",
+        modules=trial_modules(trial["loss"]),
     )

@@ -3,12 +3,14 @@
     from trainables.models import make_model
     net = make_model("small_cnn", image_shape=(1, 8, 8), num_classes=10, seed=0)
 
+`attached.py` adds modules to blocks inside a network; a network may state its own as `blocks`, names of submodules.
 May import torch, torchvision and numpy; never Ray, MLflow or the platform. The list below is plain data.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,7 +52,7 @@ def make_model(
 ) -> nn.Module:
     """The network `name` for images `[channels, height, width]`, its weights drawn from `seed` alone.
 
-    Raises ValueError as `check_model` does.
+    Raises ValueError as `check_model` does, and for a network that does not fit into memory.
     """
     import torch
 
@@ -58,5 +60,16 @@ def make_model(
     cls = getattr(importlib.import_module(f"trainables.models.{name}"), MODELS[name].class_name)
     with torch.random.fork_rng(devices=[]):  # modules draw from the global generator; it is put back afterwards
         torch.manual_seed(seed)
-        net: nn.Module = cls(image_shape=image_shape, num_classes=num_classes, **arguments)
+        try:
+            net: nn.Module = cls(image_shape=image_shape, num_classes=num_classes, **arguments)
+        except (RuntimeError, TypeError, OverflowError, MemoryError) as problem:
+            if not _about_size(problem):
+                raise
+            given = ", ".join(f"{argument} = {value}" for argument, value in arguments.items())
+            raise ValueError(f"model '{name}' with {given or 'its defaults'} does not fit into memory") from problem
     return net
+
+
+def _about_size(problem: Exception) -> bool:
+    """Whether torch could not allocate a tensor, or not even count its elements; it has no type for either."""
+    return isinstance(problem, MemoryError) or re.search("memory|overflow", str(problem), re.IGNORECASE) is not None

@@ -13,6 +13,8 @@ class SmallCNN(nn.Module):
     and 10 classes: 13,706 parameters.
     """
 
+    blocks = ("conv1", "conv2")
+
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, width: int = 16, hidden: int = 64) -> None:
         super().__init__()
         channels, height, breadth = image_shape

@@ -1,0 +1,122 @@
+"""One epoch of all lanes as one program, made anew when a lane joins or leaves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from trainables.engine.bank import Bank
+from trainables.engine.device_data import DeviceData
+from trainables.engine.dropout import lane_dropouts
+from trainables.engine.lane import Lane
+from trainables.engine.objective import LaneLoss, Objective
+from trainables.engine.optimizers import clip
+from trainables.engine.schedules import schedule_factor
+from trainables.engine.stack import gradients, last, make_stack
+from trainables.seeds import derive_seed
+
+EVALUATION_BATCH = 1024  # images in one forward pass without gradients
+
+
+class Program:
+    """What is derived from the list of lanes: stacked networks and losses, labels, hyperparameters as columns.
+
+    `bank` holds the networks, row i being lane i's, and `module` gives their structure. Epochs are counted from 0.
+    """
+
+    def __init__(
+        self, lanes: Sequence[Lane], losses: Sequence[LaneLoss], module: nn.Module, bank: Bank, data: DeviceData
+    ) -> None:
+        self.lanes, self.bank, self.data = list(lanes), bank, data
+        self.batch_size = lanes[0].training["batch_size"]
+        self.networks = make_stack(module, bank)
+        self.columns = {
+            name: self._column([lane.training["optimizer"][name] for lane in lanes])
+            for name in bank.optimizer.hyperparameters
+        }
+        self.objective = Objective(losses, bank.optimizer, self.columns, data.device)
+        self.labels = torch.stack([lane.train_labels for lane in lanes]).to(data.device)
+        self.val_labels = torch.stack([lane.val_labels for lane in lanes]).to(data.device)
+        self.clean_val_labels = torch.stack([lane.clean_val_labels for lane in lanes]).to(data.device)
+        norms = [lane.training["clip_norm"] for lane in lanes]
+        clipped = any(norm is not None for norm in norms)
+        self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
+        self.dropouts = lane_dropouts(module)
+
+    def learning_rates(self, epochs: Sequence[int]) -> Tensor:
+        """The learning rates of each lane's network and of what its loss learns, `[2, L]`."""
+        rates = []
+        for lane, epoch in zip(self.lanes, epochs, strict=True):
+            training, own = lane.training, getattr(lane.loss, "learning_rate", None)
+            factor = schedule_factor(training["schedule"], epoch, training["epochs"])
+            base = training["optimizer"]["lr"]
+            rates.append([base * factor, (base if own is None else float(own)) * factor])
+        return torch.tensor(rates, dtype=torch.float64).T
+
+    def train(self, epochs: Sequence[int], rates: Tensor) -> Tensor:
+        """Train on all images once; mean loss and accuracy `[2, L]`, still on the device."""
+        lr, loss_lr = rates.to(self.data.device, self.data.dtype)[:, :, None]
+        self._seed_dropouts(epochs)
+        totals = torch.zeros(2, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
+        for indices in self._orders(epochs).split(self.batch_size, dim=1):
+            targets = self.labels.gather(1, indices)
+            logits = self.networks.forward(self.data.batch(indices))
+            losses = self.objective(logits, targets, indices)
+            gradient, *of_losses = gradients(losses.sum(), [self.networks, *self.objective.learning_stacks])
+            with torch.no_grad():
+                if self.max_norm is not None:
+                    clip(gradient, self.max_norm)
+                self.bank.step(gradient, lr, self.columns)
+                self.objective.step(of_losses, loss_lr)
+                totals[0].add_(losses, alpha=indices.shape[1])
+                totals[1].add_((last(logits).argmax(-1) == targets).sum(1))
+        return totals / self.data.num_train
+
+    def evaluate(self) -> Tensor:
+        """Cross entropy and accuracy on the validation images, against noisy and clean labels: `[4, L]`."""
+        totals = torch.zeros(4, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
+        labels = torch.stack([self.val_labels, self.clean_val_labels])
+        for start in range(0, self.data.num_val, EVALUATION_BATCH):
+            part = slice(start, start + EVALUATION_BATCH)
+            logits = last(self.networks.evaluate(self.data.val_images[part]))
+            predictions = logits.argmax(-1)
+            for which in (0, 1):
+                targets = labels[which, :, part]
+                loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+                totals[2 * which] += loss.view_as(targets).sum(1)
+                totals[2 * which + 1] += (predictions == targets).sum(1)
+        return totals / self.data.num_val
+
+    def show_outputs(self, epochs: Sequence[int]) -> None:
+        """Show the losses that ask for it what their networks make of the training images, without augmentation."""
+        rows = self.objective.observing
+        if not rows:
+            return
+        images = self.data.train_images.split(EVALUATION_BATCH)
+        logits = torch.cat([last(self.networks.evaluate(self.data.normalised(part)))[rows] for part in images], dim=1)
+        for row, outputs in zip(rows, logits, strict=True):
+            self.objective.end_epoch(row, epochs[row] + 1, outputs, self.labels[row])
+
+    def _orders(self, epochs: Sequence[int]) -> Tensor:
+        """Each lane's order of the training images, `[L, N]`."""
+        orders = []
+        for lane, epoch in zip(self.lanes, epochs, strict=True):
+            generator = torch.Generator().manual_seed(derive_seed(lane.order_seed, epoch))
+            orders.append(torch.randperm(self.data.num_train, generator=generator))
+        return torch.stack(orders).to(self.data.device)
+
+    def _seed_dropouts(self, epochs: Sequence[int]) -> None:
+        for place, name in enumerate(self.dropouts):
+            seeds = [
+                derive_seed(lane.order_seed, "dropout", place, epoch)
+                for lane, epoch in zip(self.lanes, epochs, strict=True)
+            ]
+            self.bank.buffers[f"{name}.mask_seed"].copy_(torch.tensor(seeds))
+            self.bank.buffers[f"{name}.mask_calls"].zero_()
+
+    def _column(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=self.data.dtype, device=self.data.device)[:, None]
