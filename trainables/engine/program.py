@@ -51,7 +51,7 @@ class Program:
         """The learning rates of each lane's network and of what its loss learns, `[2, L]`."""
         rates = []
         for lane, epoch in zip(self.lanes, epochs, strict=True):
-            training, own = lane.training, getattr(lane.loss, "learning_rate", None)
+            training, own = lane.training, lane.loss.learning_rate
             factor = schedule_factor(training["schedule"], epoch, training["epochs"])
             base = training["optimizer"]["lr"]
             rates.append([base * factor, (base if own is None else float(own)) * factor])

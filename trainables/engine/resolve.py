@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from trainables.data.task import TaskData
 from trainables.engine.network import make_network, num_modules
 from trainables.losses import get_family, make_loss
 from trainables.losses.base import Loss
-from trainables.similarity import SIMILARITIES
+from trainables.losses.families import Family, Similarity
+from trainables.losses.matrices import balanced_matrix
 
 
 def trial_loss(described: Mapping[str, Any], model: Mapping[str, Any], data: TaskData) -> Loss:
@@ -24,11 +25,11 @@ def trial_loss(described: Mapping[str, Any], model: Mapping[str, Any], data: Tas
     values = dict(described)
     family = get_family(values.pop("family"))
     values = family.complete(values)
-    values = {name: RESOLVERS[name](value, data) if name in RESOLVERS else value for name, value in values.items()}
+    values = {name: _resolved(family, name, value, data) for name, value in values.items()}
     shape, classes = data.pool.image_shape, data.pool.num_classes
-    if getattr(family, "needs_samples", False):
+    if family.needs_samples:
         values["num_samples"] = len(data.train_index)
-    if getattr(family, "attaches_modules", False):
+    if family.attaches_modules:
         network = make_network(model, values["modules"], image_shape=shape, num_classes=classes, seed=0)
         values["num_modules"] = num_modules(network, shape)
     return make_loss(family.name, num_classes=classes, dtype=torch.float64, **values)
@@ -39,45 +40,23 @@ def trial_modules(described: Mapping[str, Any]) -> str | Sequence[str] | None:
     values = dict(described)
     family = get_family(values.pop("family"))
     modules: str | Sequence[str] | None = family.complete(values).get("modules")
-    return modules if getattr(family, "attaches_modules", False) else None
+    return modules if family.attaches_modules else None
 
 
-def _similarity(value: Any, data: TaskData) -> Any:
-    name = value.get("name") if isinstance(value, Mapping) else value
-    return torch.tensor(data.similarity(value)) if isinstance(name, str) and name in SIMILARITIES else value
-
-
-def _matrix(value: Any, data: TaskData) -> Any:
-    return balanced_matrix(class_counts(data)) if isinstance(value, str) and value == "balanced" else value
-
-
-def _transition(value: Any, data: TaskData) -> Any:
+def _resolved(family: Family, name: str, value: Any, data: TaskData) -> Any:
+    kind = family.hyperparameters[name]
+    if isinstance(kind, Similarity) and isinstance(value, str | Mapping):
+        if isinstance(value, str) and value in kind.without_options:  # the loss makes it from its other hyperparameters
+            return value
+        return torch.tensor(data.likeness(value) if kind.raw else data.similarity(value))
+    if isinstance(value, str) and value == "balanced":
+        return balanced_matrix(class_counts(data))
     return true_transition(data) if isinstance(value, str) and value == "true" else value
-
-
-RESOLVERS: dict[str, Callable[[Any, TaskData], Any]] = {
-    "similarity": _similarity,
-    "matrix": _matrix,
-    "transition": _transition,
-}
 
 
 def class_counts(data: TaskData) -> np.ndarray:
     """How many training images carry each label, as training sees them, `[C]`."""
     return np.bincount(data.train_labels, minlength=data.pool.num_classes)
-
-
-def balanced_matrix(counts: np.ndarray) -> Tensor:
-    """Infogain's diagonal H_ii = min_j N_j / N_i, `[C, C]`: every class weighs as much as the rarest.
-
-    Negi, Chen and Mahoor, on eq. 1. With equally many images of each class it is the identity, cross entropy.
-    Raises ValueError where a class has no image.
-    """
-    if (counts == 0).any():
-        raise ValueError(
-            f"classes {np.flatnonzero(counts == 0).tolist()} have no training image: no balance is possible"
-        )
-    return torch.diag(torch.from_numpy(counts.min() / counts))
 
 
 def true_transition(data: TaskData) -> Tensor:

@@ -70,8 +70,8 @@ def attach(
 def chosen_blocks(network: nn.Module, modules: str | Sequence[str]) -> tuple[str, ...]:
     """The names of the submodules that get a module of their own, in the network's order.
 
-    `modules` is 'last', 'all' or a list of submodules' names. A network may state its `blocks`; the last of them
-    carries the network's own head, and so does the network as a whole: 'last' attaches nothing.
+    `modules` is 'last', 'all' or submodules' names, as a list or joined by '+'. A network may state its `blocks`; the
+    last of them carries the network's own head, and so does the network as a whole: 'last' attaches nothing.
     Raises ValueError for 'all' where no blocks are stated, and for an unknown name.
     """
     names = [name for name, _ in network.named_modules() if name]
@@ -85,7 +85,7 @@ def chosen_blocks(network: nn.Module, modules: str | Sequence[str]) -> tuple[str
                 f"or give it an attribute blocks = ('name', ...); submodules: {', '.join(names)}"
             )
         return stated[:-1]
-    wanted = [modules] if isinstance(modules, str) else list(modules)
+    wanted = modules.split("+") if isinstance(modules, str) else list(modules)
     for name in wanted:
         if name not in names:
             raise ValueError(unknown_name("block", name, stated or names, "blocks"))

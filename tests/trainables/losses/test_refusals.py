@@ -35,7 +35,7 @@ from trainables.losses.matrices import balanced_matrix
         ("mcel", {"similarity": "uniformly"}, r"unknown similarity 'uniformly'; did you mean 'uniform'\?"),
         ("mcel", {"similarity": None}, "similarity = None is not a similarity"),
         ("mcel", {"similarity": {"name": "ldaa"}}, r"unknown similarity 'ldaa'; did you mean 'lda'\?"),
-        ("mcel", {"similarity": {"tau": 1}}, r"similarity = \{'tau': 1\} has no name"),
+        ("mcel", {"similarity": {"tau": 1}}, r"similarity \{'tau': 1\} has no name"),
         ("sg_mcel", {"similarity": "uniform", "p": 0.5}, r"p = 0\.5 is outside \[1, inf\)"),
         ("sg_mcel", {"similarity": "uniform", "alpha": -1.0}, "alpha = -1 is outside"),
         ("sg_mcel", {"similarity": "uniform", "loss_lr": 0.0}, r"loss_lr = 0 is outside \(0, inf\)"),
@@ -62,14 +62,16 @@ from trainables.losses.matrices import balanced_matrix
         ("simloss", {"similarity": 2 * np.eye(C)}, r"outside \[-1, 1\]"),
         ("simloss", {"similarity": np.zeros((C, C))}, "a diagonal that is not 1"),
         ("simloss", {"similarity": "uniform"}, "unknown similarity 'uniform'"),
-        ("simloss", {"similarity": "words"}, "similarity 'words' is fitted to data: pass its matrix"),
+        ("simloss", {"similarity": "words"}, "similarity 'words' needs path"),
         ("msl", {"xi": 0.0}, r"xi = 0 is outside \(0, inf\)"),
         ("msl", {"patience": 0}, "patience = 0 is not one of 1, 2, ..."),
         ("msl", {"patience": 10.0}, "patience = 10.0 is not a whole number"),
         ("msl", {"distance": "l2"}, r"unknown distance 'l2'"),
-        ("msl", {"modules": "first"}, "modules = 'first' is neither 'last' nor 'all' nor a list of blocks' names"),
-        ("msl", {"modules": ["conv1", "conv1"]}, "names a block twice"),
-        ("msl", {"modules": []}, "is neither 'last' nor 'all'"),
+        ("msl", {"modules": "conv1+last"}, "'last' and 'all' stand alone"),
+        ("msl", {"modules": "conv1+conv1"}, "names a block twice"),
+        ("msl", {"modules": "conv1+"}, "is neither 'last' nor 'all'"),
+        ("msl", {"modules": ["conv1"]}, "is neither 'last' nor 'all'"),
+        ("simloss", {"similarity": {"name": "order", "r": 0.5}}, "'order' takes no options here"),
         ("gce", {"q": 1.5}, r"q = 1\.5 is outside \[0, 1\]"),
         ("sce", {"log_zero": 1.0}, r"log_zero = 1 is outside \(-inf, 0\]"),
         ("focal", {"gamma": -1}, "gamma = -1 is outside"),
@@ -119,7 +121,7 @@ def test_similarity_that_needs_data_is_refused_without_it() -> None:
     with pytest.raises(ValueError, match="similarity 'lda' is fitted to data: pass its matrix"):
         make_loss("mcel", num_classes=C)
     with pytest.raises(ValueError, match="similarity 'words' is fitted to data: pass its matrix"):
-        make_loss("mcel", num_classes=C, similarity={"name": "words", "file": "vectors.bin"})
+        make_loss("mcel", num_classes=C, similarity={"name": "words", "path": "vectors.bin"})
 
 
 @pytest.mark.parametrize("counts", [[1, 0, 2], [], [[1, 2]], [3, -1]])

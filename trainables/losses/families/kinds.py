@@ -111,6 +111,7 @@ class Similarity(Matrix):
     meaning: str = "class similarity, rows sum to 1: 'lda' is fitted to the training images, 'uniform' knows nothing"
     noun: str = "similarity"
     plural: str = "similarities"
+    raw: bool = False  # a likeness with unit diagonal, as measured, instead of rows that sum to 1
     without_options: tuple[str, ...] = ()  # names whose options are hyperparameters of the family
 
     def check(self, name: str, value: Any) -> None:

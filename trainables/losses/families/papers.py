@@ -20,6 +20,7 @@ LOSS_LR = Real(0.01, 0, low_open=True, meaning="learning rate of what the loss l
 LIKENESS = Similarity(
     default="order",
     names=tuple(name for name in SIMILARITIES if name != "uniform"),
+    raw=True,
     without_options=("order",),
     meaning="'order': r^|i-j|; otherwise likenesses in [-1, 1] with unit diagonal, of which l is cut off",
 )
