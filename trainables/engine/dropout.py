@@ -1,4 +1,8 @@
-"""Dropout whose masks are a lane's own, whatever stands beside it."""
+"""Dropout whose masks are a lane's own, whatever stands beside it.
+
+Dropout called as a function draws from torch's global generator, out of reach: a network with it trains as a lone lane
+only, and what it draws after an interruption differs.
+"""
 
 from __future__ import annotations
 
