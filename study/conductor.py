@@ -113,7 +113,7 @@ class Conductor:
             self.ledger.record_event("unwritable", result["problem"], key)
             self.hopeless = self.hopeless or result["problem"]
         for warning in result["warnings"]:
-            self.ledger.record_event("checkpoint", warning, key)
+            self.ledger.record_event("warning", warning, key)
         state, score = result["state"], self._best_score(key, result)
         if state == states.RUNNING:
             return self._goes_on(todo, result)

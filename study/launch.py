@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, NoReturn, Protocol
 from study.conductor import Conductor
 from study.environment import describe_environment, usable_cpus
 from study.errors import StudyError
+from study.feasibility import check_feasible
 from study.ledger import Ledger
 from study.lock import WriterLock
 from study.paths import Home, StudyPaths
@@ -83,6 +85,7 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     with stop.on_signals():
         progress.stage("preparing data")
         plan = make_plan(spec, home.cache)
+        check_feasible(plan, home.cache)
         check_against_ledger(plan, paths.ledger)
         return _launch(plan, document, home, paths, progress, stop)
 
@@ -198,6 +201,7 @@ def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, key: str) -> di
     """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
     return {
         "store": str(paths.checkpoint(key)),
+        "import_from": [folder for folder in sys.path if folder],
         "cache": str(home.cache),
         "stop_file": str(paths.stop),
         "report_interval_s": spec.resources.report_interval_s,

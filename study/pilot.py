@@ -9,6 +9,7 @@ from typing import Any
 from study import ledger as states
 from study.agenda import SCREENING, scheduler_text
 from study.errors import StudyError
+from study.feasibility import check_feasible
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
 from study.plan import Cell, Config, Plan, make_plan
@@ -37,6 +38,7 @@ class Forecast:
 def foresee(spec: StudySpec, home: Home) -> Forecast:
     """Count the trials of a study, and estimate their time from its ledger, or by training two epochs here and now."""
     plan = make_plan(spec, home.cache)
+    check_feasible(plan, home.cache)
     path = home.study(spec.name).ledger
     check_against_ledger(plan, path)
     records: dict[str, TrialRecord] = {}

@@ -21,6 +21,7 @@ from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSp
 from trainables.data.datasets import load_pool
 from trainables.data.task import load_task
 from trainables.losses.families import Integer, Similarity, get_family
+from trainables.losses.families.own import is_own, source_digest
 from trainables.seeds import derive_seed
 from trainables.similarity import identity
 from trainables.similarity.resolve import resolve
@@ -101,6 +102,7 @@ class Config:
             "noise": noise,
             "model": task.model.model_dump(),
             "loss": {"family": family, **_settled(family, loss)},
+            **({"code": source_digest(family)} if is_own(family) else {}),
             "training": resolve_training(spec.training, self.params),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},

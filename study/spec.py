@@ -105,7 +105,7 @@ class FamilySpec(Strict):
     @property
     def name(self) -> str:
         """What tables call it."""
-        return self.label or self.family
+        return self.label or self.family.rpartition(":")[2]
 
     def full_space(self) -> dict[str, Any]:
         """The module's space with this entry's keys over it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,30 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Doc
     """The study in the file at `path` with `overrides` applied; StudyError for the first thing that is wrong."""
     document = read_document(path)
     override(document, overrides)
+    for folder in (path.absolute().parent, Path.cwd()):
+        make_importable(folder)
+    _settle_paths(document, path.absolute().parent)
     return parse_spec(document), document
+
+
+def _settle_paths(document: Document, folder: Path) -> None:
+    """Make the paths of files in settings with options absolute: they count from the study file's folder."""
+    families = document.values.get("families")
+    for family in families if isinstance(families, list) else []:
+        space = family.get("space") if isinstance(family, dict) else None
+        for value in space.values() if isinstance(space, dict) else []:
+            grid = value.get("grid") if isinstance(value, dict) else None
+            for setting in grid if isinstance(grid, list) else [value]:
+                if isinstance(setting, dict) and "name" in setting and isinstance(setting.get("path"), str):
+                    settled = str(folder / Path(setting["path"]).expanduser())
+                    document.rewritten = document.rewritten or settled != setting["path"]
+                    setting["path"] = settled
+
+
+def make_importable(folder: Path) -> None:
+    """Let a study's own losses be found beside its file; what is installed goes before them."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def parse_spec(document: Document) -> StudySpec:

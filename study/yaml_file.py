@@ -33,6 +33,7 @@ class Document:
     values: dict[str, Any]
     lines: dict[Location, int] = field(default_factory=dict)
     overridden: dict[Location, str] = field(default_factory=dict)
+    rewritten: bool = False  # whether `values` are not what `text` says
 
     def place(self, location: Location) -> str:
         """`FILE:LINE` of the nearest thing that the file says about `location`, or the override that set it."""
@@ -47,11 +48,11 @@ class Document:
         return self.source
 
     def as_launched(self) -> str:
-        """The file's text; with overrides, its values as they came to be."""
-        if not self.overridden:
+        """The file's text; with overrides or paths that count from its folder, its values as they came to be."""
+        if not (self.overridden or self.rewritten):
             return self.text
         said = " ".join(f"--set {shlex.quote(assignment)}" for assignment in self.overridden.values())
-        return f"# {self.source} with {said}\n{to_yaml(self.values)}"
+        return f"# {self.source}{' with ' if said else ''}{said}\n{to_yaml(self.values)}"
 
 
 def to_yaml(values: dict[str, Any]) -> str:

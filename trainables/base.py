@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +24,11 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no retry helps: the tr
 class StudyTrainable(tune.Trainable):
     """Trains the trial in `config["trial"]` up to one decision point per step.
 
-    Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `stop_file`,
-    `decisions` (epochs at which a scheduler may want to stop the trial), `report_interval_s`,
-    `checkpoint_interval_s`, `threads` and `device`. A step ends exactly on a decision epoch, at the trial's end, after
-    `report_interval_s`, or when the stop file appears; its result brings every epoch since the last one in `reports`.
+    Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `import_from`
+    (folders with a user's own losses), `stop_file`, `decisions` (epochs at which a scheduler may want to stop the
+    trial), `report_interval_s`, `checkpoint_interval_s`, `threads` and `device`. A step ends exactly on a decision
+    epoch, at the trial's end, after `report_interval_s`, or when the stop file appears; its result brings every epoch
+    since the last one in `reports`, and a `problem` where the checkpoint could not be written.
     Checkpoints are our own, found by the trial's key: Tune's are not used.
     """
 
@@ -36,11 +38,12 @@ class StudyTrainable(tune.Trainable):
         from trainables.engine.session import Session
 
         run = config["run"]
+        sys.path.extend(folder for folder in run["import_from"] if folder not in sys.path)  # a user's own losses
         torch.set_num_threads(run["threads"])
         self.run = run
         self.stop_file = Path(run["stop_file"])
         self.session = Session(config["key"], config["trial"], Path(run["cache"]), Path(run["store"]), run["device"])
-        self.reported = 0
+        self.reported = self.told = 0
         self.saved_at, self.saved_epoch = time.monotonic(), self.session.epoch
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -87,10 +90,14 @@ class StudyTrainable(tune.Trainable):
             "facts": {**session.facts, "threads": self.run["threads"], "device": self.run["device"]},
             "checkpoint": checkpoint,
             "problem": problem,
-            "warnings": list(session.warnings),
+            "warnings": self._news(),
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "done": session.done or state is not None,
         }
+
+    def _news(self) -> list[str]:
+        told, self.told = self.told, len(self.session.warnings)
+        return list(self.session.warnings[told:])
 
 
 class LossTrainable(tune.Trainable):

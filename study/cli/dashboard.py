@@ -25,14 +25,13 @@ def dashboard(
 
     from study.ledger import Ledger
     from study.paths import Home
-    from study.spec import StudySpec
-    from study.tracking import tracking_uri
+    from study.tracking import launched_tracking, tracking_uri
 
     home = Home.current()
     uri = home.mlflow_uri
     if name is not None:
         with Ledger(home.existing(name).ledger) as ledger:
-            uri = tracking_uri(StudySpec.model_validate(ledger.spec()), home)
+            uri = tracking_uri(launched_tracking(ledger), home)
     if uri.startswith(("http://", "https://")):
         print_json({"url": uri}) if as_json else console.print(f"The study is tracked by a server: open {uri}")
         return

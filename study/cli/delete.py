@@ -24,8 +24,7 @@ def delete(
     from study.ledger import Ledger, is_begun
     from study.lock import WriterLock
     from study.paths import Home
-    from study.spec import StudySpec
-    from study.tracking import tracking_uri
+    from study.tracking import launched_tracking, tracking_uri
 
     home = Home.current()
     paths = home.existing(name)
@@ -35,18 +34,17 @@ def delete(
         typer.confirm(f"Delete {paths.root} with all its trials and checkpoints?", abort=True)
     removed_experiment = False
     with WriterLock(paths.lock, "study delete"):
-        values, tracked = None, False
+        uri = None
         if is_begun(paths.ledger):
             with Ledger(paths.ledger) as ledger:
-                values, tracked = ledger.spec(), bool(ledger.stores())
-        if values is not None and tracked and not keep_mlflow:
-            spec = StudySpec.model_validate(values)
+                uri = tracking_uri(launched_tracking(ledger), home) if ledger.stores() else None
+        if uri is not None and not keep_mlflow:
             from study.tracking.mlflow_store import delete_experiment, in_a_line
 
             try:
-                removed_experiment = delete_experiment(tracking_uri(spec, home), name)
+                removed_experiment = delete_experiment(uri, name)
             except Exception as problem:  # whatever a store can raise
-                said = in_a_line(problem, tracking_uri(spec, home))
+                said = in_a_line(problem, uri)
                 raise StudyError(f"MLflow: {said}; nothing was deleted; try again, or --keep-mlflow") from None
         shutil.rmtree(paths.root)
     if as_json:

@@ -14,16 +14,14 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     from study.ledger import Ledger
     from study.lock import WriterLock
     from study.paths import Home
-    from study.spec import StudySpec
-    from study.tracking import tracking_uri
+    from study.tracking import launched_tracking, tracking_uri
     from study.tracking.mlflow_store import in_a_line
     from study.tracking.mlflow_view import MlflowView
 
     home = Home.current()
     paths = home.existing(name)
     with WriterLock(paths.lock, "study sync"), Ledger(paths.ledger, write=True) as ledger:
-        spec = StudySpec.model_validate(ledger.spec())
-        view = MlflowView(tracking_uri(spec, home), spec.name, ledger, home.mlflow_artifacts)
+        view = MlflowView(tracking_uri(launched_tracking(ledger), home), name, ledger, home.mlflow_artifacts)
         try:
             view.connect()
             trials = len(view.behind())

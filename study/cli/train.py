@@ -26,8 +26,11 @@ def train(
     """
     from study.export import read_export
     from study.paths import Home
+    from study.study_file import make_importable
 
     exported = read_export(file)
+    for folder in (file.absolute().parent, Path.cwd()):
+        make_importable(folder)
     import torch
 
     from trainables.engine.session import Session

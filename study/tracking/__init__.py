@@ -11,7 +11,7 @@ from typing import Protocol
 
 from study.ledger import Ledger
 from study.paths import Home
-from study.spec import StudySpec
+from study.spec import StudySpec, TrackingSpec
 
 
 class Tracker(Protocol):
@@ -34,12 +34,17 @@ def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:
         return NullTracker()
     from study.tracking.mlflow import MlflowTracker
 
-    return MlflowTracker(tracking_uri(spec, home), spec.name, ledger, home.mlflow_artifacts)
+    return MlflowTracker(tracking_uri(spec.tracking, home), spec.name, ledger, home.mlflow_artifacts)
 
 
-def tracking_uri(spec: StudySpec, home: Home) -> str:
+def tracking_uri(tracking: TrackingSpec, home: Home) -> str:
     """The MLflow store of a study."""
-    return spec.tracking.uri or home.mlflow_uri
+    return tracking.uri or home.mlflow_uri
+
+
+def launched_tracking(ledger: Ledger) -> TrackingSpec:
+    """The tracking that a study was last launched with, its own losses not asked for."""
+    return TrackingSpec.model_validate((ledger.spec() or {}).get("tracking", {}))
 
 
 def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]]:

@@ -147,7 +147,7 @@ def test_warnings_and_retries_are_kept_as_events(driver: Driver, make_spec: Spec
         conductor.result(todo.key, result | {"warnings": ["checkpoint corrupt; starting again from epoch 0"]})
         assert [(event["kind"], event["trial_key"]) for event in ledger.events()] == [
             ("retried", todo.key),
-            ("checkpoint", todo.key),
+            ("warning", todo.key),
         ]
 
 

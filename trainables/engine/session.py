@@ -16,6 +16,7 @@ from trainables.engine.checkpoint import CorruptCheckpointError, read_checkpoint
 from trainables.engine.lane import Lane, Metrics
 from trainables.engine.lanes import LaneArray
 from trainables.engine.resolve import trial_loss, trial_modules
+from trainables.losses.families.own import is_own, source_digest
 from trainables.trial import Trial
 
 NUMBERS = re.compile(r"-?\d[-\d., ]*")
@@ -38,6 +39,9 @@ class Session:
                 f"data set '{trial['dataset']['name']}' has digest {data.pool.digest}, "
                 f"the trial was planned with {planned}: the data has changed"
             )
+        family = trial["loss"]["family"]
+        if is_own(family) and trial.get("code", "") not in ("", source_digest(family)):
+            raise ValueError(f"the code of '{family}' is not the one that the trial was planned with")
         self.facts = {
             "split_digest": data.split_digest,
             "noise_digest": data.noise_digest,

@@ -4,7 +4,7 @@
     loss = make_loss("tce", num_classes=10, alpha=1.5)
     loss(logits, targets)          # logits [B, C], targets [B] -> mean over the batch
 
-`families.py` lists every family with its hyperparameters, their ranges and its paper, without importing torch;
+`families/` lists every family with its hyperparameters, their ranges and its paper, without importing torch;
 `base.py` is the interface that a family implements. May import torch and numpy; never Ray, MLflow or the platform.
 """
 
@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from trainables.losses.families import FAMILIES, get_family
+from trainables.losses.families.own import is_own, own_class
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,9 @@ def make_loss(
         values["num_modules"] = num_modules
     import torch
 
-    module = importlib.import_module(f"trainables.losses.{family.name}")
-    loss: Loss = getattr(module, family.class_name)(num_classes=num_classes, **values)
+    if is_own(name):
+        cls = own_class(name)
+    else:
+        cls = getattr(importlib.import_module(f"trainables.losses.{family.name}"), family.class_name)
+    loss: Loss = cls(num_classes=num_classes, **values)
     return loss.to(dtype or torch.get_default_dtype())

@@ -1,0 +1,58 @@
+"""What only data and networks can say of a plan: refused before a trial is started, not in each of its trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from study.errors import StudyError
+from study.plan import Cell, Plan
+from study.spaces import Distribution
+from trainables.data.datasets import load_pool
+from trainables.losses.families import Blocks, Similarity, get_family
+from trainables.similarity import SIMILARITIES, parse
+
+MAX_CONFIGS = 100_000  # of one cell
+
+
+def check_feasible(plan: Plan, cache: Path) -> None:
+    """StudyError for a similarity that cannot be made for a task's classes, a block that a network does not have, and
+    for more configs than anyone would train."""
+    for cell in plan.cells:
+        if (size := cell.proposer().size) > MAX_CONFIGS:
+            raise StudyError(
+                f"{cell.name}: {size} configs are more than {MAX_CONFIGS}; shorten its grids, or set search.configs"
+            )
+        try:
+            _check_cell(cell, cache)
+        except ValueError as problem:
+            raise StudyError(f"{cell.name} on {cell.task.title}: {problem}") from None
+
+
+def _check_cell(cell: Cell, cache: Path) -> None:
+    family = get_family(cell.family.family)
+    for key, kind in family.hyperparameters.items():
+        value = cell.space.get(key, kind.default)
+        for point in value.points() if isinstance(value, Distribution) else (value,):
+            if isinstance(kind, Similarity):
+                _check_similarity(kind, point, cell, cache)
+            elif isinstance(kind, Blocks) and point not in ("last", "all"):
+                _check_blocks(point, cell, cache)
+
+
+def _check_similarity(kind: Similarity, value: Any, cell: Cell, cache: Path) -> None:
+    if value in kind.without_options or "images" in SIMILARITIES[parse(value)["name"]].needs:
+        return
+    from trainables.similarity.fit import fit  # brings scipy, for which most studies need not wait
+
+    names = load_pool(cell.task.dataset.name, cache).class_names
+    fit(value, num_classes=len(names), class_names=names, contract="likeness" if kind.raw else "target")
+
+
+def _check_blocks(modules: str, cell: Cell, cache: Path) -> None:
+    from trainables.models import make_model
+    from trainables.models.attached import chosen_blocks
+
+    pool = load_pool(cell.task.dataset.name, cache)
+    described = cell.task.model.model_dump()
+    chosen_blocks(make_model(**described, image_shape=pool.image_shape, num_classes=pool.num_classes, seed=0), modules)
