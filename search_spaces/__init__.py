@@ -27,6 +27,13 @@ def space_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+def get_page(family: str) -> str:
+    """What the module of `family` says of its numbers; empty where it has none."""
+    if family not in space_names():
+        return ""
+    return importlib.import_module(f"search_spaces.{family}").__doc__ or ""
+
+
 def get_space(family: str, *, tiny: bool = False) -> Space:
     """The search space of `family`; empty where it has no hyperparameters or no module here."""
     if family not in space_names():

@@ -19,6 +19,7 @@ from study.cli import (
     delete,
     doctor,
     export,
+    families,
     launch,
     list_studies,
     presets,
@@ -47,6 +48,7 @@ app.command("train")(train.train)
 app.command("sync")(sync.sync)
 app.command("dashboard")(dashboard.dashboard)
 app.command("presets")(presets.presets)
+app.command("families")(families.families)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("delete")(delete.delete)

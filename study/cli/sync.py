@@ -21,7 +21,7 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     home = Home.current()
     paths = home.existing(name)
     with WriterLock(paths.lock, "study sync"), Ledger(paths.ledger, write=True) as ledger:
-        view = MlflowView(tracking_uri(launched_tracking(ledger), home), name, ledger, home.mlflow_artifacts)
+        view = MlflowView(tracking_uri(launched_tracking(ledger), home), paths, home, ledger)
         try:
             view.connect()
             trials = len(view.behind())

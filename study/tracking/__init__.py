@@ -34,7 +34,7 @@ def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:
         return NullTracker()
     from study.tracking.mlflow import MlflowTracker
 
-    return MlflowTracker(tracking_uri(spec.tracking, home), spec.name, ledger, home.mlflow_artifacts)
+    return MlflowTracker(tracking_uri(spec.tracking, home), home.study(spec.name), home, ledger)
 
 
 def tracking_uri(tracking: TrackingSpec, home: Home) -> str:

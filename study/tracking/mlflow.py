@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from pathlib import Path
 
 from study.ledger import Ledger
+from study.paths import Home, StudyPaths
 from study.tracking.mlflow_store import in_a_line
 from study.tracking.mlflow_view import MlflowView
 
@@ -19,9 +19,9 @@ PATIENCE_S = 30.0  # at the end, without any progress
 class MlflowTracker:
     """An `MlflowView` on a thread of its own."""
 
-    def __init__(self, uri: str, experiment: str, ledger: Ledger, artifacts: Path) -> None:
+    def __init__(self, uri: str, paths: StudyPaths, home: Home, ledger: Ledger) -> None:
         self.uri: str | None = uri
-        self.view = MlflowView(uri, experiment, ledger, artifacts)
+        self.view = MlflowView(uri, paths, home, ledger)
         self.problem: str | None = None
         self._news, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlflow", daemon=True)

@@ -7,6 +7,7 @@ which they were measured: what is sent twice is the same point, and MLflow keeps
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -15,9 +16,11 @@ from typing import Any
 
 from study import ledger as states
 from study.ledger import Ledger, TrialRecord
+from study.paths import Home, StudyPaths
 from study.results import CellResult, cell_results
 from study.tracking import tracked_so_far
 from study.tracking.mlflow_store import make_sqlite_store, redacted, settle_environment
+from study.tracking.pictures import Pictures
 from study.tracking.words import cell_run_name, flat_params, trial_run_name
 
 STATUS = {
@@ -37,8 +40,9 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the p
 class MlflowView:
     """Brings an MLflow store level with a ledger, as often as asked."""
 
-    def __init__(self, uri: str, experiment: str, ledger: Ledger, artifacts: Path) -> None:
-        self.uri, self.experiment, self.ledger, self.artifacts = uri, experiment, ledger, artifacts
+    def __init__(self, uri: str, paths: StudyPaths, home: Home, ledger: Ledger) -> None:
+        self.uri, self.experiment, self.ledger, self.artifacts = uri, paths.name, ledger, home.mlflow_artifacts
+        self.pictures = Pictures(home, paths)
         self.store = redacted(uri)
         self.pushed = 0
         self._client: Any = None
@@ -205,6 +209,10 @@ class MlflowView:
                 params=new_params if last else [],
                 tags=[*facts, *reason] if last else [],
             )
+        if trial.state == states.COMPLETED:
+            with tempfile.TemporaryDirectory() as scratch:
+                for picture in self.pictures.draw(trial.key, description, Path(scratch)):
+                    self._client.log_artifact(run_id, str(picture), "learned")
         if ended:
             self._client.set_terminated(run_id, STATUS[trial.state], int((trial.ended_at or time.time()) * 1000))
         elif state in states.ENDED:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from study.ledger import Ledger
+from study.paths import Home
 from tests.launch.conftest import TINY_TRIALS, Place
 
 SHORT = ("--set", "training.epochs=2", "--set", "search.repeats=1")
@@ -105,8 +106,8 @@ def test_a_crash_between_making_a_run_and_noting_it_makes_no_second_run(
             with monkeypatch.context() as patch:
                 patch.setattr(Ledger, "record_tracked", crash_at(note))
                 with pytest.raises(KeyboardInterrupt):
-                    MlflowView(uri, "tiny", ledger, tmp_path / "artifacts").level(hurry=True)
-        view = MlflowView(uri, "tiny", ledger, tmp_path / "artifacts")
+                    MlflowView(uri, Home(finished.home).study("tiny"), Home(tmp_path), ledger).level(hurry=True)
+        view = MlflowView(uri, Home(finished.home).study("tiny"), Home(tmp_path), ledger)
         view.level(hurry=True)
         assert view.behind() == []
     import sqlite3
@@ -127,7 +128,7 @@ def test_a_second_run_of_a_trial_whose_answer_was_lost_is_removed(finished: Plac
     path, uri = tmp_path / "ledger.db", f"sqlite:///{tmp_path}/mlflow.db"
     shutil.copy(finished.home / "tiny" / "ledger.db", path)
     with Ledger(path, write=True) as ledger:
-        view = MlflowView(uri, "tiny", ledger, tmp_path / "artifacts")
+        view = MlflowView(uri, Home(finished.home).study("tiny"), Home(tmp_path), ledger)
         view.connect()
         key = view.behind()[0].key
         for _ in range(2):

@@ -14,7 +14,8 @@ from trainables.trial import plain_trial
 @pytest.fixture
 def config(cache: Path, tmp_path: Path) -> dict[str, Any]:
     run = {
-        "store": str(tmp_path / "store"), "cache": str(cache), "import_from": [], "stop_file": str(tmp_path / "stop"), "decisions": [2],
+        "store": str(tmp_path / "store"), "cache": str(cache), "import_from": [], "stop_file": str(tmp_path / "stop"),
+        "decisions": [2],
         "report_interval_s": 60, "checkpoint_interval_s": 60, "threads": 1, "device": "cpu",
     }  # fmt: skip
     return {"key": "trial", "trial": plain_trial("ce", {"epochs": 4, "model": "mlp"}), "run": run}

@@ -1,0 +1,58 @@
+"""Pictures of what a trial's loss has learned, such as a matrix of class mixtures, from its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.paths import Home, StudyPaths
+from trainables.data.datasets import load_pool
+from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arrays
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Draws what lies in the checkpoints of one study."""
+
+    home: Home
+    paths: StudyPaths
+
+    def draw(self, trial_key: str, trial: Mapping[str, Any], folder: Path) -> list[Path]:
+        """Pictures of its best epoch, made in `folder`; none where its loss shows nothing or there is no checkpoint."""
+        try:
+            arrays = kept_arrays(self.paths.checkpoint(trial_key), "best")
+        except (OSError, ValueError, LookupError, CorruptCheckpointError):
+            return []
+        drawn = []
+        for name, values in arrays.items():
+            names = load_pool(trial["dataset"]["name"], self.home.cache).class_names
+            path, title = folder / f"{name}.png", f"Learned {name} of {trial['loss']['family']}, best epoch"
+            if not np.isfinite(values).all():
+                continue
+            if values.ndim == 2:
+                from trainables.similarity.drawing import draw
+
+                draw(values, names, path, title=title)
+            else:
+                draw_bars(values, names, path, title)
+            drawn.append(path)
+        return drawn
+
+
+def draw_bars(values: np.ndarray, names: Sequence[str], path: Path, title: str) -> None:
+    """One bar per class, `[C]`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(max(5, 0.25 * len(names)), 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    axis.bar(range(len(names)), values)
+    axis.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axis.set(title=title, xlabel="class", ylabel="value")
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)

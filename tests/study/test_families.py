@@ -1,0 +1,80 @@
+"""The command that lists the families, and the README's table made by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from search_spaces import space_names
+from study.cli import app
+from trainables.losses import FAMILIES
+
+README = Path(__file__).parents[2] / "README.md"
+OWN = """\
+import torch.nn.functional as F
+from trainables.losses.base import Loss
+
+
+class Tempered(Loss):
+    \"\"\"Cross entropy of softened logits.\"\"\"
+
+    neutral = {"temperature": 1.0}
+
+    def __init__(self, num_classes, temperature=2.0):
+        super().__init__(num_classes)
+        self.hyperparameter("temperature", temperature)
+
+    def per_sample(self, logits, targets, indices):
+        return F.cross_entropy(logits / self.temperature, targets, reduction="none")
+
+
+class Backwards(Tempered):
+    def per_sample(self, logits, targets, indices):
+        return super().per_sample(logits.detach(), targets, indices)
+"""
+
+
+def families(*arguments: str, expect: int = 0) -> str:
+    done = CliRunner().invoke(app, ["families", *arguments])
+    assert done.exit_code == expect, done.output
+    return done.output
+
+
+def test_every_family_is_listed_with_ranges_and_paper() -> None:
+    rows = json.loads(families("--json"))
+    assert [row["family"] for row in rows] == list(FAMILIES)
+    assert rows[6]["hyperparameters"]["alpha"]["range"] == "[0, inf)"
+    assert all(row["paper"] and row["formula"] for row in rows)
+
+
+def test_the_readmes_table_is_the_commands() -> None:
+    assert families("--markdown").strip() in README.read_text(encoding="utf-8"), "paste: study families --markdown"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_shows_its_space_and_properties_and_is_drawn(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = tmp_path / f"{family}.png"
+    facts: dict[str, Any] = json.loads(families(family, "--draw", str(picture), "--json"))
+    assert picture.stat().st_size > 10_000
+    assert family in space_names()
+    assert (facts["symmetric"], facts["bounded"]) == {
+        "mae": (True, True), "nce_rce": (True, True), "nce_mae": (True, True), "mse": (False, True),
+        "gce": (False, True), "taylor_ce": (False, True), "js": (False, True), "simloss": (False, True),
+    }.get(family, (False, False))  # fmt: skip
+
+
+def test_a_loss_of_ones_own_is_shown_and_checked_as_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "losses_of_mine.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    facts = json.loads(families("losses_of_mine:Tempered", "--check", "--draw", "mine.svg", "--json"))
+    assert facts["hyperparameters"] == {"temperature": {"range": "(-inf, inf)", "default": 2.0, "meaning": ""}}
+    assert facts["failures"] == []
+    assert Path("mine.svg").is_file()
+    broken = json.loads(families("losses_of_mine:Backwards", "--check", "--json", expect=1))
+    assert broken["failures"]
