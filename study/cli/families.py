@@ -169,4 +169,7 @@ def _check(name: str) -> list[str]:
             check(subject)
         except ConformanceError as problem:
             failures.append(str(problem))
+        except Exception as problem:  # whatever a loss of the user's raises
+            said = (str(problem).splitlines() or [""])[0]
+            failures.append(f"{check.__name__.replace('_', ' ')}: {type(problem).__name__}: {said}")
     return failures
