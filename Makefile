@@ -34,6 +34,7 @@ test-all: lint
 
 bench: install
 	$(BIN)/python -m benchmarks.platforms
+	$(BIN)/python -m benchmarks.losses
 
 schema: install
 	$(BIN)/study schema > study/schema.json

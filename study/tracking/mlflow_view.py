@@ -211,7 +211,7 @@ class MlflowView:
             )
         if trial.state == states.COMPLETED:
             with tempfile.TemporaryDirectory() as scratch:
-                for picture in self.pictures.draw(trial.key, description, Path(scratch)):
+                for picture in self.pictures.draw_learned(trial.key, description, Path(scratch)):
                     self._client.log_artifact(run_id, str(picture), "learned")
         if ended:
             self._client.set_terminated(run_id, STATUS[trial.state], int((trial.ended_at or time.time()) * 1000))
@@ -234,6 +234,11 @@ class MlflowView:
             run_id, metrics=[Metric(name, value, now, cell.ended) for name, value in metrics.items()], tags=tags
         )
         if cell.ended == cell.counts.total():
+            if cell.best is not None:
+                described = self.ledger.trial(cell.best.trials[0].key)
+                with tempfile.TemporaryDirectory() as scratch:
+                    for picture in self.pictures.draw_similarity(described, Path(scratch)):
+                        self._client.log_artifact(run_id, str(picture))
             self._client.set_terminated(run_id, "FINISHED")
         else:
             self._client.update_run(run_id, status="RUNNING")

@@ -1,4 +1,4 @@
-"""Pictures of what a trial's loss has learned, such as a matrix of class mixtures, from its checkpoint."""
+"""Pictures of classes for a tracker: how similar they are, and what a trial's loss has learned of them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,32 @@ import numpy as np
 
 from study.paths import Home, StudyPaths
 from trainables.data.datasets import load_pool
+from trainables.data.task import load_task
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arrays
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Draws what lies in the checkpoints of one study."""
+    """Draws the similarities of one study, and what lies in its checkpoints."""
 
     home: Home
     paths: StudyPaths
 
-    def draw(self, trial_key: str, trial: Mapping[str, Any], folder: Path) -> list[Path]:
+    def draw_similarity(self, trial: Mapping[str, Any], folder: Path) -> list[Path]:
+        """The class similarity that a trial's loss is made with, in `folder`; none where it has none."""
+        value = trial["loss"].get("similarity")
+        if not isinstance(value, Mapping):  # SimLoss's class order is its own
+            return []
+        from trainables.similarity.drawing import draw
+
+        data = load_task(trial["dataset"], trial["split"], trial["noise"], self.home.cache)
+        spread = data.similarity_facts(value)["perplexity"]["mean"]
+        others = data.pool.num_classes - 1
+        title = f"Class similarity '{value['name']}' (perplexity of a row {spread:.2f} of {others})"
+        draw(data.similarity(value), data.pool.class_names, folder / "similarity.png", title=title)
+        return [folder / "similarity.png"]
+
+    def draw_learned(self, trial_key: str, trial: Mapping[str, Any], folder: Path) -> list[Path]:
         """Pictures of its best epoch, made in `folder`; none where its loss shows nothing or there is no checkpoint."""
         try:
             arrays = kept_arrays(self.paths.checkpoint(trial_key), "best")
