@@ -15,9 +15,10 @@ from study.ledger import Ledger
 from study.paths import StudyPaths
 from study.results import CellResult, ConfigResult, cell_results
 from study.yaml_file import read_document, to_yaml
-from trainables.engine.checkpoint_files import CorruptCheckpointError, network_weights
+from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion, network_weights
 
 FORMAT = 1
+CONFUSION = ".confusion.csv"  # rows the labels as the trial saw them, columns what was predicted, in images
 SIGNATURE = "# Written by 'study export'."
 HEADER = SIGNATURE + " Retrain it, without Ray: study train {file}\n"
 
@@ -67,8 +68,8 @@ def drop_stale(paths: StudyPaths) -> None:
         current = set(file_names(cell_results(ledger)).values())
     for file in paths.best.glob("*.yaml"):
         if file.name not in current and file.read_text(encoding="utf-8").startswith(SIGNATURE):
-            file.with_suffix(".safetensors").unlink(missing_ok=True)
-            file.unlink()
+            for ending in (".safetensors", CONFUSION, ".yaml"):
+                file.with_suffix(ending).unlink(missing_ok=True)
 
 
 def file_names(cells: list[CellResult]) -> dict[str, str]:
@@ -96,11 +97,15 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
     spec = ledger.spec() or {}
     description = ledger.trial(trial.key)
     weights = file.with_suffix(".safetensors")
+    folder, which = paths.checkpoint(trial.key), spec["select"]["epoch"]
     try:
-        data, epoch = network_weights(paths.checkpoint(trial.key), spec["select"]["epoch"])
+        data, epoch = network_weights(folder, which)
+        confusion = kept_confusion(folder, which)
     except (OSError, ValueError, LookupError, CorruptCheckpointError) as problem:
         raise UnusableCheckpointError(f"its checkpoint is unusable: {problem}") from None
     _write(weights, data)
+    if confusion is not None:
+        _write(file.with_suffix(CONFUSION), "".join(f"{','.join(map(str, row))}\n" for row in confusion).encode())
     environment = ledger.environment(trial.key)
     facts = dict(trial.facts)
     run = {"threads": facts.pop("threads"), "device": facts.pop("device"), "lane_width": 1}

@@ -61,6 +61,7 @@ def test_an_exported_config_retrains_to_exactly_its_validation_score(finished: P
 
 
 def test_exported_weights_score_what_the_export_says(finished: Place) -> None:
+    import numpy as np
     import torch
     from safetensors.torch import load_file
 
@@ -78,8 +79,12 @@ def test_exported_weights_score_what_the_export_says(finished: Place) -> None:
     mean, deviation = data.pixel_statistics
     images = torch.tensor(data.pool.images[data.val_index]) / 255
     images = (images - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(deviation).view(-1, 1, 1)
-    accuracy = (net.eval()(images.float()).argmax(1).numpy() == data.noisy_labels[data.val_index]).mean()
-    assert accuracy == pytest.approx(exported["exported"]["score"], abs=1e-6)
+    predicted, labels = net.eval()(images.float()).argmax(1).numpy(), data.noisy_labels[data.val_index]
+    assert (predicted == labels).mean() == pytest.approx(exported["exported"]["score"], abs=1e-6)
+    confusion = np.loadtxt(finished.root / "weights" / "tce-uniform-0.4.confusion.csv", delimiter=",", dtype=int)
+    expected = np.zeros((10, 10), dtype=int)
+    np.add.at(expected, (labels, predicted), 1)
+    assert np.array_equal(confusion, expected)
 
 
 def test_status_list_and_sync_speak_json(finished: Place) -> None:
@@ -114,7 +119,12 @@ def test_a_family_taken_away_leaves_the_tables_and_best_and_is_counted(place: Pl
     fewer = place.json("launch", "tiny.yaml", *short, "--set", "families=[ce]")
     assert fewer["ran"] == {}
     assert fewer["out_of_scope"] == 2
-    assert sorted(path.name for path in best.iterdir()) == ["ce.safetensors", "ce.yaml", "mine.yaml"]
+    assert sorted(path.name for path in best.iterdir()) == [
+        "ce.confusion.csv",
+        "ce.safetensors",
+        "ce.yaml",
+        "mine.yaml",
+    ]
     assert place.json("status", "tiny")["out_of_scope"] == 2
     assert "2 trials are out of scope" in place.run("status", "tiny").stdout
 

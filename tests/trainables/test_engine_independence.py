@@ -499,7 +499,7 @@ def test_best_weights_are_those_of_the_best_epoch(
         assert state.best_epoch == values.index(best) + 1
         assert state.best_value == best
         net = Normalised().double().eval()
-        net.load_state_dict({name.removeprefix("network."): tensor for name, tensor in state.best.items()})
+        net.load_state_dict({name[8:]: tensor for name, tensor in state.best.items() if name.startswith("network.")})
         with torch.no_grad():
             logits = net(images[val_index])
         if "accuracy" in monitor:

@@ -35,6 +35,13 @@ def kept_arrays(folder: Path, which: str) -> dict[str, np.ndarray]:
     return _part("array.", _newest(folder, which)[0])
 
 
+def kept_confusion(folder: Path, which: str) -> np.ndarray | None:
+    """Confusion `[C, C]` in validation at the `best` or `last` epoch: row the label as the trial sees it, column the
+    predicted class, in images. None in a checkpoint of a version that kept none. Raises as `network_weights` does.
+    """
+    return _part("measured.", _newest(folder, which)[0]).get("confusion")
+
+
 def _newest(folder: Path, which: str) -> tuple[dict[str, np.ndarray], int]:
     manifest = read_manifest(folder)
     if not manifest:

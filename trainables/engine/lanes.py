@@ -28,6 +28,8 @@ MEASURED = (
     "val_loss_noisy", "val_accuracy_noisy", "val_loss_clean", "val_accuracy_clean",
 )  # fmt: skip
 
+CONFUSION = "measured.confusion"
+
 
 class LaneArray:
     """Trials that share network, batch size, kind of optimiser, precision and images, training as one program.
@@ -75,7 +77,8 @@ class LaneArray:
         losses.append(LaneLoss(loss, lane.modules is not None, part("loss_optimizer", state.last)))
         best = {name: tensor.to(self.device) for name, tensor in state.best.items()}
         self.lanes.append(lane)
-        self.states.append(LaneState(state.epoch, {}, best, state.best_epoch, state.best_value, list(state.history)))
+        last = {name: state.last[name].to(self.device) for name in (CONFUSION,) if name in state.last}
+        self.states.append(LaneState(state.epoch, last, best, state.best_epoch, state.best_value, list(state.history)))
         self._rebuild(losses)
         if not best:
             self.states[-1].best = self._shown(len(self.lanes) - 1)
@@ -109,6 +112,7 @@ class LaneArray:
             metrics: Metrics = rows[row] | {"lr": float(rates[0, row]), "seconds": seconds}
             metrics |= {f"loss_{name}": next(numbers) for name in logged[row]}
             state.epoch += 1
+            state.last = {CONFUSION: program.confusion[row].view(self.data.num_classes, -1)}
             state.history.append(metrics)
             self._keep_best(row, metrics[lane.monitor])
             reports[lane.key] = metrics
@@ -136,9 +140,10 @@ class LaneArray:
             state.best = self._shown(row)
 
     def _shown(self, row: int) -> Tensors:
-        """Copies of a lane's network and of what its loss shows, named as in `LaneState`."""
+        """Copies of a lane's network, of its confusion in validation and of what its loss shows, as in `LaneState`."""
         tensors = network_tensors(self.module, self.bank.row(row))
         tensors |= {f"array.{name}": array for name, array in self.program.objective.arrays(row).items()}
+        tensors |= self.states[row].last  # its confusion, as the last evaluation had it
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def _losses(self) -> list[LaneLoss]:

@@ -46,6 +46,7 @@ class Program:
         clipped = any(norm is not None for norm in norms)
         self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
         self.dropouts = lane_dropouts(module)
+        self.confusion = torch.zeros(len(lanes), data.num_classes**2, dtype=torch.long, device=data.device)
 
     def learning_rates(self, epochs: Sequence[int]) -> Tensor:
         """The learning rates of each lane's network and of what its loss learns, `[2, L]`."""
@@ -77,13 +78,19 @@ class Program:
         return totals / self.data.num_train
 
     def evaluate(self) -> Tensor:
-        """Cross entropy and accuracy on the validation images, against noisy and clean labels: `[4, L]`."""
+        """Cross entropy and accuracy on the validation images, against noisy and clean labels: `[4, L]`.
+
+        Leaves in `confusion` `[L, C * C]` how many images of each label, noisy ones, each class was predicted for.
+        """
+        self.confusion = torch.zeros_like(self.confusion)
         totals = torch.zeros(4, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
         labels = torch.stack([self.val_labels, self.clean_val_labels])
         for start in range(0, self.data.num_val, EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             logits = last(self.networks.evaluate(self.data.val_images[part]))
             predictions = logits.argmax(-1)
+            pairs = labels[0, :, part] * self.data.num_classes + predictions
+            self.confusion.scatter_add_(1, pairs, torch.ones_like(pairs))
             for which in (0, 1):
                 targets = labels[which, :, part]
                 loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
