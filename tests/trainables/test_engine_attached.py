@@ -306,7 +306,7 @@ def test_exported_weights_are_the_network_without_its_modules(
     array = new_array("small_cnn", [lane], "all")
     array.advance()
     state = array.save("c")
-    assert {name.split(".")[0] for name in state.last} == {"network", "attached", "optimizer", "loss"}
+    assert {name.split(".")[0] for name in state.last} == {"network", "attached", "optimizer", "loss", "measured"}
     write_checkpoint(tmp_path, "c", state)
     network = make_model("small_cnn", **DIGITS, seed=0, width=4, hidden=16).double()
     network.load_state_dict(load(network_weights(tmp_path, "last")[0]))  # strict: no name more, no name less
