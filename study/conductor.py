@@ -20,6 +20,7 @@ from study.schedule import Pruner, make_pruner
 log = logging.getLogger(__name__)
 
 
+DECIDED = (states.COMPLETED, states.STOPPED_EARLY, states.DIVERGED)
 HOPELESS = 3  # a launch whose first trials all fail this often is given up
 
 
@@ -178,6 +179,7 @@ class Conductor:
         for config in untold:
             key = config.trial_key(SCREENING)
             for epoch in pruner.decisions() if key in known else []:
+                undecided = epoch == known[key].epoch and known[key].state not in DECIDED  # it comes here yet
                 score = self.ledger.report(key, epoch).get(self.monitor) if epoch <= known[key].epoch else None
-                if score is not None:
+                if score is not None and not undecided:
                     pruner.goes_on(key, epoch, self.sign * score)

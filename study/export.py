@@ -14,6 +14,7 @@ from study.errors import StudyError
 from study.ledger import Ledger
 from study.paths import StudyPaths
 from study.results import CellResult, ConfigResult, cell_results
+from study.spec import TrainingSpec
 from study.yaml_file import read_document, to_yaml
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion, network_weights
 
@@ -86,8 +87,14 @@ def read_export(path: Path) -> dict[str, Any]:
     if path.suffix not in (".yaml", ".yml"):
         raise StudyError(f"{path}: not an exported configuration; give a YAML file that 'study export' wrote")
     values = read_document(path).values
-    if values.get("format") != FORMAT or not isinstance(values.get("trial"), dict):
+    parts = ("trial", "run", "exported", "validation", "provenance")
+    if values.get("format") != FORMAT or not all(isinstance(values.get(part), dict) for part in parts):
         raise StudyError(f"{path}: not an exported configuration; make one with 'study export'")
+    try:
+        TrainingSpec.model_validate(values["trial"]["training"])
+    except (KeyError, ValueError) as problem:
+        said = " ".join(str(problem).split())[:200]
+        raise StudyError(f"{path}: its training cannot be run: {said}; export it again") from None
     return values
 
 

@@ -8,11 +8,10 @@ from typing import Any
 from study.errors import StudyError
 from study.plan import Cell, Plan
 from study.spaces import Distribution
+from study.spec import MAX_CONFIGS
 from trainables.data.datasets import load_pool
 from trainables.losses.families import Blocks, Similarity, get_family
 from trainables.similarity import SIMILARITIES, parse
-
-MAX_CONFIGS = 100_000  # of one cell
 
 
 def check_feasible(plan: Plan, cache: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -72,9 +74,10 @@ class Outcome:
 def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
-    Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice, or before there are trials: it
+    Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice, or while data is prepared: it
     ends at once, as KeyboardInterrupt, and nothing that was reported is lost. StudyError for what its user can mend; a
-    mistake in the file, or a trial too large for the machine, is refused before anything is started or written.
+    mistake in the file, or a trial too large for the machine, is refused before anything is started, and before
+    anything but the data's cache is written.
     """
     for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -82,12 +85,17 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     paths = home.study(spec.name)
     home.ensure_writable()
     stop = StopRequest(paths.stop)
-    with stop.on_signals():
-        progress.stage("preparing data")
-        plan = make_plan(spec, home.cache)
-        check_feasible(plan, home.cache)
-        check_against_ledger(plan, paths.ledger)
-        return _launch(plan, document, home, paths, progress, stop)
+    try:
+        with stop.on_signals():
+            progress.stage("preparing data")
+            plan = make_plan(spec, home.cache)
+            check_feasible(plan, home.cache)
+            check_against_ledger(plan, paths.ledger)
+            return _launch(plan, document, home, paths, progress, stop)
+    except Exception:
+        if stop.at_once_asked:  # a library that was being imported made another error of it
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _launch(
@@ -103,9 +111,10 @@ def _launch(
         try:
             if not conductor.idle:
                 _run(spec, conductor, home, paths, progress, tracker.wake, stop)
-                ledger.interrupt_running("its launch ended")
             progress.stage("bringing MLflow up to date")
         finally:
+            with suppress(sqlite3.OperationalError):  # a full disk was reported already
+                ledger.interrupt_running("its launch ended")
             problem = tracker.close()
             progress.close()
     return Outcome(paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem)

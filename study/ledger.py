@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,12 +114,12 @@ class Ledger:
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
         """Open the ledger at `path`; with `write` it is made where there is none. StudyError where it is not ours."""
-        self.path = path
+        self.path, self._write = path, write
         self.failure: str | None = None  # why a write was refused, as by a full disk
         self._mutex = threading.RLock()
         if not write and not path.is_file():
             raise StudyError(f"{path}: no ledger; launch the study first")
-        mode = "rwc" if write else "ro"
+        mode = "rwc" if write else "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
         try:
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None,
@@ -133,7 +134,11 @@ class Ledger:
             raise StudyError(f"{path}: not a ledger that can be opened: {problem}") from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; a writer leaves everything in it, and nothing in the log beside it."""
+        if self._write:
+            with suppress(sqlite3.OperationalError):  # a full disk: the log stays, and is read with the file
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._write = False
         self._connection.close()
 
     def __enter__(self) -> Ledger:

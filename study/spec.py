@@ -183,6 +183,9 @@ class TrainingSpec(Strict):
     precision: Literal["float32", "float64"] = "float32"
 
 
+MAX_CONFIGS = 100_000  # of one cell
+
+
 class SearchSpec(Strict):
     """How configs are proposed, how many for each family of a task, and how often the good ones are repeated.
 
@@ -190,7 +193,7 @@ class SearchSpec(Strict):
     """
 
     name: Literal["grid", "random", "quasi_random", "tpe"] = "grid"
-    configs: int | None = Field(None, ge=1)
+    configs: int | None = Field(None, ge=1, le=MAX_CONFIGS)
     repeats: int = Field(1, ge=1)
 
     @model_validator(mode="after")

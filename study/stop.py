@@ -17,6 +17,7 @@ class StopRequest:
 
     def __init__(self, file: Path) -> None:
         self.file, self._armed = file, False
+        self.at_once_asked = False
 
     def __bool__(self) -> bool:
         return self.file.exists()
@@ -55,5 +56,6 @@ class StopRequest:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self or not self._armed:
+            self.at_once_asked = True
             raise KeyboardInterrupt
         self.file.touch()

@@ -30,15 +30,18 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Doc
 def _settle_paths(document: Document, folder: Path) -> None:
     """Make the paths of files in settings with options absolute: they count from the study file's folder."""
     families = document.values.get("families")
-    for family in families if isinstance(families, list) else []:
+    for index, family in enumerate(families if isinstance(families, list) else []):
         space = family.get("space") if isinstance(family, dict) else None
-        for value in space.values() if isinstance(space, dict) else []:
+        for key, value in space.items() if isinstance(space, dict) else []:
             grid = value.get("grid") if isinstance(value, dict) else None
             for setting in grid if isinstance(grid, list) else [value]:
                 if isinstance(setting, dict) and "name" in setting and isinstance(setting.get("path"), str):
                     settled = str(folder / Path(setting["path"]).expanduser())
                     document.rewritten = document.rewritten or settled != setting["path"]
                     setting["path"] = settled
+                    if not Path(settled).is_file():
+                        place = document.place(("families", index, "space", key))
+                        raise StudyError(f"{place}: {key}: there is no file {settled}; correct path")
 
 
 def make_importable(folder: Path) -> None:

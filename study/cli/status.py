@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any
 
@@ -21,7 +22,8 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     from study.spec import SelectSpec
     from study.tracking import trials_behind
 
-    paths = Home.current().existing(name)
+    home = Home.current()
+    paths = home.existing(name)
     with Ledger(paths.ledger) as ledger:
         spec = ledger.spec()
         if spec is None:
@@ -33,7 +35,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
             for trial in ledger.trials().values()
             if trial.state in ("failed", "diverged")
         ]
-        behind = trials_behind(ledger)
+        behind = trials_behind(ledger, home)
     running = is_held(paths.lock)
     states: dict[str, int] = {}
     if not running:  # what a dead launch left running will be interrupted by the next one
@@ -76,4 +78,5 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     if behind and not running:
         console.print(f"MLflow lacks news of {behind} trials: study sync {name}")
     if set(states) & {"waiting", "interrupted", "running"} and not running:
-        console.print(f"Trials are missing: launch it again to go on (study launch {paths.study_file}).")
+        again = shlex.join(["study", "launch", str(paths.study_file)])
+        console.print(f"Trials are missing: launch it again to go on ({again}).")

@@ -54,18 +54,16 @@ def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]
     return ledger.tracked(store)
 
 
-def trials_behind(ledger: Ledger) -> int:
-    """How many trials a study's tracking stores lack news of, without asking the stores."""
+def trials_behind(ledger: Ledger, home: Home) -> int:
+    """How many trials a study's tracking store lacks news of, as the ledger noted it, without asking the store."""
     from study.ledger import WAITING
+    from study.tracking.mlflow_store import redacted
 
-    trials = ledger.trials().values()
-    return max(
-        (
-            sum(
-                trial.state != WAITING and tracked.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
-                for trial in trials
-            )
-            for tracked in (tracked_so_far(ledger, store) for store in ledger.stores())
-        ),
-        default=0,
+    tracking = launched_tracking(ledger)
+    if not tracking.enabled:
+        return 0
+    tracked = tracked_so_far(ledger, redacted(tracking_uri(tracking, home)))
+    return sum(
+        trial.state != WAITING and tracked.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
+        for trial in ledger.trials().values()
     )

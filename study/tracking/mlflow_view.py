@@ -33,6 +33,7 @@ STATUS = {
 }
 KEY_TAG = "study.key"
 BATCH = 1000  # metrics in one request, MLflow's limit
+TOLERATED = 3  # runs that a store refuses before the others are not tried any more
 RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the page then opens on runs and curves
 
@@ -46,6 +47,7 @@ class MlflowView:
         self.store = redacted(uri)
         self.pushed = 0
         self._client: Any = None
+        self._artifacts_are_here = True  # not where the home was moved: MLflow keeps absolute paths
         self._cursors: dict[str, tuple[str, int, str]] | None = None  # None until the store was asked
         self._running_pushed_at: dict[str, float] = {}
 
@@ -61,10 +63,11 @@ class MlflowView:
     def level(self, *, hurry: bool = False) -> None:
         """Bring over what is new. With `hurry` also the latest epochs of trials that are still running."""
         todo = self.behind()
-        if not todo and not self._outdated():
+        if not todo and not self._outdated(hurry):
             return
         self.connect()
         cells, configs = dict(self.ledger.cells(all_scopes=True)), self._configs()
+        refused: list[Exception] = []
         for trial in todo:
             if trial.state == states.RUNNING and not hurry:
                 pushed_at = self._running_pushed_at.setdefault(trial.key, time.monotonic())
@@ -72,10 +75,17 @@ class MlflowView:
                     continue
                 self._running_pushed_at[trial.key] = time.monotonic()
             cell_key, number = configs[trial.config_key]
-            parent = self._parent(cell_key, cells[cell_key], trial.started_at or time.time())
-            self._push(trial, number, cells[cell_key], parent)
-        for cell in self._outdated():
-            self._summarise(cell)
+            try:
+                parent = self._parent(cell_key, cells[cell_key], trial.started_at or time.time())
+                self._push(trial, number, cells[cell_key], parent)
+            except Exception as problem:  # one run that the store refuses does not keep the others from it
+                refused.append(problem)
+                if len(refused) == TOLERATED:
+                    raise
+        for cell, status in self._outdated(hurry):
+            self._summarise(cell, status)
+        if refused:
+            raise refused[0]
 
     def connect(self) -> None:
         """Find the experiment and its runs, making what is not there. Whatever MLflow raises passes through."""
@@ -91,9 +101,9 @@ class MlflowView:
             make_sqlite_store(Path(self.uri.removeprefix("sqlite:///")))
         client = mlflow.MlflowClient(tracking_uri=self.uri)
         experiment = client.get_experiment_by_name(self.experiment)
+        location = (self.artifacts / self.experiment).as_uri() if self.uri.startswith("sqlite:") else None
+        self._artifacts_are_here = experiment is None or location in (None, experiment.artifact_location)
         if experiment is None:
-            local = self.uri.startswith("sqlite:")
-            location = (self.artifacts / self.experiment).as_uri() if local else None
             self._experiment_id = client.create_experiment(
                 self.experiment, artifact_location=location, tags=EXPERIMENT_TAGS
             )
@@ -118,11 +128,15 @@ class MlflowView:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _outdated(self) -> list[CellResult]:
-        """Cells whose run does not count every trial that has ended."""
-        cursors = self._noted()
-        cells = cell_results(self.ledger, all_scopes=True)
-        return [cell for cell in cells if cursors.get(cell.key, ("", 0, ""))[1] != cell.ended]
+    def _outdated(self, hurry: bool) -> list[tuple[CellResult, str]]:
+        """Cells whose run does not count every trial that has ended, or has another status than the one beside them."""
+        cursors, found = self._noted(), []
+        for cell in cell_results(self.ledger, all_scopes=True):
+            status = cell_status(cell, hurry)
+            begun = cell.counts.total() > cell.counts[states.WAITING]
+            if begun and cursors.get(cell.key, ("", 0, ""))[1:] != (cell.ended, status):
+                found.append((cell, status))
+        return found
 
     def _noted(self) -> dict[str, tuple[str, int, str]]:
         return tracked_so_far(self.ledger, self.store) if self._cursors is None else self._cursors
@@ -172,13 +186,12 @@ class MlflowView:
         from mlflow.entities import Metric, Param, RunTag
 
         description = self.ledger.trial(trial.key)
-        params = flat_params(description, number, trial.repeat)
+        params = flat_params(description, trial.repeat)
         tags = {
             "mlflow.parentRunId": parent,
             "study.level": "trial",
             "study.phase": "search",
             "study.label": cell["label"],
-            "study.config": str(number),
         }
         started_at = trial.started_at or time.time()
         run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
@@ -199,6 +212,7 @@ class MlflowView:
             metrics += [Metric(name, value, at, trial.epoch) for name, value in best.items()]
         new_params = [Param(name, str(value)) for name, value in params.items()] if epoch == 0 else []
         reason = [RunTag("reason", trial.state), RunTag("study.detail", trial.reason)]
+        reason.append(RunTag("study.config", str(number)))  # a grid that grows counts its configs anew
         facts = [RunTag(f"study.{name}", str(value)) for name, value in trial.facts.items()] if epoch == 0 else []
         batches = list(_chunks(metrics, BATCH)) or [[]]
         for index, batch in enumerate(batches):
@@ -209,7 +223,7 @@ class MlflowView:
                 params=new_params if last else [],
                 tags=[*facts, *reason] if last else [],
             )
-        if trial.state == states.COMPLETED:
+        if trial.state == states.COMPLETED and self._artifacts_are_here:
             with tempfile.TemporaryDirectory() as scratch:
                 for picture in self.pictures.draw_learned(trial.key, description, Path(scratch)):
                     self._client.log_artifact(run_id, str(picture), "learned")
@@ -219,8 +233,8 @@ class MlflowView:
             self._client.update_run(run_id, status=STATUS[states.RUNNING])
         self._note(trial.key, run_id, trial.epoch, trial.state)
 
-    def _summarise(self, cell: CellResult) -> None:
-        """The cell's own run: how many trials ended, what the comparison says of it, and whether it is done."""
+    def _summarise(self, cell: CellResult, status: str) -> None:
+        """The cell's own run: how many trials ended, what the comparison says of it, and its status."""
         from mlflow.entities import Metric, RunTag
 
         metrics, tags = {"trials_ended": float(cell.ended)}, []
@@ -233,16 +247,23 @@ class MlflowView:
         self._client.log_batch(
             run_id, metrics=[Metric(name, value, now, cell.ended) for name, value in metrics.items()], tags=tags
         )
-        if cell.ended == cell.counts.total():
-            if cell.best is not None:
+        if status == "RUNNING":
+            self._client.update_run(run_id, status=status)
+        else:
+            if cell.best is not None and self._artifacts_are_here:
                 described = self.ledger.trial(cell.best.trials[0].key)
                 with tempfile.TemporaryDirectory() as scratch:
                     for picture in self.pictures.draw_similarity(described, Path(scratch)):
                         self._client.log_artifact(run_id, str(picture))
-            self._client.set_terminated(run_id, "FINISHED")
-        else:
-            self._client.update_run(run_id, status="RUNNING")
-        self._note(cell.key, run_id, cell.ended, "")
+            self._client.set_terminated(run_id, status)
+        self._note(cell.key, run_id, cell.ended, status)
+
+
+def cell_status(cell: CellResult, ended: bool) -> str:
+    """What MLflow calls the state of a cell's run; `ended`: no launch is at work on it."""
+    if not cell.counts[states.WAITING] + cell.counts[states.RUNNING] + cell.counts[states.INTERRUPTED]:
+        return "FINISHED"
+    return "KILLED" if ended else "RUNNING"
 
 
 def _chunks(values: Sequence[Any], size: int) -> Iterator[list[Any]]:

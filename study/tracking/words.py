@@ -20,13 +20,21 @@ def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: i
     return " ".join([cell["label"], *values, f"η={cell['noise_rate']:g}", f"repeat {repeat}"])
 
 
-def flat_params(trial: Mapping[str, Any], number: int, repeat: int) -> dict[str, Any]:
-    """A trial's description as columns: what one sorts and filters by."""
+def setting_text(value: Any) -> Any:
+    """A setting with options in a line, `lda(sharpness=exp, tau=0.1)`, without the place of its file; others as is."""
+    if not isinstance(value, Mapping):
+        return value
+    options = [f"{name}={each}" for name, each in value.items() if name not in ("name", "path")]
+    return f"{value['name']}({', '.join(options)})" if options else value["name"]
+
+
+def flat_params(trial: Mapping[str, Any], repeat: int) -> dict[str, Any]:
+    """A trial's description as columns: what one sorts and filters by. The same for the same key, whenever asked."""
     training = trial["training"]
     optimizer, schedule = dict(training["optimizer"]), dict(training["schedule"])
     model = dict(trial["model"])
     return {
-        **trial["loss"],
+        **{name: setting_text(value) for name, value in trial["loss"].items()},
         "dataset": trial["dataset"]["name"],
         "noise_kind": trial["noise"]["kind"],
         "noise_rate": trial["noise"]["rate"],
@@ -41,6 +49,5 @@ def flat_params(trial: Mapping[str, Any], number: int, repeat: int) -> dict[str,
         "clip_norm": training["clip_norm"],
         "precision": training["precision"],
         "holdout": trial["split"]["holdout"],
-        "config": number,
         "repeat": repeat,
     }

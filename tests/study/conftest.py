@@ -87,11 +87,11 @@ class Worker:
     mishap: Callable[[Todo, int], str | None] = lambda todo, epoch: None
     checkpoints: dict[str, int] = field(default_factory=dict)
 
-    def step(self, todo: Todo, reached: int, decisions: list[int]) -> dict[str, Any] | None:
-        """The next result; None where the worker breaks."""
+    def step(self, todo: Todo, reached: int, decisions: list[int], *, standing: bool = False) -> dict[str, Any] | None:
+        """The next result; None where the worker breaks. With `standing` it reports where it is, training no further."""
         epochs = todo.config.trial(todo.repeat)["training"]["epochs"]
         first, epoch, state = reached + 1, reached, None
-        while state is None and epoch < epochs:
+        while state is None and epoch < epochs and not standing:
             epoch += 1
             state = self.mishap(todo, epoch)
             if epoch in decisions:
@@ -181,7 +181,8 @@ class Driver:
                 for key, (todo, reached) in list(working.items()):
                     decisions = conductor.decisions(todo)
                     start = max(reached, self.worker.checkpoints.get(key, 0))
-                    result = self.worker.step(todo, start, [e for e in decisions if e > start])
+                    undecided = reached == 0 and start in decisions  # it died, or was stopped, right there
+                    result = self.worker.step(todo, start, [e for e in decisions if e > start], standing=undecided)
                     if result is None:
                         conductor.failed(key, "RuntimeError: broken on purpose")
                         del working[key]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from study.conductor import HOPELESS, Conductor
-from study.ledger import Ledger
+from study.ledger import Ledger, TrialRecord
 from study.plan import make_plan
 from study.results import cell_results
 from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker, Todo, by_number, describe
@@ -480,3 +480,22 @@ def test_what_is_handed_out_names_its_cell(driver: Driver, make_spec: SpecMaker)
         driver.stop.raised = False
         assert conductor.next() is None, "a launch that was stopped went on"
         assert not conductor.finished
+
+
+def test_a_trial_interrupted_at_its_decision_is_decided_when_it_comes_back(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    spec = make_spec(scheduler=ASHA, **FOUR)
+    driver.launch(spec, slots=1)
+    undisturbed = driver.states()
+    *_, worst = [r.key for r in _records(driver) if r.state == "stopped_early" and r.epoch == 1]
+    with Ledger(driver.ledger_path, write=True) as ledger:  # Ctrl-C came while its first epoch was trained
+        ledger.record_ended(worst, "interrupted", "stopped by the user after epoch 1")
+    driver.launch(spec, slots=1)
+    assert driver.states() == undisturbed
+    assert {r.epoch for r in _records(driver) if r.key == worst} == {1}
+
+
+def _records(driver: Driver) -> list[TrialRecord]:
+    with Ledger(driver.ledger_path) as ledger:
+        return list(ledger.trials().values())

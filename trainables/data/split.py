@@ -23,5 +23,5 @@ def stratified_holdout(labels: np.ndarray, holdout: float, seed: int) -> tuple[n
     train, val = train_test_split(everything, test_size=held_out, stratify=labels, random_state=seed % 2**32)
     for side, part in (("training", train), ("validation", val)):  # enough images for all may still miss a rare class
         if missing := sorted(set(labels.tolist()) - set(labels[part].tolist())):
-            raise ValueError(f"holdout {holdout:g} leaves classes {missing} without an image for {side}")
+            raise ValueError(f"holdout {holdout:g} leaves classes {missing} without an image for {side}; 0.2 is usual")
     return np.sort(train), np.sort(val)
