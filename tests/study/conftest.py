@@ -88,7 +88,7 @@ class Worker:
     checkpoints: dict[str, int] = field(default_factory=dict)
 
     def step(self, todo: Todo, reached: int, decisions: list[int], *, standing: bool = False) -> dict[str, Any] | None:
-        """The next result; None where the worker breaks. With `standing` it reports where it is, training no further."""
+        """The next result; None where the worker breaks. With `standing` it reports where it is, and trains no more."""
         epochs = todo.config.trial(todo.repeat)["training"]["epochs"]
         first, epoch, state = reached + 1, reached, None
         while state is None and epoch < epochs and not standing:
