@@ -1,6 +1,6 @@
 """Focal loss: γ.
 
-Source: Lin et al., ICCV 2017, table 1: γ in {0, 0.5, 1, 2, 5}; 0 is cross entropy. Cost: 5 configs.
+Source: Lin et al., ICCV 2017, figure 1: γ in {0, 0.5, 1, 2, 5}; 0 is cross entropy. Cost: 5 configs.
 Results: not measured.
 """
 

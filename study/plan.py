@@ -217,7 +217,7 @@ def _settled(family: str, loss: Params) -> dict[str, Any]:
     1 where a real number is asked for is 1.0, a similarity has all its options, and its file's digest.
     """
     known, settled = get_family(family).hyperparameters, {}
-    for key, value in get_family(family).complete(loss).items():
+    for key, value in get_family(family).settle(loss).items():
         kind = known[key]
         if isinstance(kind, Similarity) and not (isinstance(value, str) and value in kind.without_options):
             settled[key] = _settled_similarity(json.dumps(value))

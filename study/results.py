@@ -148,6 +148,7 @@ def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
                 "n": best.n if best else 0,
                 "val_accuracy_clean": best.clean if best else None,
                 "params": best.params if best else None,
+                "searched": cell.facts.get("searched", []),
                 "states": dict(cell.counts),
                 "epochs": cell.epochs,
                 "seconds": cell.seconds,

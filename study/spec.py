@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -108,9 +109,17 @@ class FamilySpec(Strict):
         return self.label or self.family.rpartition(":")[2]
 
     def full_space(self) -> dict[str, Any]:
-        """The module's space with this entry's keys over it."""
-        module = {key: parse_searchable(value) for key, value in get_space(self.family).items()}
-        return module | self.space
+        """The module's space with this entry's keys over it; of the module's, only what counts beside the constants."""
+        family, module = get_family(self.family), get_space(self.family)
+        space = {key: parse_searchable(value) for key, value in module.items()} | self.space
+        constants = {key: value for key, value in space.items() if not isinstance(value, Distribution)}
+        fixed = {key: hp.default for key, hp in family.hyperparameters.items()} | constants
+        idle = {
+            key
+            for key, counts in family.counts.items()
+            if key not in self.space and not counts(fixed) and not isinstance(space.get("similarity"), Distribution)
+        }
+        return {key: value for key, value in space.items() if key not in idle}
 
 
 class OptimizerSpec(Strict):
@@ -175,7 +184,7 @@ class TrainingSpec(Strict):
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(64, ge=1)
-    optimizer: Annotated[SGDSpec | AdamWSpec, Field(discriminator="name")]
+    optimizer: Annotated[SGDSpec | AdamWSpec, BeforeValidator(named), Field(discriminator="name")]
     schedule: Annotated[
         ConstantSpec | CosineSpec | MultistepSpec, BeforeValidator(named), Field(discriminator="name")
     ] = CosineSpec(name="cosine")
@@ -192,6 +201,7 @@ class SearchSpec(Strict):
     `grid` takes every point, or the first `configs` of them; the others need `configs`.
     """
 
+    shorthand = "name"
     name: Literal["grid", "random", "quasi_random", "tpe"] = "grid"
     configs: int | None = Field(None, ge=1, le=MAX_CONFIGS)
     repeats: int = Field(1, ge=1)
@@ -255,10 +265,13 @@ class TrackingSpec(Strict):
     uri: str | None = None
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
 class StudySpec(Strict):
     """A study: which losses are compared, on what, and with how much effort."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    name: str = Field(max_length=100, json_schema_extra={"pattern": NAME})
     description: str = ""
     seed: int = Field(0, ge=0)
     dataset: Annotated[list[DatasetSpec], OneOrMany(), Field(min_length=1)]
@@ -276,7 +289,9 @@ class StudySpec(Strict):
 
     @field_validator("name")
     @classmethod
-    def _not_ours(cls, name: str) -> str:
+    def _a_folders_name(cls, name: str) -> str:
+        if not re.fullmatch(NAME, name):
+            raise ValueError(f"'{name}': letters, digits, '_', '.' and '-' make a name, a letter or digit first")
         if name.startswith("mlflow"):
             raise ValueError(f"'{name}' begins like the MLflow store's files beside it; choose another name")
         return name
@@ -284,7 +299,7 @@ class StudySpec(Strict):
     @field_validator("families")
     @classmethod
     def _labels_differ(cls, families: list[FamilySpec]) -> list[FamilySpec]:
-        without_repeats("family (give one of them a label)", [family.name for family in families])
+        without_repeats("give one of them a label: family", [family.name for family in families])
         return families
 
     @model_validator(mode="after")

@@ -57,7 +57,7 @@ def parse_spec(document: Document) -> StudySpec:
     except ValidationError as problem:
         errors = problem.errors()
         first = min(errors, key=lambda error: _rank(_location(error, document), document))
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        more = f"; {len(errors) - 1} more mistakes are in the file" if len(errors) > 1 else ""
         raise StudyError(_sentence(first, document) + more) from None
 
 

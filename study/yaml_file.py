@@ -70,7 +70,7 @@ def read_document(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise StudyError(f"{path}: no such file; give a study file or a preset (see 'study presets')") from None
+        raise StudyError(f"{path}: no such file; 'study presets' lists the shipped studies") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise StudyError(f"{path}: cannot be read as text: {problem}") from None
     return parse_document(text, str(path))

@@ -43,6 +43,7 @@ def delete(
 
             try:
                 removed_experiment = delete_experiment(uri, name)
+                shutil.rmtree(home.mlflow_artifacts / name, ignore_errors=True)
             except Exception as problem:  # whatever a store can raise
                 said = in_a_line(problem, uri)
                 raise StudyError(f"MLflow: {said}; nothing was deleted; try again, or --keep-mlflow") from None

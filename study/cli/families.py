@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,6 +107,7 @@ def _described(family: Any) -> dict[str, Any]:
 def _show(family: Any, draw: Path | None, failures: list[str] | None, as_json: bool) -> None:
     from search_spaces import get_page, get_space
     from study.paths import Home
+    from study.yaml_file import to_yaml
     from trainables.losses.dataless import dataless_loss
     from trainables.losses.drawing import draw_loss
     from trainables.losses.properties import measure_properties
@@ -118,22 +120,25 @@ def _show(family: Any, draw: Path | None, failures: list[str] | None, as_json: b
         if path.suffix not in (".png", ".svg"):
             raise StudyError(f"--draw {path}: pictures are written as .png or .svg")
         try:
-            draw_loss(family.name, _settings(family, space), path, title=f"{family.title}: {family.formula}")
+            draw_loss(family.name, _settings(family, space), path, title=_title(family))
         except RuntimeError as problem:  # a loss of the user's that breaks
             raise StudyError(f"{family.name} cannot be drawn: {problem}; see: --check") from None
         facts |= {"symmetric": found.symmetric, "bounded": found.bounded, "picture": str(path)}
     if as_json:
         print_json(facts)
         return
-    console.print(f"{family.name}: {family.title}\n  {family.formula}\n  {family.paper}", markup=False)
+    console.print(f"{family.name}: {_title(family)}\n  {family.paper}", markup=False)
     table = Table("hyperparameter", "range", "default", "meaning")
     for key, hp in family.hyperparameters.items():
         table.add_row(*map(Text, (key, hp.range, f"{hp.default}", hp.meaning)))
     if family.hyperparameters:
         console.print(table, soft_wrap=False)
-    console.print(f"Is cross entropy at: {neutral_text(facts)}", markup=False)
+    if said := neutral_text(facts):
+        console.print(f"Is cross entropy at: {said}", markup=False)
     if page:
-        console.print(f"\n{page.strip()}\n\nSpace: {space}\nTiny:  {tiny}", markup=False)
+        console.print(f"\n{page.strip()}\n", markup=False)
+        spaces = to_yaml({"space": space, "tiny": tiny})
+        console.print(f"In a study file, and the smallest that still says something:\n{spaces}", markup=False)
     if failures is not None:
         console.print("\n".join(f"broken: {failure}" for failure in failures) or "Every check passed.", markup=False)
     if not failures:
@@ -142,34 +147,81 @@ def _show(family: Any, draw: Path | None, failures: list[str] | None, as_json: b
         console.print(f"Measured at its defaults with 10 classes: {symmetric}; {bounded}.\nPicture: {path}")
 
 
+def _title(family: Any) -> str:
+    return family.title if family.formula == family.title else f"{family.title}: {family.formula}"
+
+
 def _settings(family: Any, space: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Settings along the first real hyperparameter of the space, for the picture."""
+    """Settings along the first real hyperparameter that the picture can show, in the family's order."""
     from study.spaces import Distribution, parse_searchable
+    from trainables.losses.drawing import shows
     from trainables.losses.families import Real
 
     for key, kind in family.hyperparameters.items():
+        if not isinstance(kind, Real):
+            continue
         value = parse_searchable(space.get(key))
-        if isinstance(kind, Real) and isinstance(value, Distribution):
-            if value.finite:
-                points = list(value.points())
-                return [{key: point} for point in points[:: -(-len(points) // MAX_CURVES)]]
+        if isinstance(value, Distribution) and value.finite:
+            points = list(value.points())[:: -(-len(value.points()) // MAX_CURVES)]
+        elif isinstance(value, Distribution):
             low, high = value.values
-            return [{key: low + share * (high - low)} for share in (0, 0.25, 0.5, 0.75, 1)]
+            points = [low + share * (high - low) for share in (0, 0.25, 0.5, 0.75, 1)]
+        else:
+            points = [factor * kind.default for factor in (0.5, 1, 2)]
+        settings = [{key: point} for point in points if _lies_in(kind, point)]
+        if shows(family.name, settings):
+            return settings
     return [{}]
 
 
-def _check(name: str) -> list[str]:
-    from trainables.losses.conformance import CHECKS, ConformanceError, Subject
-    from trainables.losses.dataless import dataless_loss
+def _lies_in(kind: Any, value: Any) -> bool:
+    try:
+        kind.check("value", value)
+    except ValueError:
+        return False
+    return True
 
-    subject = Subject(lambda num_classes: dataless_loss(name, num_classes))
+
+def _check(name: str) -> list[str]:
+    from trainables.losses.conformance import CHECKS, Subject, check_compiled, check_neutral, check_stacked
+    from trainables.losses.dataless import dataless_loss
+    from trainables.losses.families import get_family
+
+    family = get_family(name)
+
+    def subject(modules: int = 1, settings: Mapping[str, Any] | None = None) -> Any:
+        return Subject(lambda classes: dataless_loss(name, classes, settings, num_modules=modules), num_modules=modules)
+
+    checks: list[tuple[str, Callable[[], None]]] = []
+    for modules in (1, 3) if family.attaches_modules else (1,):
+        for check in CHECKS:
+            checks.append((check.__name__, partial(check, subject(modules))))
+        lanes = [subject(modules), subject(modules, _others(family))]
+        checks.append(("check_stacked", partial(check_stacked, lanes)))
+        checks.append(("check_compiled", partial(check_compiled, subject(modules))))
+    if family.neutral is not None:
+        checks.append(("check_neutral", partial(check_neutral, subject(settings=family.neutral))))
     failures = []
-    for check in CHECKS:
+    for title, run in checks:
         try:
-            check(subject)
-        except ConformanceError as problem:
-            failures.append(str(problem))
-        except Exception as problem:  # whatever a loss of the user's raises
+            run()
+        except Exception as problem:  # a broken promise, or whatever a loss of the user's raises
+            kind = "" if isinstance(problem, AssertionError) else f"{type(problem).__name__}: "
             said = (str(problem).splitlines() or [""])[0]
-            failures.append(f"{check.__name__.replace('_', ' ')}: {type(problem).__name__}: {said}")
+            failures.append(f"{title.removeprefix('check_').replace('_', ' ')}: {kind}{said}")
     return failures
+
+
+def _others(family: Any) -> dict[str, Any]:
+    """Another value for each real hyperparameter that does not change the structure: a lane beside the default's."""
+    from trainables.losses.dataless import dataless_loss
+    from trainables.losses.families import Real
+
+    structure, others = dataless_loss(family.name, 5).structure, {}
+    for key, kind in family.hyperparameters.items():
+        if isinstance(kind, Real):
+            tried = (0.7 * kind.default, 1.3 * kind.default, kind.default + 0.3, kind.default - 0.3)
+            other = next((value for value in tried if value != kind.default and _lies_in(kind, value)), kind.default)
+            if dataless_loss(family.name, 5, {key: other}).structure == structure:
+                others[key] = other
+    return others

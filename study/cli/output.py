@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -13,9 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from study.results import format_score
+from study.tracking.words import setting_text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name; 'study list' shows them.")]
+
+SETTINGS_WIDTH = 30
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -64,14 +68,24 @@ def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
 def _score(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""
-    score = format_score(row["mean"], row["sd"], row["n"])
-    clean = row["val_accuracy_clean"]
-    return f"{score}\n  true labels {clean:.4f}" if row["noise_rate"] and clean is not None else score
+    lines = [format_score(row["mean"], row["sd"], row["n"])]
+    if row["noise_rate"] and row["val_accuracy_clean"] is not None:
+        lines.append(f"true labels {row['val_accuracy_clean']:.4f}")
+    if settings := settings_text(row):
+        lines += textwrap.wrap(settings, SETTINGS_WIDTH)
+    return "\n  ".join(lines)
+
+
+def settings_text(row: dict[str, Any]) -> str:
+    """What was searched, at the best config: `alpha 1.5, lr 0.05`."""
+    found = {key.rpartition(".")[2]: value for key, value in (row["params"] or {}).items()}
+    texts = {key: setting_text(found[key]) for key in row["searched"] if key in found}
+    return ", ".join(f"{key} {v:.3g}" if isinstance(v, float) else f"{key} {v}" for key, v in texts.items())
 
 
 NOTES = (
-    "Mean ± sd over repeats of the config with the best mean: chosen on these very numbers, so they flatter every "
-    "family a little.",
+    "Mean ± sd over repeats of the config with the best mean, and that config. It was chosen on these very numbers, "
+    "which flatter a family the more the more configs it had; differences within the sds are none.",
     "Noisy scores are against labels as corrupted as the training labels, which no classifier can match; 'true labels' "
     "is what a user would not know.",
 )

@@ -16,6 +16,7 @@ from study.conductor import Conductor
 from study.results import cell_results, format_score
 
 LINE_EVERY_S = 10.0
+PACE_S = 5.0  # before this no time is foretold
 TABLE_EVERY_S = 0.5
 TABLE_SHARE = 0.05  # of the time at the most goes into reading the ledger for the table
 LABELS = {"completed": "done", "stopped_early": "stopped early", "diverged": "diverged", "failed": "failed"}
@@ -26,8 +27,8 @@ class LaunchProgress:
 
     def __init__(self, console: Console) -> None:
         self.console, self.started = console, time.monotonic()
-        self._stage, self._most = "", 0
-        self._watching_since, self._table_due = 0.0, 0.0
+        self._stage, self._table_due = "", 0.0
+        self._paced_from: tuple[float, int] | None = None
         self._table: RenderableType = Text("")
         self._conductor: Conductor | None = None
         self._done = threading.Event()
@@ -40,8 +41,7 @@ class LaunchProgress:
             self.console.print(f"[dim]{self._elapsed()}[/] {text}")
 
     def watch(self, conductor: Conductor) -> None:
-        self._conductor, self._most = conductor, conductor.plan.num_trials
-        self._stage, self._watching_since = "training", time.monotonic()
+        self._conductor, self._stage = conductor, "training"
         if self.console.is_terminal:
             self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
             self._live.start()
@@ -72,19 +72,23 @@ class LaunchProgress:
     def _summary(self, conductor: Conductor) -> str:
         running, counts = len(conductor.running), conductor.counts
         ended = ", ".join(f"{counts[state]} {label}" for state, label in LABELS.items() if counts[state])
-        leaving = "saving and leaving; Ctrl-C again leaves at once" if conductor.interrupted else "giving up"
-        stage = leaving if conductor.stopping else self._stage
-        total = f"of at most {self._most}" if counts else ""
-        to_go = (
-            f", at most {duration(self._seconds_to_go(conductor))} to go"
-            if running and conductor.epochs and not conductor.stopping
-            else ""
-        )
-        return f"{stage}: {ended or 'no trial ended yet'} {total}, {running} running, {conductor.epochs} epochs{to_go}"
+        said = f"{ended or 'no trial ended yet'}, {running} running, {conductor.epochs} epochs"
+        if not running:
+            return f"{self._stage}: {said}"
+        if conductor.stopping:
+            leaving = "saving and leaving; Ctrl-C again leaves at once" if conductor.interrupted else "giving up"
+            return f"{leaving}: {said}"
+        return f"{self._stage}: {said}; at most {conductor.agenda.at_most} trials to come{self._time_left(conductor)}"
 
-    def _seconds_to_go(self, conductor: Conductor) -> float:
-        """By the pace so far, the start of the workers included."""
-        return (time.monotonic() - self._watching_since) / conductor.epochs * conductor.epochs_to_go
+    def _time_left(self, conductor: Conductor) -> str:
+        """By the pace since the first workers are at work."""
+        now, epochs = time.monotonic(), conductor.epochs
+        if self._paced_from is None and epochs:
+            self._paced_from = now, epochs
+        since, before = self._paced_from or (now, epochs)
+        if now - since < PACE_S or epochs == before:
+            return ""
+        return f", {duration((now - since) / (epochs - before) * conductor.epochs_to_go)}"
 
     def _view(self) -> RenderableType:
         if self._conductor is None:

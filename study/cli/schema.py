@@ -8,7 +8,7 @@ from study.cli.output import AsJson, print_json
 def schema(as_json: AsJson = True) -> None:
     """Print the JSON Schema of a study file (always JSON).
 
-    Example: study schema > study/schema.json
+    Example: study schema > schema.json
     """
     from study.spec import json_schema
 

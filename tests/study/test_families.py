@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from search_spaces import space_names
 from study.cli import app
-from trainables.losses import FAMILIES
+from trainables.losses import FAMILIES, get_family
+from trainables.losses.families.own import source_digest
 
 README = Path(__file__).parents[2] / "README.md"
 OWN = """\
@@ -35,6 +36,28 @@ class Tempered(Loss):
 class Backwards(Tempered):
     def per_sample(self, logits, targets, indices):
         return super().per_sample(logits.detach(), targets, indices)
+
+
+class Fixed(Loss):
+    neutral = {"scale": 7.0}
+
+    def __init__(self, num_classes, scale=1.0):
+        super().__init__(num_classes)
+        self.scale = scale  # not a buffer: lanes would share the first one's
+
+    def per_sample(self, logits, targets, indices):
+        return self.scale * F.cross_entropy(logits, targets, reduction="none")
+
+
+class Branching(Tempered):
+    def per_sample(self, logits, targets, indices):
+        losses = super().per_sample(logits, targets, indices)
+        return losses if float(losses.detach().mean()) > 1 else 2 * losses
+
+
+class Undescribed(Tempered):
+    def __init__(self, num_classes, weight=None):
+        super().__init__(num_classes)
 """
 
 
@@ -47,7 +70,7 @@ def families(*arguments: str, expect: int = 0) -> str:
 def test_every_family_is_listed_with_ranges_and_paper() -> None:
     rows = json.loads(families("--json"))
     assert [row["family"] for row in rows] == list(FAMILIES)
-    assert rows[6]["hyperparameters"]["alpha"]["range"] == "[0, inf)"
+    assert rows[6]["hyperparameters"]["alpha"]["range"] == "[0, 1000]"
     assert all(row["paper"] and row["formula"] for row in rows)
 
 
@@ -76,5 +99,27 @@ def test_a_loss_of_ones_own_is_shown_and_checked_as_the_others(tmp_path: Path, m
     assert facts["hyperparameters"] == {"temperature": {"range": "(-inf, inf)", "default": 2.0, "meaning": ""}}
     assert facts["failures"] == []
     assert Path("mine.svg").is_file()
-    broken = json.loads(families("losses_of_mine:Backwards", "--check", "--json", expect=1))
-    assert broken["failures"]
+    for name, gist in {"Backwards": "grad", "Fixed": "lane 1", "Branching": "compiled"}.items():
+        broken = json.loads(families(f"losses_of_mine:{name}", "--check", "--json", expect=1))
+        assert any(gist in failure for failure in broken["failures"]), broken["failures"]
+    assert any("neutral" in failure for failure in _failures("losses_of_mine:Fixed"))
+    with pytest.raises(ValueError, match="say what weight is"):
+        get_family("losses_of_mine:Undescribed")
+
+
+def test_the_digest_of_a_loss_is_that_of_all_it_imports_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "helps_it.py").write_text("K = 1\n")
+    (tmp_path / "with_help.py").write_text("from helps_it import K\n" + OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = source_digest("with_help:Tempered")
+    (tmp_path / "unrelated.py").write_text("K = 1\n")
+    assert source_digest("with_help:Tempered") == before
+    (tmp_path / "helps_it.py").write_text("K = 2\n")
+    assert source_digest("with_help:Tempered") != before
+
+
+def _failures(name: str) -> list[str]:
+    found: list[str] = json.loads(families(name, "--check", "--json", expect=1))["failures"]
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from search_spaces import get_space, space_names
@@ -29,6 +31,13 @@ def test_a_space_parses_and_keeps_its_familys_rules(family: str, tiny: bool) -> 
 def test_tiny_is_a_finite_part_of_the_space(family: str) -> None:
     space, tiny = get_space(family), get_space(family, tiny=True)
     assert tiny.keys() == space.keys()
+    for key, raw in tiny.items():
+        inside, whole = (parse_searchable(each) for each in (raw, space[key]))
+        points = inside.points() if isinstance(inside, Distribution) else [inside]
+        if isinstance(whole, Distribution) and not whole.finite:
+            assert all(whole.values[0] <= point <= whole.values[1] for point in points)
+        else:
+            assert {*points} <= {*(whole.points() if isinstance(whole, Distribution) else [whole])}
     points = [parse_searchable(raw).points() for raw in tiny.values() if isinstance(raw, dict)]
     assert points, "it searches something"
     assert all(2 <= len(each) <= 3 for each in points)
@@ -46,6 +55,16 @@ def test_a_space_is_a_copy_that_may_be_changed() -> None:
     get_space("tce")["alpha"] = 7
     assert get_space("tce") != {"alpha": 7}
     assert get_space("no_such_family") == {}
+
+
+def test_what_does_not_count_beside_a_setting_is_not_searched() -> None:
+    def searched(space: dict[str, Any]) -> set[str]:
+        full = FamilySpec.model_validate({"family": "simloss", "space": space}).full_space()
+        return {key for key, value in full.items() if isinstance(value, Distribution)}
+
+    assert searched({}) == {"r"}
+    assert searched({"similarity": "lda", "l": {"grid": [0.0, 0.5]}}) == {"l"}
+    assert searched({"similarity": {"grid": ["order", "lda"]}}) == {"similarity", "r"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

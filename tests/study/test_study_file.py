@@ -184,7 +184,7 @@ MISTAKES = {
         "small.yaml:12: training.epochs = 0",
         "greater than or equal to 1",
     ),
-    "name that leaves the folder": (changed("name: small", "name: ../small"), "small.yaml:1: name", "match"),
+    "name that leaves the folder": (changed("name: small", "name: ../small"), "small.yaml:1: name", "letters, digits"),
     "infinite number": (changed("lr: 0.05", "lr: .inf"), "small.yaml:15: ", "outside (0, inf)"),
     "not a number": (changed("lr: 0.05", "lr: .nan"), "small.yaml:15: ", "outside (0, inf)"),
     "a word for a number": (changed("lr: 0.05", "lr: fast"), "small.yaml:15: ", "'fast' is not a number"),
@@ -234,8 +234,8 @@ def test_an_unknown_key_is_refused_at_every_level_with_its_line_and_the_nearest(
 def test_the_first_of_several_mistakes_is_named_and_the_others_counted() -> None:
     text = changed("seed: 3", "seed: -3").replace("holdout: 0.2", "holdout: 2").replace("repeats: 2", "repeats: 0")
     assert refusal(text).startswith("small.yaml:2: seed = -3")
-    assert refusal(text).endswith("(and 2 more)")
-    assert "more)" not in refusal(changed("seed: 3", "seed: -3"))
+    assert refusal(text).endswith("; 2 more mistakes are in the file")
+    assert "more mistakes" not in refusal(changed("seed: 3", "seed: -3"))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     binary.write_bytes(bytes(range(256)))
     with pytest.raises(StudyError, match=r"binary\.yaml: cannot be read as text"):
         load_spec(binary)
-    with pytest.raises(StudyError, match=r"absent\.yaml: no such file; give a study file or a preset"):
+    with pytest.raises(StudyError, match=r"absent\.yaml: no such file; 'study presets' lists the shipped studies"):
         load_spec(tmp_path / "absent.yaml")
     with pytest.raises(StudyError, match="cannot be read as text"):
         load_spec(tmp_path)

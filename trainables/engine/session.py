@@ -41,7 +41,9 @@ class Session:
             )
         family = trial["loss"]["family"]
         if is_own(family) and trial.get("code", "") not in ("", source_digest(family)):
-            raise ValueError(f"the code of '{family}' is not the one that the trial was planned with")
+            raise ValueError(
+                f"the code of '{family}' is not the one that the trial was planned with; restore it, or launch the study again"
+            )
         self.facts = {
             "split_digest": data.split_digest,
             "noise_digest": data.noise_digest,

@@ -48,6 +48,9 @@ def make_loss(
         values["num_samples"] = num_samples
     if family.attaches_modules:
         values["num_modules"] = num_modules
+    for given in ("num_samples", "num_modules"):
+        if values.get(given, 1) < 1:
+            raise ValueError(f"{given} = {values[given]} is less than 1")
     import torch
 
     if is_own(name):

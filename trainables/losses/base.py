@@ -32,8 +32,8 @@ class Loss(nn.Module, ABC):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        if num_classes < 1:
-            raise ValueError(f"num_classes = {num_classes} is less than 1")
+        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+            raise ValueError(f"num_classes = {num_classes!r} is not a whole number of at least 1")
         self.num_classes = num_classes
 
     @property
@@ -52,11 +52,11 @@ class Loss(nn.Module, ABC):
     def forward(
         self, logits: Tensor, targets: Tensor, indices: Tensor | None = None, *, reduction: str = "mean"
     ) -> Tensor:
+        if reduction not in ("mean", "none"):
+            raise ValueError(f"unknown reduction '{reduction}'; reductions: mean, none")
         losses = self.per_sample(logits, targets, indices)
         if reduction == "none":
             return losses
-        if reduction != "mean":
-            raise ValueError(f"unknown reduction '{reduction}'; reductions: mean, none")
         term = self.batch_term(logits, targets)
         return losses.mean() if term is None else losses.mean() + term
 
@@ -77,6 +77,9 @@ class Loss(nn.Module, ABC):
     def warnings(self) -> Sequence[str]:
         """Sentences on what was learned, where it left its sensible range; never stacked."""
         return ()
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={buffer.item():g}" for name, buffer in self.named_buffers() if buffer.dim() == 0)
 
     def hyperparameter(self, name: str, value: float | Tensor) -> None:
         """Keep `value` as a buffer called `name`; in double precision, `make_loss` casts once all are there."""

@@ -14,7 +14,9 @@ from trainables.losses.families import Matrix, Similarity
 NUM_SAMPLES = 4096  # that a loss with a memory remembers
 
 
-def dataless_loss(name: str, num_classes: int, settings: Mapping[str, Any] | None = None) -> Loss:
+def dataless_loss(
+    name: str, num_classes: int, settings: Mapping[str, Any] | None = None, *, num_modules: int = 1
+) -> Loss:
     """The loss `name` in double precision; what would be fitted to data knows nothing instead.
 
     A similarity is uniform, or for a loss that takes likenesses one half between all classes; infogain's and forward's
@@ -30,4 +32,6 @@ def dataless_loss(name: str, num_classes: int, settings: Mapping[str, Any] | Non
                 values[key] = "uniform"
         elif isinstance(kind, Matrix) and value in ("balanced", "true"):
             values[key] = "identity"
-    return make_loss(name, num_classes=num_classes, num_samples=NUM_SAMPLES, dtype=torch.float64, **values)
+    return make_loss(
+        name, num_classes=num_classes, num_samples=NUM_SAMPLES, num_modules=num_modules, dtype=torch.float64, **values
+    )

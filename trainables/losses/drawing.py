@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,23 @@ def loss_curve(name: str, settings: Mapping[str, Any], probabilities: Tensor) ->
     return values.detach(), gradient[:, 0]
 
 
+def shows(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the curves of these settings differ: not those of a loss that differs between batches or in training."""
+    return len(_distinct(name, settings, torch.linspace(0.05, 0.95, 10, dtype=torch.float64))) > 1
+
+
+def _distinct(
+    name: str, settings: Sequence[Mapping[str, Any]], probabilities: Tensor
+) -> list[tuple[Mapping[str, Any], tuple[Tensor, Tensor]]]:
+    """Settings with their curves, those left out whose curves were there before."""
+    found: list[tuple[Mapping[str, Any], tuple[Tensor, Tensor]]] = []
+    for setting in settings:
+        curves = loss_curve(name, setting, probabilities)
+        if not any(torch.allclose(curves[0], others[0]) for _, others in found):
+            found.append((setting, curves))
+    return found
+
+
 def draw_loss(name: str, settings: Sequence[Mapping[str, Any]], path: Path, *, title: str = "") -> None:
     """Draw one curve per setting, cross entropy beside them, as PNG or SVG by the ending of `path`."""
     probabilities = torch.linspace(0.002, 0.998, 400, dtype=torch.float64)
@@ -40,15 +58,17 @@ def draw_loss(name: str, settings: Sequence[Mapping[str, Any]], path: Path, *, t
     axes = figure.subplots(1, 2)
     for values, axis in zip(loss_curve("ce", {}, probabilities), axes, strict=True):
         axis.plot(probabilities, values, label="cross entropy", zorder=1, **CROSS_ENTROPY)
-    for setting in settings:
-        label = ", ".join(f"{key} = {value}" for key, value in setting.items()) or name
-        for values, axis in zip(loss_curve(name, setting, probabilities), axes, strict=True):
+    for setting, curves in _distinct(name, settings, probabilities):
+        label = ", ".join(f"{key} = {value:g}" for key, value in setting.items()) or name
+        for values, axis in zip(curves, axes, strict=True):
             axis.plot(probabilities, values, label=label, zorder=2)
     for axis, ylabel in zip(axes, ("loss", "gradient with respect to the label's logit"), strict=True):
         axis.set(xlabel=f"probability of the label, {NUM_CLASSES} classes", ylabel=ylabel, xlim=(0, 1))
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylim(bottom=min(0.0, axes[0].get_ylim()[0]), top=min(6.0, axes[0].get_ylim()[1]))
     axes[0].legend(frameon=False)
-    figure.suptitle(title or name)
+    if torch.allclose(loss_curve(name, settings[0], probabilities)[0], loss_curve("ce", {}, probabilities)[0]):
+        figure.text(0.5, 0.01, "One sample's loss is cross entropy's: it differs between samples, or in training.")
+    figure.suptitle("\n".join(textwrap.wrap(title or name, 100)))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

@@ -40,5 +40,7 @@ class EarlyLearningRegularization(Loss):
             said = q.detach() / q.detach().sum(-1, keepdim=True)
             remembered = (self.beta * remembered + (1 - self.beta) * said).to(remembered.dtype)
             self.ensemble.index_put_((indices,), remembered)
+            # Read back: a compiler may compute anew what the backward pass needs, from what is remembered by then.
+            remembered = self.ensemble.index_select(0, indices)
         agreement = (remembered * q).sum(-1)
         return negative_log_likelihood(logits, targets) + self.lambda_ * torch.log1p(-agreement)

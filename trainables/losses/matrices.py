@@ -88,7 +88,8 @@ def square_matrix(name: str, matrix: Any, num_classes: int) -> Tensor:
     """`matrix` as a finite `[C, C]` tensor in double precision; ValueError where it is none, or only a name."""
     if isinstance(matrix, str | Mapping):
         given = matrix if isinstance(matrix, str) else matrix.get("name")
-        raise ValueError(f"{name} '{given}' is fitted to data: pass its matrix, [{num_classes}, {num_classes}]")
+        makes = ", which trainables.similarity.fit.fit makes" if name == "similarity" else ""
+        raise ValueError(f"{name} '{given}' is made elsewhere: pass its matrix, [{num_classes}, {num_classes}]{makes}")
     array = matrix.detach().cpu() if isinstance(matrix, Tensor) else torch.as_tensor(_numbers(name, matrix))
     if array.shape != (num_classes, num_classes):
         raise ValueError(f"{name} has shape {tuple(array.shape)}; {num_classes} classes need [C, C]")

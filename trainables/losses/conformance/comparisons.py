@@ -14,6 +14,8 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from trainables.losses.conformance.subject import ConformanceError, Subject, call, gradients, require_same
 
+PARTITIONING = "aot_eager_decomp_partition"  # as inductor divides a graph into forward and backward, without its code
+
 
 def check_formula(subject: Subject, formula: Callable[[np.ndarray, int], float], tolerance: float = 1e-10) -> None:
     """Each sample's loss is `formula(log_q, y)`, written from the paper in plain numpy; one module, fresh loss."""
@@ -67,12 +69,12 @@ def check_stacked(subjects: Sequence[Subject], tolerance: float = 1e-12) -> None
             require_same(f"'{name}' of lane {lane}", buffers[name][lane], buffer, tolerance)
 
 
-def check_compiled(subject: Subject, backend: str = "aot_eager", tolerance: float = 1e-12) -> None:
-    """Compiled as one graph: loss, gradients and memory as without."""
+def check_compiled(subject: Subject, backend: str = PARTITIONING, tolerance: float = 1e-12) -> None:
+    """Compiled as one graph: loss, gradients and memory as without, over batches of several sizes."""
     torch.compiler.reset()  # what other losses left behind counts against the number of recompilations
     plain, compiled = subject.make(subject.num_classes), subject.make(subject.num_classes)
     program = torch.compile(compiled, backend=backend, fullgraph=True)
-    for size in (12, 12):
+    for size in (12, 20, subject.num_samples):
         batch = subject.batch(size)
         value = program(batch.logits, batch.targets, batch.indices)
         ours = torch.autograd.grad(value, [*batch.leaves, *compiled.parameters()], materialize_grads=True)

@@ -100,7 +100,12 @@ BASELINES = [
                 meaning="T[i,j] = p(label j | class i): of the noise that was made, or estimated after the warm-up",
             ),
             "warmup": Integer(10, 1, meaning="epochs of cross entropy before the transition is estimated"),
-            "quantile": Real(0.97, 0, 1, low_open=True, meaning="which sample stands for a class, by its probability"),
+            "quantile": Choice(
+                "ours",
+                ("ours",),
+                number=Real(0.97, 0, 1, low_open=True, meaning="which sample stands for a class, by its probability"),
+                meaning="which sample stands for a class, by its probability: 1 - 0.3 / C, or a number",
+            ),
         },
         neutral={"transition": "identity"},
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ class Family:
 
     `neutral` is the setting that is cross entropy; where no setting is, it is None and `limit` says why, or in which
     limit one would be. `needs_samples`: the loss remembers every training sample and is made with `num_samples`.
+    `counts` says of a hyperparameter that does not always count when it does; otherwise it stays at its default.
     `attaches_modules`: it takes the logits of several modules and is made with `num_modules`.
     """
 
@@ -27,6 +28,7 @@ class Family:
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
     neutral: Mapping[str, Any] | None = None
     limit: str = ""
+    counts: Mapping[str, Callable[[Mapping[str, Any]], bool]] = field(default_factory=dict)
     needs_samples: bool = False
     attaches_modules: bool = False
 
@@ -42,3 +44,11 @@ class Family:
         for name, value in values.items():
             self.check(name, value)
         return {name: values.get(name, hp.default) for name, hp in self.hyperparameters.items()}
+
+    def settle(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`complete(values)`, with the default for what does not count beside the others: one setting, one spelling."""
+        completed = self.complete(values)
+        for name, counts in self.counts.items():
+            if not counts(completed):
+                completed[name] = self.hyperparameters[name].default
+        return completed

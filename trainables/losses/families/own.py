@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import importlib
+import importlib.util
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -40,7 +42,7 @@ def own_family(name: str) -> Family:
         title=title,
         formula=getattr(cls, "formula", title),
         paper=getattr(cls, "paper", "your own"),
-        hyperparameters=getattr(cls, "hyperparameters", None) or dict(_described(name, parameters)),
+        hyperparameters=dict(_described(name, parameters, getattr(cls, "hyperparameters", {}))),
         neutral=getattr(cls, "neutral", None),
         needs_samples="num_samples" in parameters,
         attaches_modules="num_modules" in parameters,
@@ -69,21 +71,50 @@ def own_class(name: str) -> Any:
 
 
 def source_digest(name: str) -> str:
-    """16 hex digits of the file that holds the loss: another text is another loss."""
-    return hashlib.sha256(Path(inspect.getfile(own_class(name))).read_bytes()).hexdigest()[:16]
+    """16 hex digits of the file that holds the loss and of what it imports from its own folder or package: another text
+    is another loss.
+    """
+    own_class(name)
+    module = name.partition(":")[0]
+    root = Path(inspect.getfile(sys.modules[module.partition(".")[0]])).parent
+    files = sorted(_sources(module, root, {}).items())
+    return hashlib.sha256(b"".join(f"{each}\0".encode() + path.read_bytes() for each, path in files)).hexdigest()[:16]
 
 
-def _described(name: str, parameters: Mapping[str, inspect.Parameter]) -> Iterator[tuple[str, Hyperparameter]]:
+def _sources(module: str, root: Path, found: dict[str, Path]) -> dict[str, Path]:
+    """The files below `root` of `module` and of the modules that it imports, by name."""
+    path = Path(getattr(sys.modules.get(module), "__file__", None) or "/")
+    if module in found or not path.is_file() or not path.is_relative_to(root):
+        return found
+    found[module] = path
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        for each in names:
+            _sources(each, root, found)
+    return found
+
+
+def _described(
+    name: str, parameters: Mapping[str, inspect.Parameter], declared: Mapping[str, Hyperparameter]
+) -> Iterator[tuple[str, Hyperparameter]]:
     for argument, parameter in parameters.items():
         if argument in ("self", *GIVEN):
             continue
-        match parameter.default:
-            case bool() | str() | inspect.Parameter.empty:
-                raise ValueError(
-                    f"family '{name}': say what {argument} is: give it a number as default, or describe it in a class "
-                    f"attribute hyperparameters = {{'{argument}': Real(...)}}"
-                )
-            case int():
-                yield argument, Integer(parameter.default, -LARGEST, LARGEST)
-            case default:
-                yield argument, Real(float(default))
+        default = parameter.default
+        if argument in declared:
+            yield argument, declared[argument]
+        elif isinstance(default, bool) or not isinstance(default, int | float):
+            raise ValueError(
+                f"family '{name}': say what {argument} is: give it a number as default, or describe it in a class "
+                f"attribute hyperparameters = {{'{argument}': Real(...)}}"
+            )
+        elif isinstance(default, int):
+            yield argument, Integer(default, -LARGEST, LARGEST)
+        else:
+            yield argument, Real(default)

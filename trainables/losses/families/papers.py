@@ -101,7 +101,7 @@ PAPERS = [
             "alpha": Real(1.0, 0, meaning="penalty on rows that do not sum to 1"),
             "beta": Real(1.0, 0, meaning="penalty that draws every entry to 1"),
             "gamma": Real(1.0, 0, meaning="penalty that draws every entry to 0"),
-            "eta": Real(0.1, 0, meaning="penalty that holds the diagonal's margin"),
+            "eta": Real(0.01, 0, meaning="penalty that holds the diagonal's margin"),
             "p": EXPONENT,
             "margins": Choice(
                 "ours",
@@ -120,7 +120,7 @@ PAPERS = [
         title="tamed cross entropy (TCE)",
         formula="((1 - log q_y)^(1-α) - 1) / (1-α)",
         paper=f"{MARTINEZ}, eqs. 8 and 9",
-        hyperparameters={"alpha": Real(1.0, 0, meaning="strength of the taming; 0 is cross entropy")},
+        hyperparameters={"alpha": Real(1.0, 0, 1000, meaning="strength of the taming; 0 is cross entropy")},
         neutral={"alpha": 0.0},
     ),
     Family(
@@ -150,6 +150,10 @@ PAPERS = [
             "r": Real(0.5, 0, 1, high_open=True, meaning="likeness of neighbours in the order of classes; 0 is none"),
             "l": Real(0.0, 0, 1, high_open=True, meaning="likeness that counts as none, where one is measured"),
             "eps": Real(1e-8, 0, 1, meaning="added to the probability: caps the loss at -log eps"),
+        },
+        counts={
+            "r": lambda values: values["similarity"] == "order",
+            "l": lambda values: values["similarity"] != "order",
         },
         neutral={"similarity": "order", "r": 0.0, "eps": 0.0},
     ),
