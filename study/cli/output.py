@@ -19,7 +19,7 @@ from study.tracking.words import setting_text
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name; 'study list' shows them.")]
 
-SETTINGS_WIDTH = 30
+SETTINGS_WIDTH = 25
 
 console = Console(highlight=False, soft_wrap=True)
 

@@ -101,7 +101,12 @@ PAPERS = [
             "alpha": Real(1.0, 0, meaning="penalty on rows that do not sum to 1"),
             "beta": Real(1.0, 0, meaning="penalty that draws every entry to 1"),
             "gamma": Real(1.0, 0, meaning="penalty that draws every entry to 0"),
-            "eta": Real(0.01, 0, meaning="penalty that holds the diagonal's margin"),
+            "eta": Choice(
+                "ours",
+                ("ours",),
+                number=Real(0.1, 0, meaning="penalty that holds the diagonal's margin"),
+                meaning="penalty that holds the diagonal's margin: 10 / C², whose steps settle at any C, or a number",
+            ),
             "p": EXPONENT,
             "margins": Choice(
                 "ours",
