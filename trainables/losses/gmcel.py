@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import matrix_cross_entropy, power_penalty, with_gradient
+from trainables.losses.terms import log_probabilities, matrix_cross_entropy, norms_tangent
 
 SMALLEST = 1e-8  # a softmax never gives 0: classes without likeness start here
 
@@ -78,19 +78,29 @@ class GeneralizedMCEL(Loss):
         return matrix_cross_entropy(logits, targets, self.rows())
 
     def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor:
-        rows, classes = self.rows(), self.num_classes
-        with torch.no_grad():
-            from_one, one_slope = power_penalty(rows - 1, self.p)
-            from_zero, zero_slope = power_penalty(rows, self.p)
-            sums, diagonal = rows.sum(-1), rows.diagonal()
-            excess = sums - 1
-            imbalance = (classes - 1) * (diagonal - self.margins) - (sums - diagonal)
-            by_row = self.alpha * excess.square() + self.eta * imbalance.square()
-            value = by_row.sum() + self.beta * from_one + self.gamma * from_zero
-            slope = self.beta * one_slope + self.gamma * zero_slope
-            slope += 2 * (self.alpha * excess - self.eta * imbalance).unsqueeze(-1)
-            slope.diagonal().add_(2 * classes * self.eta * imbalance)
-        return with_gradient(value, rows, slope)
+        rows = self.rows()
+        slope, constant = self._penalties(rows.detach())
+        return (slope * rows).sum() + constant
+
+    def batch_loss(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        log_q = log_probabilities(logits)
+        rows = self.rows().to(log_q.dtype)
+        slope, constant = self._penalties(rows.detach())
+        # The rows weigh the penalties' slope and, summed by label, the batch's log q: one [C, C] product for both.
+        weighed = (-len(targets) * slope).index_add(0, targets, log_q)
+        return torch.sub(constant, (rows * weighed).sum(), alpha=1 / len(targets))
+
+    def _penalties(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope `[C, C]` and constant of the penalties' tangent at `rows`: their sum is <slope, rows> + constant."""
+        classes = self.num_classes
+        slope, constant = norms_tangent(rows, 1, self.beta, self.gamma, self.p)
+        sums, diagonal, margins = rows.sum(-1), rows.diagonal(), self.margins
+        behind = torch.sub(sums, diagonal, alpha=classes)  # the eta term is the square of behind + (C-1) c
+        excess = self.alpha * (sums - 1)
+        imbalance = self.eta * torch.add(behind, margins, alpha=classes - 1)
+        slope.add_((excess + imbalance).unsqueeze(-1), alpha=2).diagonal().sub_(imbalance, alpha=2 * classes)
+        balanced = torch.sub(behind, margins, alpha=classes - 1)
+        return slope, constant - torch.dot(excess, sums + 1) - torch.dot(imbalance, balanced)
 
     def margin(self) -> Tensor:
         """By how much the diagonal leads in the row where it leads least, 0-d; of a single class its entry."""
