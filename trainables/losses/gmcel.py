@@ -33,7 +33,7 @@ class GeneralizedMCEL(Loss):
     beta: Tensor
     gamma: Tensor
     eta: Tensor
-    margins: Tensor
+    lead: Tensor  # (C-1) c
     loss_lr: Tensor
     mixture: Tensor
 
@@ -57,7 +57,7 @@ class GeneralizedMCEL(Loss):
         self.structure = (self.p, parameterisation)
         for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "eta": eta, "loss_lr": loss_lr}.items():
             self.hyperparameter(name, value)
-        self.hyperparameter("margins", _margin(margins, epsilon, num_classes))
+        self.hyperparameter("lead", (num_classes - 1) * _margin(margins, epsilon, num_classes))
         identity = torch.eye(num_classes, dtype=torch.float64)
         start = torch.lerp(identity, target_similarity(similarity, num_classes), epsilon)
         if parameterisation == "simplex":
@@ -94,13 +94,11 @@ class GeneralizedMCEL(Loss):
         """Slope `[C, C]` and constant of the penalties' tangent at `rows`: their sum is <slope, rows> + constant."""
         classes = self.num_classes
         slope, constant = norms_tangent(rows, 1, self.beta, self.gamma, self.p)
-        sums, diagonal, margins = rows.sum(-1), rows.diagonal(), self.margins
-        behind = torch.sub(sums, diagonal, alpha=classes)  # the eta term is the square of behind + (C-1) c
-        excess = self.alpha * (sums - 1)
-        imbalance = self.eta * torch.add(behind, margins, alpha=classes - 1)
+        sums, diagonal, lead = rows.sum(-1), rows.diagonal(), self.lead
+        behind = torch.sub(sums, diagonal, alpha=classes)  # the eta term is the square of behind + lead
+        excess, imbalance = self.alpha * (sums - 1), self.eta * (behind + lead)
         slope.add_((excess + imbalance).unsqueeze(-1), alpha=2).diagonal().sub_(imbalance, alpha=2 * classes)
-        balanced = torch.sub(behind, margins, alpha=classes - 1)
-        return slope, constant - torch.dot(excess, sums + 1) - torch.dot(imbalance, balanced)
+        return slope, constant - torch.dot(excess, sums + 1) - torch.dot(imbalance, behind - lead)
 
     def margin(self) -> Tensor:
         """By how much the diagonal leads in the row where it leads least, 0-d; of a single class its entry."""

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LEAST = 1e-30  # a sum of probabilities that cannot fall below it keeps its digits in single precision
+
 
 def negative_log_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
     """-log q_y, `[B]`, in at least single precision."""
@@ -46,6 +48,12 @@ def power_integral(x: Tensor, exponent: Tensor) -> Tensor:
     at_zero = exponent == 0
     safe = torch.where(at_zero, -torch.ones_like(exponent), exponent)
     return torch.where(at_zero, x, torch.expm1(safe * x) / safe)
+
+
+def expected_probability(logits: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
+    """sum_i rows[y, i] q_i, `[B]`: what underflows in it is lost, at half the price of log space."""
+    q = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    return (rows.index_select(0, targets) * q).sum(-1)
 
 
 def log_expected_probability(logits: Tensor, targets: Tensor, log_rows: Tensor) -> Tensor:
