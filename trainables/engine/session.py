@@ -42,7 +42,7 @@ class Session:
         family = trial["loss"]["family"]
         if is_own(family) and trial.get("code", "") not in ("", source_digest(family)):
             raise ValueError(
-                f"the code of '{family}' is not the one that the trial was planned with; restore it, or launch the study again"
+                f"the code of '{family}' is not the one that the trial was planned with; restore it, or launch again"
             )
         self.facts = {
             "split_digest": data.split_digest,

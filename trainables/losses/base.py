@@ -49,16 +49,20 @@ class Loss(nn.Module, ABC):
         """What is added once per batch, 0-d: penalties on learned parameters, distances between samples."""
         return None
 
+    def batch_loss(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        """The samples' mean plus the batch's term, 0-d; a loss that has it cheaper in one go says so here."""
+        mean = self.per_sample(logits, targets, indices).mean()
+        term = self.batch_term(logits, targets)
+        return mean if term is None else mean + term
+
     def forward(
         self, logits: Tensor, targets: Tensor, indices: Tensor | None = None, *, reduction: str = "mean"
     ) -> Tensor:
-        if reduction not in ("mean", "none"):
+        if reduction == "mean":
+            return self.batch_loss(logits, targets, indices)
+        if reduction != "none":
             raise ValueError(f"unknown reduction '{reduction}'; reductions: mean, none")
-        losses = self.per_sample(logits, targets, indices)
-        if reduction == "none":
-            return losses
-        term = self.batch_term(logits, targets)
-        return losses.mean() if term is None else losses.mean() + term
+        return self.per_sample(logits, targets, indices)
 
     def end_epoch(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
         """After epoch `epoch` (from 1): the network's outputs on the training set `[N, C]` and its labels `[N]`.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import transition_matrix
-from trainables.losses.terms import log_expected_probability
+from trainables.losses.terms import LEAST, expected_probability, log_expected_probability
 
 SMALLEST = 1e-8  # a label that the network thinks impossible must not make a loss of infinity
 
@@ -24,27 +24,33 @@ class ForwardCorrection(Loss):
     needs more than 3 % of the samples in every class; 'ours' is 1 - 0.3 / C, the same at 10 classes.
     """
 
-    memory = ("log_columns",)
-    log_columns: Tensor  # log T, transposed: one row for each label
+    memory = ("columns",)
+    columns: Tensor  # T, transposed: one row for each label; its logarithm in log space
 
     def __init__(self, num_classes: int, transition: Any, warmup: int, quantile: float | str) -> None:
         super().__init__(num_classes)
         self.warmup, self.quantile = warmup, 1 - 0.3 / num_classes if isinstance(quantile, str) else quantile
         self.observes_epochs = isinstance(transition, str) and transition == "estimated"
         start = transition_matrix("identity" if self.observes_epochs else transition, num_classes)
-        self.hyperparameter("log_columns", start.T.log())
+        # Without zeros in T the sum is never smaller than its smallest entry; with them only log space is exact, and
+        # what is estimated begins with them.
+        self.positive = not self.observes_epochs and float(start.min()) >= LEAST
+        self.structure = (self.positive,)
+        self.hyperparameter("columns", start.T if self.positive else start.T.log())
 
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
-        return -log_expected_probability(logits, targets, self.log_columns)
+        if self.positive:
+            return -expected_probability(logits, targets, self.columns).log()
+        return -log_expected_probability(logits, targets, self.columns)
 
     @torch.no_grad()
     def end_epoch(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
         if epoch == self.warmup:
             estimated = estimate_transition(logits, self.quantile).clamp_min(SMALLEST)
-            self.log_columns.copy_((estimated / estimated.sum(-1, keepdim=True)).T.log())
+            self.columns.copy_((estimated / estimated.sum(-1, keepdim=True)).T.log())
 
     def arrays(self) -> dict[str, Tensor]:
-        return {"transition": self.log_columns.mT.exp()}
+        return {"transition": self.columns.mT if self.positive else self.columns.mT.exp()}
 
 
 def estimate_transition(logits: Tensor, quantile: float) -> Tensor:

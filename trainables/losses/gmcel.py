@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import matrix_cross_entropy, power_penalty, with_gradient
+from trainables.losses.terms import log_probabilities, matrix_cross_entropy, norms_tangent
 
 SMALLEST = 1e-8  # a softmax never gives 0: classes without likeness start here
 
@@ -25,15 +25,15 @@ class GeneralizedMCEL(Loss):
     diagonal's margin. `margins` c: 'ours' is (C(1-ε)-1)/(C-1), which leaves the start unpenalised where rows sum to
     1, 'paper' (½-ε)/2, or one number for all classes. Without penalties E = I is cross entropy, (1-ε) I + ε A is
     MCEL. Negi, Chen and Mahoor, eqs. 8, 9 and 11; the paper sums over the set, here the mean over the batch. It
-    gives no penalty weights: the defaults are ours, for some ten classes. The penalties' curvature is about 2 alpha
-    C and 2 eta C²; with more classes take smaller ones, or a smaller `loss_lr`, for the steps to settle.
+    gives no penalty weights: the defaults are ours. The penalties' curvature is about 2 alpha C and 2 eta C²; `eta`
+    'ours' is 10 / C², and with more than 100 classes alpha or `loss_lr` must be smaller for the steps to settle.
     """
 
     alpha: Tensor
     beta: Tensor
     gamma: Tensor
     eta: Tensor
-    margins: Tensor
+    lead: Tensor  # (C-1) c
     loss_lr: Tensor
     mixture: Tensor
 
@@ -45,7 +45,7 @@ class GeneralizedMCEL(Loss):
         alpha: float,
         beta: float,
         gamma: float,
-        eta: float,
+        eta: str | float,
         p: float,
         margins: str | float,
         parameterisation: str,
@@ -55,9 +55,10 @@ class GeneralizedMCEL(Loss):
         self.p, self.parameterisation = float(p), parameterisation
         # A whole exponent as a number is a product, as a tensor a power: lanes with another p are another program.
         self.structure = (self.p, parameterisation)
-        for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "eta": eta, "loss_lr": loss_lr}.items():
+        strength = 10 / num_classes**2 if isinstance(eta, str) else eta
+        for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "eta": strength, "loss_lr": loss_lr}.items():
             self.hyperparameter(name, value)
-        self.hyperparameter("margins", _margin(margins, epsilon, num_classes))
+        self.hyperparameter("lead", (num_classes - 1) * _margin(margins, epsilon, num_classes))
         identity = torch.eye(num_classes, dtype=torch.float64)
         start = torch.lerp(identity, target_similarity(similarity, num_classes), epsilon)
         if parameterisation == "simplex":
@@ -78,19 +79,27 @@ class GeneralizedMCEL(Loss):
         return matrix_cross_entropy(logits, targets, self.rows())
 
     def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor:
-        rows, classes = self.rows(), self.num_classes
-        with torch.no_grad():
-            from_one, one_slope = power_penalty(rows - 1, self.p)
-            from_zero, zero_slope = power_penalty(rows, self.p)
-            sums, diagonal = rows.sum(-1), rows.diagonal()
-            excess = sums - 1
-            imbalance = (classes - 1) * (diagonal - self.margins) - (sums - diagonal)
-            by_row = self.alpha * excess.square() + self.eta * imbalance.square()
-            value = by_row.sum() + self.beta * from_one + self.gamma * from_zero
-            slope = self.beta * one_slope + self.gamma * zero_slope
-            slope += 2 * (self.alpha * excess - self.eta * imbalance).unsqueeze(-1)
-            slope.diagonal().add_(2 * classes * self.eta * imbalance)
-        return with_gradient(value, rows, slope)
+        rows = self.rows()
+        slope, constant = self._penalties(rows.detach())
+        return (slope * rows).sum() + constant
+
+    def batch_loss(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        log_q = log_probabilities(logits)
+        rows = self.rows().to(log_q.dtype)
+        slope, constant = self._penalties(rows.detach())
+        # The rows weigh the penalties' slope and, summed by label, the batch's log q: one [C, C] product for both.
+        weighed = (-len(targets) * slope).index_add(0, targets, log_q)
+        return torch.sub(constant, (rows * weighed).sum(), alpha=1 / len(targets))
+
+    def _penalties(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope `[C, C]` and constant of the penalties' tangent at `rows`: their sum is <slope, rows> + constant."""
+        classes = self.num_classes
+        slope, constant = norms_tangent(rows, 1, self.beta, self.gamma, self.p)
+        sums, diagonal, lead = rows.sum(-1), rows.diagonal(), self.lead
+        behind = torch.sub(sums, diagonal, alpha=classes)  # the eta term is the square of behind + lead
+        excess, imbalance = self.alpha * (sums - 1), self.eta * (behind + lead)
+        slope.add_((excess + imbalance).unsqueeze(-1), alpha=2).diagonal().sub_(imbalance, alpha=2 * classes)
+        return slope, constant - torch.dot(excess, sums + 1) - torch.dot(imbalance, behind - lead)
 
     def margin(self) -> Tensor:
         """By how much the diagonal leads in the row where it leads least, 0-d; of a single class its entry."""

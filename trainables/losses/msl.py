@@ -52,7 +52,8 @@ class MixtureSeparability(Loss):
         self.num_modules = num_modules
         self.p = {"euclidean": 2.0, "l1": 1.0}[distance]
         self.structure = (num_modules, self.p)
-        fixed = {"xi_decay": xi_decay, "patience": patience, "tolerance": tolerance, "xi_floor": xi_floor}
+        lowest = min(xi_floor, xi)  # ξ never rises
+        fixed = {"xi_decay": xi_decay, "patience": patience, "tolerance": tolerance, "xi_floor": lowest}
         for name, value in fixed.items():
             self.hyperparameter(name, value)
         for name, start in {"xi": xi, "window_sum": 0, "window_count": 0, "window_before": -1}.items():
@@ -64,10 +65,10 @@ class MixtureSeparability(Loss):
         return torch.stack([negative_log_likelihood(module, targets) for module in logits]).mean(0)
 
     def batch_term(self, logits: Tensor | Sequence[Tensor], targets: Tensor) -> Tensor:
-        within, paired = within_class_loss(self._by_module(logits), targets, self.xi, self.p)
+        within, each, paired = within_class_loss(self._by_module(logits), targets, self.xi, self.p)
         if self.training:
-            self._adapt(within.detach(), paired)
-        return within.mean() if self.num_modules > 1 else within.squeeze(0)
+            self._adapt(each, paired)
+        return within / self.num_modules if self.num_modules > 1 else within
 
     def metrics(self) -> dict[str, Tensor]:
         return {"xi_mean": self.xi.mean()}
@@ -79,16 +80,14 @@ class MixtureSeparability(Loss):
             raise ValueError(f"logits of {len(given)} modules; the loss was made with num_modules={self.num_modules}")
         return given.to(torch.promote_types(given.dtype, torch.float32))
 
-    @torch.no_grad()
     def _adapt(self, within: Tensor, paired: Tensor) -> None:
         """Count the iteration in, and lower ξ where a full window's mean is that of the window before."""
-        self.window_sum.add_(within)  # 0 where there was no pair
-        self.window_count.add_(paired)
-        full = self.window_count >= self.patience
-        mean = self.window_sum / self.patience
-        still = full & ((mean - self.window_before).abs() <= self.tolerance * self.window_before)
-        lowered = torch.minimum(self.xi, torch.maximum(self.xi * self.xi_decay, self.xi_floor))
-        self.xi.copy_(torch.where(still, lowered, self.xi))
-        self.window_before.copy_(torch.where(full, mean, self.window_before))
-        self.window_sum.mul_(~full)
-        self.window_count.mul_(~full)
+        total, count = self.window_sum.add_(within), self.window_count.add_(paired)  # the loss is 0 without a pair
+        xi, before, patience = self.xi, self.window_before, self.patience
+        filling = count < patience
+        mean = total / patience
+        changed = (mean - before).abs_() > self.tolerance * before
+        xi.copy_(torch.where(changed.logical_or_(filling), xi, torch.maximum(xi * self.xi_decay, self.xi_floor)))
+        before.copy_(torch.where(filling, before, mean))
+        total.mul_(filling)
+        count.mul_(filling)

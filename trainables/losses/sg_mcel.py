@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import matrix_cross_entropy, power_penalty, with_gradient
+from trainables.losses.terms import log_probabilities, matrix_cross_entropy, norms_tangent
 
 SENSIBLE = (-0.1, 0.6)  # a free share that leaves this interval has run away from [0, 0.5]
 
@@ -26,8 +26,8 @@ class SemiGeneralizedMCEL(Loss):
     here the mean over the batch. It gives no penalty weights: the defaults are ours.
     """
 
-    similarity: Tensor
     identity: Tensor
+    exchange: Tensor  # A - I: what a share takes from the diagonal and gives to the other classes
     alpha: Tensor
     beta: Tensor
     gamma: Tensor
@@ -52,8 +52,9 @@ class SemiGeneralizedMCEL(Loss):
         self.structure = (self.p, parameterisation)
         for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "loss_lr": loss_lr}.items():
             self.hyperparameter(name, value)
-        self.hyperparameter("similarity", target_similarity(similarity, num_classes))
-        self.hyperparameter("identity", torch.eye(num_classes))
+        identity = torch.eye(num_classes, dtype=torch.float64)
+        self.hyperparameter("identity", identity)
+        self.hyperparameter("exchange", target_similarity(similarity, num_classes) - identity)
         start = torch.full((num_classes,), epsilon, dtype=torch.float64)
         if parameterisation == "bounded":
             if epsilon == 0:
@@ -69,25 +70,39 @@ class SemiGeneralizedMCEL(Loss):
         """The share e_i of each class, `[C]`."""
         return self.epsilon if self.parameterisation == "free" else self.epsilon.sigmoid() / 2
 
+    def rows(self, shares: Tensor) -> Tensor:
+        """The targets of all classes, `[C, C]`."""
+        return torch.addcmul(self.identity, shares.unsqueeze(-1), self.exchange)
+
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
-        return matrix_cross_entropy(
-            logits, targets, torch.lerp(self.identity, self.similarity, self.shares().unsqueeze(-1))
-        )
+        return matrix_cross_entropy(logits, targets, self.rows(self.shares()))
 
     def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor:
-        e = self.shares()
-        with torch.no_grad():
-            from_half, half_slope = power_penalty(e - 0.5, self.p)
-            from_zero, zero_slope = power_penalty(e, self.p)
-            value, slope = (
-                self.beta * from_half + self.gamma * from_zero,
-                self.beta * half_slope + self.gamma * zero_slope,
-            )
-            if self.parameterisation == "free":  # a bounded share never leaves [0, 1], where the other term is zero
-                outside = e - e.clamp(0, 1)  # ‖p_i‖_1 - 1 is twice its size, as A's rows sum to 1
-                pull = 8 * self.alpha * outside
-                value, slope = value + (pull * outside).sum() / 2, slope + pull
-        return with_gradient(value, e, slope)
+        shares = self.shares()
+        slope, constant = self._penalties(shares.detach())
+        return torch.dot(slope, shares) + constant
+
+    def batch_loss(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
+        log_q, weight = log_probabilities(logits), 1 / len(targets)
+        shares = self.shares().to(log_q.dtype)
+        sums = log_q.new_zeros(self.num_classes, self.num_classes).index_add(0, targets, log_q)
+        now = shares.detach()
+        slope, constant = self._penalties(now)
+        # The rows carry the data term's value and its gradient by the logits; that by the shares is another slope.
+        exchanged = (self.exchange * sums.detach()).sum(-1)
+        slope = torch.sub(slope, exchanged, alpha=weight)
+        constant = torch.add(constant, torch.dot(exchanged, now), alpha=weight)
+        return torch.sub(torch.dot(slope, shares) + constant, (self.rows(now) * sums).sum(), alpha=weight)
+
+    def _penalties(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope `[C]` and constant of the penalties' tangent at `shares`: their sum is <slope, shares> + constant."""
+        slope, constant = norms_tangent(shares, 0.5, self.beta, self.gamma, self.p)
+        if self.parameterisation == "bounded":  # a bounded share never leaves [0, 1], where the alpha term is zero
+            return slope, constant
+        outside = shares - shares.clamp(0, 1)  # ‖p_i‖_1 - 1 is twice its size, as A's rows sum to 1
+        pull = self.alpha * outside
+        below = torch.dot(pull, torch.sub(outside, shares, alpha=2))
+        return torch.add(slope, pull, alpha=8), torch.add(constant, below, alpha=4)
 
     def metrics(self) -> dict[str, Tensor]:
         e = self.shares()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import class_likeness
-from trainables.losses.terms import log_expected_probability
+from trainables.losses.terms import LEAST, expected_probability, log_expected_probability
 
 
 class SimLoss(Loss):
@@ -28,9 +28,8 @@ class SimLoss(Loss):
         super().__init__(num_classes)
         self.hyperparameter("eps", eps)
         likeness = class_likeness(similarity, num_classes, r, l)
-        # Where eps is added, probabilities that underflow are lost in it anyway: sums of products, at half the price
-        # of log space. Without it only log space is exact.
-        self.capped = eps >= 1e-30
+        # Where eps is added, probabilities that underflow are lost in it anyway; without it only log space is exact.
+        self.capped = eps >= LEAST
         self.structure = (self.capped,)
         self.hyperparameter("likeness", likeness if self.capped else likeness.log())
 
@@ -38,5 +37,4 @@ class SimLoss(Loss):
         if not self.capped:
             log_sum = log_expected_probability(logits, targets, self.likeness)
             return -torch.logaddexp(log_sum, self.eps.log())
-        q = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        return -((self.likeness.index_select(0, targets) * q).sum(-1) + self.eps).log()
+        return -(expected_probability(logits, targets, self.likeness) + self.eps).log()

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LEAST = 1e-30  # a sum of probabilities that cannot fall below it keeps its digits in single precision
+
 
 def negative_log_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
     """-log q_y, `[B]`, in at least single precision."""
@@ -48,6 +50,12 @@ def power_integral(x: Tensor, exponent: Tensor) -> Tensor:
     return torch.where(at_zero, x, torch.expm1(safe * x) / safe)
 
 
+def expected_probability(logits: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
+    """sum_i rows[y, i] q_i, `[B]`: what underflows in it is lost, at half the price of log space."""
+    q = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    return (rows.index_select(0, targets) * q).sum(-1)
+
+
 def log_expected_probability(logits: Tensor, targets: Tensor, log_rows: Tensor) -> Tensor:
     """log sum_i exp(log_rows[y, i]) q_i, `[B]`, in log space; every row has a finite entry, the others may be -inf."""
     summands = log_rows.index_select(0, targets) + log_probabilities(logits)
@@ -55,16 +63,18 @@ def log_expected_probability(logits: Tensor, targets: Tensor, log_rows: Tensor) 
     return (summands - largest).exp().sum(-1).log() + largest.squeeze(-1)  # torch.logsumexp takes twice as long
 
 
-def power_penalty(x: Tensor, p: float) -> tuple[Tensor, Tensor]:
-    """Σ |x_i|^p and its derivative by x; at a kink the derivative is 0."""
-    slope = x if p == 2 else x.sign() * x.abs().pow(p - 1)
-    return (slope * x).sum(), p * slope
+def norms_tangent(x: Tensor, far: float, beta: Tensor, gamma: Tensor, p: float) -> tuple[Tensor, Tensor]:
+    """Slope and constant of the tangent at x of `beta ‖x - far‖_p^p + gamma ‖x‖_p^p`; at a kink the slope is 0.
 
-
-def with_gradient(value: Tensor, variable: Tensor, slope: Tensor) -> Tensor:
-    """`value`, 0-d, with `slope` for its gradient by `variable`: for what is cheaper in closed form than by autograd.
-
-    There is no second derivative.
+    <slope, x> + constant has the norms' value and gradient, for a fraction of autograd's price; no second derivative.
     """
-    linear = (slope.detach() * variable).sum()
-    return value.detach() + (linear - linear.detach())
+    if p == 2:  # one parabola; numbers go into `alpha`, because a number as an operand costs twice an operation
+        both = beta + gamma
+        slope = torch.sub((both + both) * x, beta, alpha=2 * far)
+        return slope, torch.sub(far**2 * x.numel() * beta, both * x.square().sum())
+    near = x - far
+    from_far, from_zero = (
+        weight * gap.sign() * gap.abs().pow(p - 1) for weight, gap in ((p * beta, near), (p * gamma, x))
+    )
+    slope = from_far + from_zero
+    return slope, ((from_far * near + from_zero * x) / p - slope * x).sum()

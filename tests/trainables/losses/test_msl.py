@@ -71,17 +71,19 @@ def test_identical_outputs_have_a_finite_gradient(distance: str) -> None:
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0])
-@pytest.mark.parametrize("labels", ["mixed", "one class", "no pair"])
+@pytest.mark.parametrize("labels", ["mixed", "skewed", "one class", "no pair"])
 def test_list_of_pairs_and_table_of_distances_agree(p: float, labels: str) -> None:
     logits = torch.randn(3, C, C, dtype=torch.float64) if labels == "no pair" else torch.randn(3, 30, C).double()
     targets = {
         "mixed": torch.randint(0, C, logits.shape[:2]),
+        "skewed": torch.randint(0, C, logits.shape[:2]) * (torch.rand(logits.shape[:2]) < 0.4),
         "one class": torch.full(logits.shape[:2], 2),
         "no pair": torch.arange(C).expand(3, C),
-    }[labels].contiguous()
+    }[labels]
     xi = torch.tensor([0.05, 0.5, 2.5], dtype=torch.float64)
-    counts = torch.zeros(3, C, dtype=torch.long).scatter_add_(1, targets, torch.ones_like(targets))
-    arguments = (logits, targets, xi, p, counts, counts * (counts - 1) // 2)
+    groups = targets + C * torch.arange(3).unsqueeze(1)
+    counts = groups.flatten().bincount(minlength=3 * C)
+    arguments = (logits, groups, xi, p, counts, counts * (counts - 1) // 2)
     for one, other in zip(within_class._from_pairs(*arguments), within_class._from_all(*arguments), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
@@ -92,6 +94,21 @@ def test_more_pairs_than_memory_should_hold_are_never_listed(monkeypatch: pytest
     monkeypatch.setattr(within_class, "MOST_NUMBERS", 10)
     monkeypatch.setattr(within_class, "_from_pairs", None)
     torch.testing.assert_close(make("msl")(logits, labels), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "l1"])
+def test_identical_outputs_beside_others_pull_on_nothing(distance: str) -> None:
+    logits = torch.tensor([[3.0, 1.0], [3.0, 1.0], [-2.0, 5.0]], dtype=torch.float64)
+    alone, doubled = logits[1:].clone().requires_grad_(), logits.requires_grad_()
+    gradients = []
+    for given in (alone, doubled):
+        pairs = len(given) * (len(given) - 1) / 2
+        loss = make("msl", num_classes=2, xi=1e-9, xi_floor=1e-9, distance=distance)
+        term = loss.batch_term(given, torch.zeros(len(given), dtype=torch.long))
+        # Σ of the distances, freed of the mean over pairs and of the square.
+        gradients.append(torch.autograd.grad(term.sqrt() * pairs, given)[0])
+    torch.testing.assert_close(gradients[1][:2], gradients[0][:1].expand(2, 2), rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradients[1][2], 2 * gradients[0][1], rtol=1e-6, atol=0)
 
 
 def test_several_modules_give_the_mean_of_their_losses() -> None:
