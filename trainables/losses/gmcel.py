@@ -25,8 +25,8 @@ class GeneralizedMCEL(Loss):
     diagonal's margin. `margins` c: 'ours' is (C(1-ε)-1)/(C-1), which leaves the start unpenalised where rows sum to
     1, 'paper' (½-ε)/2, or one number for all classes. Without penalties E = I is cross entropy, (1-ε) I + ε A is
     MCEL. Negi, Chen and Mahoor, eqs. 8, 9 and 11; the paper sums over the set, here the mean over the batch. It
-    gives no penalty weights: the defaults are ours. The penalties' curvature is about 2 alpha C and 2 eta C²; `eta`
-    'ours' is 10 / C², and with more than 100 classes alpha or `loss_lr` must be smaller for the steps to settle.
+    gives no penalty weights. Their curvature is about 2 alpha C and 2 eta C²: 'ours', alpha = 10 / C and eta = 10 / C²,
+    let the steps settle at any number of classes.
     """
 
     alpha: Tensor
@@ -42,7 +42,7 @@ class GeneralizedMCEL(Loss):
         num_classes: int,
         epsilon: float,
         similarity: Any,
-        alpha: float,
+        alpha: str | float,
         beta: float,
         gamma: float,
         eta: str | float,
@@ -55,8 +55,9 @@ class GeneralizedMCEL(Loss):
         self.p, self.parameterisation = float(p), parameterisation
         # A whole exponent as a number is a product, as a tensor a power: lanes with another p are another program.
         self.structure = (self.p, parameterisation)
-        strength = 10 / num_classes**2 if isinstance(eta, str) else eta
-        for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "eta": strength, "loss_lr": loss_lr}.items():
+        alpha = 10 / num_classes if isinstance(alpha, str) else alpha
+        eta = 10 / num_classes**2 if isinstance(eta, str) else eta
+        for name, value in {"alpha": alpha, "beta": beta, "gamma": gamma, "eta": eta, "loss_lr": loss_lr}.items():
             self.hyperparameter(name, value)
         self.hyperparameter("lead", (num_classes - 1) * _margin(margins, epsilon, num_classes))
         identity = torch.eye(num_classes, dtype=torch.float64)

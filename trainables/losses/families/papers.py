@@ -98,14 +98,19 @@ PAPERS = [
         hyperparameters={
             "epsilon": Real(0.1, 0, 0.5, high_open=True, meaning="E begins at (1-ε) I + ε A"),
             "similarity": Similarity(),
-            "alpha": Real(1.0, 0, meaning="penalty on rows that do not sum to 1"),
+            "alpha": Choice(
+                "ours",
+                ("ours",),
+                number=Real(1.0, 0, meaning="penalty on rows that do not sum to 1"),
+                meaning="penalty on rows that do not sum to 1: 10 / C, or a number",
+            ),
             "beta": Real(1.0, 0, meaning="penalty that draws every entry to 1"),
             "gamma": Real(1.0, 0, meaning="penalty that draws every entry to 0"),
             "eta": Choice(
                 "ours",
                 ("ours",),
                 number=Real(0.1, 0, meaning="penalty that holds the diagonal's margin"),
-                meaning="penalty that holds the diagonal's margin: 10 / C², whose steps settle at any C, or a number",
+                meaning="penalty that holds the diagonal's margin: 10 / C², or a number",
             ),
             "p": EXPONENT,
             "margins": Choice(
