@@ -85,7 +85,7 @@ class SemiGeneralizedMCEL(Loss):
     def batch_loss(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
         log_q, weight = log_probabilities(logits), 1 / len(targets)
         shares = self.shares().to(log_q.dtype)
-        sums = log_q.new_zeros(self.num_classes, self.num_classes).index_add(0, targets, log_q)
+        sums = log_q.new_zeros(self.num_classes, self.num_classes).index_add_(0, targets, log_q)
         now = shares.detach()
         slope, constant = self._penalties(now)
         # The rows carry the data term's value and its gradient by the logits; that by the shares is another slope.
