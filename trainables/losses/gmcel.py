@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import log_probabilities, matrix_cross_entropy, norms_tangent
+from trainables.losses.terms import add_by_label, log_probabilities, matrix_cross_entropy, norms_tangent
 
 SMALLEST = 1e-8  # a softmax never gives 0: classes without likeness start here
 
@@ -87,7 +87,7 @@ class GeneralizedMCEL(Loss):
         rows = self.rows().to(log_q.dtype)
         slope, constant = self._penalties(rows.detach())
         # The rows weigh the penalties' slope and, summed by label, the batch's log q: one [C, C] product for both.
-        weighed = slope.mul_(-len(targets)).index_add_(0, targets, log_q)
+        weighed = add_by_label(slope.mul_(-len(targets)), log_q, targets)
         return torch.sub(constant, (rows * weighed).sum(), alpha=1 / len(targets))
 
     def _penalties(self, rows: Tensor) -> tuple[Tensor, Tensor]:

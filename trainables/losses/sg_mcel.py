@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import log_probabilities, matrix_cross_entropy, norms_tangent
+from trainables.losses.terms import add_by_label, log_probabilities, matrix_cross_entropy, norms_tangent
 
 SENSIBLE = (-0.1, 0.6)  # a free share that leaves this interval has run away from [0, 0.5]
 
@@ -85,7 +85,7 @@ class SemiGeneralizedMCEL(Loss):
     def batch_loss(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
         log_q, weight = log_probabilities(logits), 1 / len(targets)
         shares = self.shares().to(log_q.dtype)
-        sums = log_q.new_zeros(self.num_classes, self.num_classes).index_add_(0, targets, log_q)
+        sums = add_by_label(log_q.new_zeros(self.num_classes, self.num_classes), log_q, targets)
         now = shares.detach()
         slope, constant = self._penalties(now)
         # The rows carry the data term's value and its gradient by the logits; that by the shares is another slope.
