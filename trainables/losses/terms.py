@@ -77,7 +77,7 @@ def norms_tangent(x: Tensor, far: float, beta: Tensor, gamma: Tensor, p: float) 
     if p == 2:  # one parabola; numbers go into `alpha`, because a number as an operand costs twice an operation
         both = beta + gamma
         slope = torch.sub((both + both) * x, beta, alpha=2 * far)
-        return slope, torch.sub(far**2 * x.numel() * beta, both * x.square().sum())
+        return slope, torch.add(both * -x.square().sum(), beta, alpha=far**2 * x.numel())
     near = x - far
     from_far, from_zero = (
         weight * gap.sign() * gap.abs().pow(p - 1) for weight, gap in ((p * beta, near), (p * gamma, x))
