@@ -36,7 +36,8 @@ class ForwardCorrection(Loss):
         # what is estimated begins with them.
         self.positive = not self.observes_epochs and float(start.min()) >= LEAST
         self.structure = (self.positive,)
-        self.hyperparameter("columns", start.T if self.positive else start.T.log())
+        columns = start.T.contiguous()
+        self.hyperparameter("columns", columns if self.positive else columns.log())
 
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
         if self.positive:

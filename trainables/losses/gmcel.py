@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import log_probabilities, matrix_cross_entropy, norms_tangent
+from trainables.losses.terms import add_by_label, log_probabilities, matrix_cross_entropy, norms_tangent
 
 SMALLEST = 1e-8  # a softmax never gives 0: classes without likeness start here
 
@@ -89,16 +89,16 @@ class GeneralizedMCEL(Loss):
         rows = self.rows().to(log_q.dtype)
         slope, constant = self._penalties(rows.detach())
         # The rows weigh the penalties' slope and, summed by label, the batch's log q: one [C, C] product for both.
-        weighed = (-len(targets) * slope).index_add(0, targets, log_q)
+        weighed = add_by_label(slope.mul_(-len(targets)), log_q, targets)
         return torch.sub(constant, (rows * weighed).sum(), alpha=1 / len(targets))
 
     def _penalties(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Slope `[C, C]` and constant of the penalties' tangent at `rows`: their sum is <slope, rows> + constant."""
         classes = self.num_classes
         slope, constant = norms_tangent(rows, 1, self.beta, self.gamma, self.p)
-        sums, diagonal, lead = rows.sum(-1), rows.diagonal(), self.lead
-        behind = torch.sub(sums, diagonal, alpha=classes)  # the eta term is the square of behind + lead
-        excess, imbalance = self.alpha * (sums - 1), self.eta * (behind + lead)
+        sums, alpha, lead = rows.sum(-1), self.alpha, self.lead
+        behind = torch.sub(sums, rows.diagonal(), alpha=classes)  # the eta term is the square of behind + lead
+        excess, imbalance = alpha * sums - alpha, self.eta * (behind + lead)
         slope.add_((excess + imbalance).unsqueeze(-1), alpha=2).diagonal().sub_(imbalance, alpha=2 * classes)
         return slope, constant - torch.dot(excess, sums + 1) - torch.dot(imbalance, behind - lead)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.losses.base import Loss
 from trainables.losses.matrices import target_similarity
-from trainables.losses.terms import log_probabilities, matrix_cross_entropy, norms_tangent
+from trainables.losses.terms import add_by_label, log_probabilities, matrix_cross_entropy, norms_tangent
 
 SENSIBLE = (-0.1, 0.6)  # a free share that leaves this interval has run away from [0, 0.5]
 
@@ -70,12 +70,9 @@ class SemiGeneralizedMCEL(Loss):
         """The share e_i of each class, `[C]`."""
         return self.epsilon if self.parameterisation == "free" else self.epsilon.sigmoid() / 2
 
-    def rows(self, shares: Tensor) -> Tensor:
-        """The targets of all classes, `[C, C]`."""
-        return torch.addcmul(self.identity, shares.unsqueeze(-1), self.exchange)
-
     def per_sample(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
-        return matrix_cross_entropy(logits, targets, self.rows(self.shares()))
+        rows = torch.addcmul(self.identity, self.shares().unsqueeze(-1), self.exchange)
+        return matrix_cross_entropy(logits, targets, rows)
 
     def batch_term(self, logits: Tensor, targets: Tensor) -> Tensor:
         shares = self.shares()
@@ -85,14 +82,15 @@ class SemiGeneralizedMCEL(Loss):
     def batch_loss(self, logits: Tensor, targets: Tensor, indices: Tensor | None) -> Tensor:
         log_q, weight = log_probabilities(logits), 1 / len(targets)
         shares = self.shares().to(log_q.dtype)
-        sums = log_q.new_zeros(self.num_classes, self.num_classes).index_add(0, targets, log_q)
-        now = shares.detach()
+        sums = add_by_label(log_q.new_zeros(self.num_classes, self.num_classes), log_q, targets)
+        now, exchange = shares.detach(), self.exchange
         slope, constant = self._penalties(now)
         # The rows carry the data term's value and its gradient by the logits; that by the shares is another slope.
-        exchanged = (self.exchange * sums.detach()).sum(-1)
-        slope = torch.sub(slope, exchanged, alpha=weight)
-        constant = torch.add(constant, torch.dot(exchanged, now), alpha=weight)
-        return torch.sub(torch.dot(slope, shares) + constant, (self.rows(now) * sums).sum(), alpha=weight)
+        exchanged = (exchange * sums.detach()).sum(-1)
+        slope.sub_(exchanged, alpha=weight)
+        constant.add_(torch.dot(exchanged, now), alpha=weight)
+        rows = torch.addcmul(self.identity, now.unsqueeze(-1), exchange)
+        return torch.sub(torch.dot(slope, shares) + constant, (rows * sums).sum(), alpha=weight)
 
     def _penalties(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Slope `[C]` and constant of the penalties' tangent at `shares`: their sum is <slope, shares> + constant."""
@@ -102,7 +100,7 @@ class SemiGeneralizedMCEL(Loss):
         outside = shares - shares.clamp(0, 1)  # ‖p_i‖_1 - 1 is twice its size, as A's rows sum to 1
         pull = self.alpha * outside
         below = torch.dot(pull, torch.sub(outside, shares, alpha=2))
-        return torch.add(slope, pull, alpha=8), torch.add(constant, below, alpha=4)
+        return slope.add_(pull, alpha=8), constant.add_(below, alpha=4)
 
     def metrics(self) -> dict[str, Tensor]:
         e = self.shares()

@@ -26,6 +26,12 @@ def log_probabilities(logits: Tensor) -> Tensor:
     return logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
+def add_by_label(sums: Tensor, values: Tensor, targets: Tensor) -> Tensor:
+    """Add the rows of `values` `[B, C]` to the rows of `sums` `[C, C]` that their labels name, in place."""
+    # scatter_add_, because index_add_ goes from lane to lane under vmap; on one lane they are equally fast.
+    return sums.scatter_add_(0, targets.unsqueeze(-1).expand_as(values), values)
+
+
 def normalised_cross_entropy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """log q_y / sum_i log q_i, `[B]`, in [0, 1], and -log q_y, `[B]`. Ma et al., ICML 2020, section 3.1.
 
@@ -71,7 +77,7 @@ def norms_tangent(x: Tensor, far: float, beta: Tensor, gamma: Tensor, p: float) 
     if p == 2:  # one parabola; numbers go into `alpha`, because a number as an operand costs twice an operation
         both = beta + gamma
         slope = torch.sub((both + both) * x, beta, alpha=2 * far)
-        return slope, torch.sub(far**2 * x.numel() * beta, both * x.square().sum())
+        return slope, torch.add(both * -x.square().sum(), beta, alpha=far**2 * x.numel())
     near = x - far
     from_far, from_zero = (
         weight * gap.sign() * gap.abs().pow(p - 1) for weight, gap in ((p * beta, near), (p * gamma, x))

@@ -23,7 +23,7 @@ def within_class_loss(logits: Tensor, targets: Tensor, xi: Tensor, p: float) -> 
     """
     rows = targets.expand(logits.shape[:-1]).contiguous()
     within, paired, slope = _within_class(logits.detach().contiguous(), rows, xi, p)
-    linear = torch.dot(slope.flatten(), logits.flatten())  # for its gradient: an operator's own takes twice as long
+    linear = (slope * logits).sum()  # for its gradient: an operator's own takes twice as long
     return linear + (within.sum() - linear.detach()), within, paired
 
 
@@ -32,7 +32,8 @@ def _within_class(logits: Tensor, targets: Tensor, xi: Tensor, p: float) -> tupl
     """Loss `[M]`, whether there was a pair `[M]`, and the loss's gradient `[M, B, C]`: it costs little more here."""
     modules, _, classes = logits.shape
     groups = targets if modules == 1 else targets + classes * torch.arange(modules, device=targets.device).unsqueeze(1)
-    counts = groups.flatten().bincount(minlength=modules * classes)
+    # scatter_add_, because bincount waits for a GPU.
+    counts = groups.new_zeros(modules * classes).scatter_add_(0, groups.flatten(), torch.ones_like(groups).flatten())
     pairs = (counts * counts).sub_(counts).bitwise_right_shift_(1)
     # On a GPU the size of the list of pairs would have to be fetched from it, and distances of all are cheap.
     listed = logits.device.type == "cpu" and int(pairs.sum()) * classes <= MOST_NUMBERS
