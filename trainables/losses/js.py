@@ -14,6 +14,8 @@ class JensenShannon(Loss):
 
     H is the entropy; the label's own is 0. `pi` in (0, 1) is the label's weight: as it goes to 0 the loss tends to
     cross entropy, as it goes to 1 to half the absolute error. Englesson and Azizpour, NeurIPS 2021, section 3.
+    In single precision the gradient loses digits as `pi` falls: relative errors of 7e-6 at 1e-3, 6e-5 at 1e-4, half a
+    percent at 1e-6.
 
     Only the label's coordinate matters: away from it m is a multiple of q, so that the divergence is
     `-π log m_y + (1-π) (q_y (log q_y - log m_y) - (1 - q_y) log(1-π))`.
