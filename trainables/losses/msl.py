@@ -23,7 +23,8 @@ class MixtureSeparability(Loss):
     ξ starts at `xi`. The mean of the within-class loss over `patience` iterations is compared with that over the
     `patience` before: a relative change of at most `tolerance` multiplies ξ by `xi_decay`, but not below `xi_floor`
     (ours: a loss of 0 never changes, and is no reason to lower ξ without end). Iterations without a pair do not
-    count. In float16 the distances of logits beyond some thousands have no finite gradient. `modules` names the blocks that carry a module: a matter of the network, which the loss does not look at.
+    count. In float16 the distances of logits beyond some thousands have no finite gradient. `modules` names the blocks
+    that carry a module: a matter of the network, which the loss does not look at.
     """
 
     memory = ("xi", "window_sum", "window_count", "window_before")
