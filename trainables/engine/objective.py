@@ -96,10 +96,9 @@ class Objective:
         for group, gradient in zip(self.learning, gradients, strict=True):
             group.bank.step(gradient, lr if group.rows is None else lr[group.rows], group.columns)
 
-    @property
-    def observing(self) -> list[int]:
-        """The lanes whose losses want to see the network's outputs after an epoch."""
-        return [row for row, lane in enumerate(self.lanes) if lane.loss.observes_epochs]
+    def observing(self, epochs: Sequence[int]) -> list[int]:
+        """The lanes whose losses ask for the network's outputs after these epochs `[L]`, counted from 1."""
+        return [row for row, lane in enumerate(self.lanes) if lane.loss.observes(epochs[row])]
 
     @torch.no_grad()
     def end_epoch(self, row: int, epoch: int, logits: Tensor, targets: Tensor) -> None:

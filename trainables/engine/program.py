@@ -100,7 +100,7 @@ class Program:
 
     def show_outputs(self, epochs: Sequence[int]) -> None:
         """Show the losses that ask for it what their networks make of the training images, without augmentation."""
-        rows = self.objective.observing
+        rows = self.objective.observing([epoch + 1 for epoch in epochs])
         if not rows:
             return
         images = self.data.train_images.split(EVALUATION_BATCH)

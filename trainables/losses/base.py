@@ -64,10 +64,14 @@ class Loss(nn.Module, ABC):
             raise ValueError(f"unknown reduction '{reduction}'; reductions: mean, none")
         return self.per_sample(logits, targets, indices)
 
+    def observes(self, epoch: int) -> bool:
+        """Whether `end_epoch` is to be called after epoch `epoch` (from 1): it costs a pass over the training set."""
+        return self.observes_epochs
+
     def end_epoch(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
         """After epoch `epoch` (from 1): the network's outputs on the training set `[N, C]` and its labels `[N]`.
 
-        Called without gradients, never stacked, and only where `observes_epochs` is set.
+        Called without gradients, never stacked, and only where `observes` says so.
         """
 
     def metrics(self) -> dict[str, Tensor]:

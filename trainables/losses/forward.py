@@ -44,9 +44,12 @@ class ForwardCorrection(Loss):
             return -expected_probability(logits, targets, self.columns).log()
         return -log_expected_probability(logits, targets, self.columns)
 
+    def observes(self, epoch: int) -> bool:
+        return self.observes_epochs and epoch == self.warmup
+
     @torch.no_grad()
     def end_epoch(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
-        if epoch == self.warmup:
+        if self.observes(epoch):
             estimated = estimate_transition(logits, self.quantile).clamp_min(SMALLEST)
             self.columns.copy_((estimated / estimated.sum(-1, keepdim=True)).T.log())
 

@@ -71,7 +71,7 @@ def test_forward_correction_is_cross_entropy_until_the_warm_up_ends() -> None:
     loss = make("forward", transition="estimated", warmup=2)
     logits, targets, _ = draw(40)
     ce = make("ce")(logits, targets)
-    assert loss.observes_epochs
+    assert [loss.observes(epoch) for epoch in (1, 2, 3)] == [False, True, False]
     loss.end_epoch(1, logits, targets)
     torch.testing.assert_close(loss(logits, targets), ce, rtol=0, atol=1e-14)
     loss.end_epoch(2, logits, targets)
@@ -83,7 +83,7 @@ def test_forward_correction_is_cross_entropy_until_the_warm_up_ends() -> None:
 
 def test_forward_correction_with_a_ready_transition_observes_nothing() -> None:
     loss = make("forward", transition=noisy_transition(C), warmup=1)
-    assert not loss.observes_epochs
+    assert not loss.observes(1)
     torch.testing.assert_close(loss.arrays()["transition"], torch.tensor(noisy_transition(C)), rtol=0, atol=1e-14)
 
 
