@@ -30,10 +30,11 @@ from typing import Any
 
 from benchmarks.machine import describe_run, headline, write_json
 from study.agenda import cell_facts
-from study.ledger import COMPLETED, Ledger
+from study.ledger import Ledger
 from study.paths import Home
 from study.plan import Config, make_plan
 from study.spec import StudySpec
+from study.states import COMPLETED
 
 NAME = "ledger-scale"
 REPEATS = 5

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from study import ledger as states
+from study import states
 from study.ledger import Ledger, TrialRecord
 from study.plan import Cell, Config, Plan
 from study.search import Proposer

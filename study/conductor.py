@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from study import ledger as states
+from study import states
 from study.agenda import SCREENING, Agenda, Todo
 from study.ledger import Ledger
 from study.plan import Cell, Plan

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
+from study.states import ENDED, INTERRUPTED, RUNNING, WAITING
 
 SCHEMA_VERSION = 1
 
@@ -50,12 +51,6 @@ CREATE TABLE tracking (
     store TEXT NOT NULL, trial_key TEXT NOT NULL, run_id TEXT NOT NULL, epoch INTEGER NOT NULL, state TEXT NOT NULL,
     PRIMARY KEY (store, trial_key)) WITHOUT ROWID;
 """
-
-WAITING, RUNNING = "waiting", "running"
-COMPLETED, STOPPED_EARLY, DIVERGED = "completed", "stopped_early", "diverged"
-FAILED, INTERRUPTED = "failed", "interrupted"
-STATES = (WAITING, RUNNING, COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
-ENDED = (COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
 
 
 @dataclass(frozen=True)

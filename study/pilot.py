@@ -6,7 +6,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study import ledger as states
+from study import states
 from study.agenda import SCREENING, scheduler_text
 from study.errors import StudyError
 from study.feasibility import check_feasible

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from study import ledger as states
+from study import states
 from study.ledger import Ledger, TrialRecord
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,7 +45,11 @@ def families(
         family = get_family(name)
     except ValueError as problem:
         raise StudyError(str(problem)) from None
-    failures = _check(name) if check else None
+    failures = None
+    if check:
+        from trainables.losses.conformance.family import broken_promises
+
+        failures = broken_promises(family)
     _show(family, draw, failures, as_json)
     if failures:
         raise typer.Exit(1)
@@ -168,60 +171,7 @@ def _settings(family: Any, space: Mapping[str, Any]) -> list[dict[str, Any]]:
             points = [low + share * (high - low) for share in (0, 0.25, 0.5, 0.75, 1)]
         else:
             points = [factor * kind.default for factor in (0.5, 1, 2)]
-        settings = [{key: point} for point in points if _lies_in(kind, point)]
+        settings = [{key: point} for point in points if kind.holds(point)]
         if shows(family.name, settings):
             return settings
     return [{}]
-
-
-def _lies_in(kind: Any, value: Any) -> bool:
-    try:
-        kind.check("value", value)
-    except ValueError:
-        return False
-    return True
-
-
-def _check(name: str) -> list[str]:
-    from trainables.losses.conformance import CHECKS, Subject, check_compiled, check_neutral, check_stacked
-    from trainables.losses.dataless import dataless_loss
-    from trainables.losses.families import get_family
-
-    family = get_family(name)
-
-    def subject(modules: int = 1, settings: Mapping[str, Any] | None = None) -> Any:
-        return Subject(lambda classes: dataless_loss(name, classes, settings, num_modules=modules), num_modules=modules)
-
-    checks: list[tuple[str, Callable[[], None]]] = []
-    for modules in (1, 3) if family.attaches_modules else (1,):
-        for check in CHECKS:
-            checks.append((check.__name__, partial(check, subject(modules))))
-        lanes = [subject(modules), subject(modules, _others(family))]
-        checks.append(("check_stacked", partial(check_stacked, lanes)))
-        checks.append(("check_compiled", partial(check_compiled, subject(modules))))
-    if family.neutral is not None:
-        checks.append(("check_neutral", partial(check_neutral, subject(settings=family.neutral))))
-    failures = []
-    for title, run in checks:
-        try:
-            run()
-        except Exception as problem:  # a broken promise, or whatever a loss of the user's raises
-            kind = "" if isinstance(problem, AssertionError) else f"{type(problem).__name__}: "
-            said = (str(problem).splitlines() or [""])[0]
-            failures.append(f"{title.removeprefix('check_').replace('_', ' ')}: {kind}{said}")
-    return failures
-
-
-def _others(family: Any) -> dict[str, Any]:
-    """Another value for each real hyperparameter that does not change the structure: a lane beside the default's."""
-    from trainables.losses.dataless import dataless_loss
-    from trainables.losses.families import Real
-
-    structure, others = dataless_loss(family.name, 5).structure, {}
-    for key, kind in family.hyperparameters.items():
-        if isinstance(kind, Real):
-            tried = (0.7 * kind.default, 1.3 * kind.default, kind.default + 0.3, kind.default - 0.3)
-            other = next((value for value in tried if value != kind.default and _lies_in(kind, value)), kind.default)
-            if dataless_loss(family.name, 5, {key: other}).structure == structure:
-                others[key] = other
-    return others

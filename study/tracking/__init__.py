@@ -56,7 +56,7 @@ def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]
 
 def trials_behind(ledger: Ledger, home: Home) -> int:
     """How many trials a study's tracking store lacks news of, as the ledger noted it, without asking the store."""
-    from study.ledger import WAITING
+    from study.states import WAITING
     from study.tracking.mlflow_store import redacted
 
     tracking = launched_tracking(ledger)

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from study import ledger as states
+from study import states
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home, StudyPaths
 from study.results import CellResult, cell_results

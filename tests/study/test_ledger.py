@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from study.errors import StudyError
-from study.ledger import COMPLETED, FAILED, RUNNING, SCHEMA_VERSION, WAITING, Ledger
+from study.ledger import SCHEMA_VERSION, Ledger
+from study.states import COMPLETED, FAILED, RUNNING, WAITING
 
 MONITOR = "val_accuracy_noisy"
 

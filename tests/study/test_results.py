@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from study.ledger import COMPLETED, Ledger
+from study.ledger import Ledger
 from study.results import CellResult, cell_results, comparison, format_score
+from study.states import COMPLETED
 from tests.study.conftest import Driver, SpecMaker
 
 Scores = dict[int, list[float | str]]  # config number to its repeats: a score, or the state in which it ended

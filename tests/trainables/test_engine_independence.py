@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.trainables.lanes import assert_same_lane, train_lanes
 from trainables.data.task import TaskData
 from trainables.engine.lane import Lane, LaneState
 from trainables.engine.lanes import LaneArray
@@ -76,42 +77,7 @@ def lanes(eight_lanes: Callable[..., list[LaneAndTrial]], network: str) -> list[
 @pytest.fixture(scope="module")
 def alone(lanes: list[LaneAndTrial], make_array: Callable[..., LaneArray]) -> dict[str, LaneState]:
     """What each lane becomes with no neighbours at all."""
-    return train(make_array, lanes, groups=[[lane] for lane in lanes])
-
-
-def train(
-    make_array: Callable[..., LaneArray],
-    lanes: list[LaneAndTrial],
-    groups: list[list[LaneAndTrial]] | None = None,
-) -> dict[str, LaneState]:
-    """Train each group of lanes in an array of its own to the end; by default all lanes in one."""
-    result = {}
-    for group in groups or [lanes]:
-        array = make_array(*group)
-        for _ in range(EPOCHS):
-            array.advance()
-        result |= {key: array.save(key) for key in array.keys}
-    return result
-
-
-def assert_same_lane(ours: LaneState, expected: LaneState, tolerance: float) -> None:
-    """Every weight, buffer and optimiser value and every metric but the time taken, within `tolerance`."""
-    assert (ours.epoch, ours.best_epoch) == (expected.epoch, expected.best_epoch)
-    for found, wanted in ((ours.last, expected.last), (ours.best, expected.best)):
-        assert found.keys() == wanted.keys()
-        for name in wanted:
-            torch.testing.assert_close(
-                found[name],
-                wanted[name],
-                rtol=0,
-                atol=tolerance,
-                equal_nan=True,
-                msg=lambda m, n=name: f"{n}: {m}",
-            )
-    for i, (metrics, reference) in enumerate(zip(ours.history, expected.history, strict=True)):
-        for name in reference.keys() - {"seconds", "time"}:
-            wanted = pytest.approx(reference[name], rel=0, abs=tolerance, nan_ok=True)
-            assert metrics[name] == wanted, f"{name} of epoch {i + 1}"
+    return train_lanes(make_array, EPOCHS, lanes, groups=[[lane] for lane in lanes])
 
 
 # -- neighbours ---------------------------------------------------------------------------------------------------
@@ -120,7 +86,7 @@ def assert_same_lane(ours: LaneState, expected: LaneState, tolerance: float) -> 
 def test_lane_among_two_equals_lane_alone(
     lanes: list[LaneAndTrial], alone: dict[str, LaneState], make_array: Callable[..., LaneArray]
 ) -> None:
-    together = train(make_array, lanes, groups=[lanes[0:2], lanes[2:4], lanes[4:6], [lanes[7], lanes[6]]])
+    together = train_lanes(make_array, EPOCHS, lanes, groups=[lanes[0:2], lanes[2:4], lanes[4:6], [lanes[7], lanes[6]]])
     for key, state in together.items():
         assert_same_lane(state, alone[key], 1e-12)
 
@@ -129,7 +95,7 @@ def test_lane_among_two_equals_lane_alone(
 def test_lane_among_eight_in_any_order_equals_lane_alone(
     lanes: list[LaneAndTrial], alone: dict[str, LaneState], make_array: Callable[..., LaneArray], order: str
 ) -> None:
-    together = train(make_array, [lanes["abcdefgh".index(key)] for key in order])
+    together = train_lanes(make_array, EPOCHS, [lanes["abcdefgh".index(key)] for key in order])
     assert together.keys() == alone.keys()
     for key, state in together.items():
         assert_same_lane(state, alone[key], 1e-12)
@@ -184,7 +150,7 @@ def test_lanes_under_adamw_that_leave_join_and_move_equal_lanes_alone(
     eight_lanes: Callable[..., list[LaneAndTrial]], make_array: Callable[..., LaneArray]
 ) -> None:
     lanes = eight_lanes("mlp", ADAMW)
-    alone = train(make_array, lanes, groups=[[lane] for lane in lanes])
+    alone = train_lanes(make_array, EPOCHS, lanes, groups=[[lane] for lane in lanes])
     finished = churn(make_array(lanes[0]), lanes, make_array(lanes[7]))
     for key, state in finished.items():
         assert_same_lane(state, alone[key], 1e-12)
@@ -233,7 +199,7 @@ def test_lane_that_diverges_leaves_the_others_bit_identical(
     lanes = eight_lanes(network, precision=precision)[:4]
     mixed = list(lanes)
     mixed[sick] = with_rate(lanes[sick], 1e30, lane_of)
-    healthy, beside_nan = train(make_array, lanes), train(make_array, mixed)
+    healthy, beside_nan = train_lanes(make_array, EPOCHS, lanes), train_lanes(make_array, EPOCHS, mixed)
     key = "abcd"[sick]
     assert not math.isfinite(beside_nan[key].history[-1]["train_loss"])
     for other in set("abcd") - {key}:
@@ -267,7 +233,7 @@ def test_lane_without_clipping_is_bit_identical_beside_a_clipped_one(
 ) -> None:
     first = lane_of("free", make_trial(seed=1))
     beside = {
-        norm: train(make_array, [first, lane_of("neighbour", make_trial(seed=2, clip_norm=norm))])["free"]
+        norm: train_lanes(make_array, EPOCHS, [first, lane_of("neighbour", make_trial(seed=2, clip_norm=norm))])["free"]
         for norm in (None, 0.1)
     }
     assert_same_lane(beside[0.1], beside[None], 0)
@@ -319,8 +285,8 @@ def test_users_network_stacked_equals_alone_with_its_running_statistics(
 ) -> None:
     use_network(monkeypatch, network_class)
     lanes = eight_lanes("mlp")
-    alone = train(make_array, lanes, groups=[[lane] for lane in lanes])
-    together = train(make_array, lanes)
+    alone = train_lanes(make_array, EPOCHS, lanes, groups=[[lane] for lane in lanes])
+    together = train_lanes(make_array, EPOCHS, lanes)
     moved = churn(make_array(lanes[0]), lanes, make_array(lanes[7]))
     for key, state in alone.items():
         assert_same_lane(together[key], state, 1e-8)
@@ -339,7 +305,7 @@ def test_running_statistics_equal_those_of_a_plain_loop(
 ) -> None:
     use_network(monkeypatch, Normalised)
     lanes = [lane_of(key, make_trial(epochs=EPOCHS, seed=seed)) for key, seed in (("a", 1), ("b", 2))]
-    together = train(make_array, lanes)
+    together = train_lanes(make_array, EPOCHS, lanes)
     for lane, trial in lanes:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(lane.weights_seed)
@@ -423,7 +389,7 @@ def test_lane_equals_a_plain_torch_loop(
     )
     neighbour = lane_of("other", make_trial("tce", model=network, optimizer={"name": optimizer}, seed=9))
     lane = lane_of("lane", trial)
-    ours = train(make_array, [neighbour, lane] if stacked else [lane])["lane"]
+    ours = train_lanes(make_array, EPOCHS, [neighbour, lane] if stacked else [lane])["lane"]
     net = make_model(**trial["model"], image_shape=(1, 8, 8), num_classes=10, seed=lane[0].weights_seed).double()
     history = plain_loop(net, trial, digits, smoothing)
     for name, parameter in net.named_parameters():
@@ -450,7 +416,7 @@ def test_lanes_saved_and_added_again_go_on_bit_for_bit(
     if with_buffers:
         use_network(monkeypatch, Normalised)
     lanes = eight_lanes("mlp", optimizer, precision="float32")[:width]
-    undisturbed = train(make_array, lanes)
+    undisturbed = train_lanes(make_array, EPOCHS, lanes)
     before = make_array(*lanes)
     before.advance()
     saved = {key: before.save(key) for key in before.keys}
@@ -493,7 +459,7 @@ def test_best_weights_are_those_of_the_best_epoch(
     train_index, val_index = torch.tensor(digits.train_index), torch.tensor(digits.val_index)
     images = (images - images[train_index].mean()) / images[train_index].std(correction=0)
     labels = torch.tensor(digits.pool.labels if monitor.endswith("clean") else digits.noisy_labels)
-    for state in train(make_array, lanes).values():
+    for state in train_lanes(make_array, EPOCHS, lanes).values():
         values = [metrics[monitor] for metrics in state.history]
         best = max(values) if mode == "max" else min(values)
         assert state.best_epoch == values.index(best) + 1

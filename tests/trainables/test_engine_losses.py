@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.trainables.lanes import assert_same_lane, train_lanes
 from trainables.data.task import TaskData
 from trainables.engine.checkpoint import read_checkpoint, write_checkpoint
 from trainables.engine.checkpoint_files import kept_arrays, network_weights
@@ -145,36 +146,9 @@ def lanes(
     return made
 
 
-def train(
-    make_array: Callable[..., LaneArray], lanes: list[LaneAndTrial], groups: list[list[LaneAndTrial]] | None = None
-) -> dict[str, LaneState]:
-    result = {}
-    for group in groups or [lanes]:
-        array = make_array(*group)
-        for _ in range(EPOCHS):
-            array.advance()
-        result |= {key: array.save(key) for key in array.keys}
-    return result
-
-
-def assert_same(ours: LaneState, expected: LaneState, tolerance: float) -> None:
-    """Every tensor and every metric but the time taken, within `tolerance`."""
-    assert (ours.epoch, ours.best_epoch) == (expected.epoch, expected.best_epoch)
-    for found, wanted in ((ours.last, expected.last), (ours.best, expected.best)):
-        assert found.keys() == wanted.keys()
-        for name in wanted:
-            torch.testing.assert_close(
-                found[name], wanted[name], rtol=0, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
-            )
-    for metrics, reference in zip(ours.history, expected.history, strict=True):
-        assert metrics.keys() == reference.keys()
-        for name in reference.keys() - {"seconds", "time"}:
-            assert metrics[name] == pytest.approx(reference[name], rel=0, abs=tolerance), name
-
-
 @pytest.fixture(scope="module")
 def alone(lanes: list[LaneAndTrial], make_array: Callable[..., LaneArray]) -> dict[str, LaneState]:
-    return train(make_array, lanes, groups=[[lane] for lane in lanes])
+    return train_lanes(make_array, EPOCHS, lanes, groups=[[lane] for lane in lanes])
 
 
 # -- neighbours ---------------------------------------------------------------------------------------------------
@@ -184,18 +158,20 @@ def alone(lanes: list[LaneAndTrial], make_array: Callable[..., LaneArray]) -> di
 def test_lane_among_eight_equals_lane_alone(
     lanes: list[LaneAndTrial], alone: dict[str, LaneState], make_array: Callable[..., LaneArray], order: str
 ) -> None:
-    together = train(make_array, [lanes["abcdefgh".index(key)] for key in order])
+    together = train_lanes(make_array, EPOCHS, [lanes["abcdefgh".index(key)] for key in order])
     for key, state in alone.items():
-        assert_same(together[key], state, 1e-12)
+        assert_same_lane(together[key], state, 1e-12, equal_nan=False)
 
 
 @pytest.mark.parametrize("pairs", [["ad", "bf", "eh", "gc"], ["ab", "cd", "fe", "hg"]], ids=["alike", "mixed"])
 def test_lane_among_two_equals_lane_alone(
     lanes: list[LaneAndTrial], alone: dict[str, LaneState], make_array: Callable[..., LaneArray], pairs: list[str]
 ) -> None:
-    together = train(make_array, lanes, groups=[[lanes["abcdefgh".index(key)] for key in pair] for pair in pairs])
+    together = train_lanes(
+        make_array, EPOCHS, lanes, groups=[[lanes["abcdefgh".index(key)] for key in pair] for pair in pairs]
+    )
     for key, state in together.items():
-        assert_same(state, alone[key], 1e-12)
+        assert_same_lane(state, alone[key], 1e-12, equal_nan=False)
 
 
 def test_lanes_that_join_leave_and_come_back_equal_lanes_alone(
@@ -220,21 +196,21 @@ def test_lanes_that_join_leave_and_come_back_equal_lanes_alone(
         array.remove(key)
     assert array.keys == []
     for key, state in finished.items():
-        assert_same(state, alone[key], 1e-12)
+        assert_same_lane(state, alone[key], 1e-12, equal_nan=False)
 
 
 def test_neighbour_that_became_nan_leaves_learned_and_remembered_bit_identical(
     lanes: list[LaneAndTrial], make_array: Callable[..., LaneArray]
 ) -> None:
     group = [lanes["abcdefgh".index(key)] for key in "adbf"]
-    healthy = train(make_array, group)
+    healthy = train_lanes(make_array, EPOCHS, group)
     array = make_array(*group)
     array.bank.weights[1] = torch.nan
     for _ in range(EPOCHS):
         array.advance()
     assert array.save("d").last["loss.epsilon"].isnan().all()
     for key in "abf":
-        assert_same(array.save(key), healthy[key], 0)
+        assert_same_lane(array.save(key), healthy[key], 0, equal_nan=False)
 
 
 def test_array_leaves_the_loss_it_was_given_as_it_was(lanes: list[LaneAndTrial], alone: dict[str, LaneState]) -> None:
@@ -325,7 +301,7 @@ def test_lanes_through_a_checkpoint_go_on_bit_for_bit(
         for _ in range(EPOCHS - epochs_before):
             after.advance()
         for key in after.keys:
-            assert_same(after.save(key), undisturbed.save(key), 0)
+            assert_same_lane(after.save(key), undisturbed.save(key), 0, equal_nan=False)
 
 
 def test_what_a_loss_logs_is_in_the_epochs_report(

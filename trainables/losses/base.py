@@ -28,7 +28,7 @@ class Loss(nn.Module, ABC):
 
     structure: tuple[Hashable, ...] = ()
     memory: tuple[str, ...] = ()
-    observes_epochs: bool = False  # whether `end_epoch` is called with the network's outputs
+    observes_epochs: bool = False  # whether it ever asks for the network's outputs; `observes` says after which epochs
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from torch import Tensor
 from trainables.losses.dataless import dataless_loss
 
 NUM_CLASSES = 10
-CROSS_ENTROPY = {"color": "0.6", "linestyle": "--", "linewidth": 1.2}
+CROSS_ENTROPY = {"color": "black", "linestyle": "--", "linewidth": 1.2, "zorder": 3}  # over a curve that is the same
 
 
 def loss_curve(name: str, settings: Mapping[str, Any], probabilities: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,9 +56,10 @@ def draw_loss(name: str, settings: Sequence[Mapping[str, Any]], path: Path, *, t
     figure = Figure(figsize=(10, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2)
-    for values, axis in zip(loss_curve("ce", {}, probabilities), axes, strict=True):
-        axis.plot(probabilities, values, label="cross entropy", zorder=1, **CROSS_ENTROPY)
-    for setting, curves in _distinct(name, settings, probabilities):
+    cross_entropy, shown = loss_curve("ce", {}, probabilities), _distinct(name, settings, probabilities)
+    for values, axis in zip(cross_entropy, axes, strict=True):
+        axis.plot(probabilities, values, label="cross entropy", **CROSS_ENTROPY)
+    for setting, curves in shown:
         label = ", ".join(f"{key} = {value:g}" for key, value in setting.items()) or name
         for values, axis in zip(curves, axes, strict=True):
             axis.plot(probabilities, values, label=label, zorder=2)
@@ -67,8 +68,10 @@ def draw_loss(name: str, settings: Sequence[Mapping[str, Any]], path: Path, *, t
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylim(bottom=min(0.0, axes[0].get_ylim()[0]), top=min(6.0, axes[0].get_ylim()[1]))
     axes[0].legend(frameon=False)
-    if torch.allclose(loss_curve(name, settings[0], probabilities)[0], loss_curve("ce", {}, probabilities)[0]):
-        figure.text(0.5, 0.01, "One sample's loss is cross entropy's: it differs between samples, or in training.")
+    if all(torch.allclose(curves[0], cross_entropy[0]) for _, curves in shown):
+        figure.supxlabel(
+            "One sample's loss is cross entropy's: it differs between samples, or while training.", fontsize=9
+        )
     figure.suptitle("\n".join(textwrap.wrap(title or name, 100)))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

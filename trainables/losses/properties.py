@@ -55,6 +55,6 @@ def measure_properties(loss: Loss) -> Properties:
 
 def _losses(loss: Loss, logits: Tensor, label: int) -> Tensor:
     targets = torch.full((len(logits),), label)
-    given = logits if getattr(loss, "num_modules", 1) == 1 else [logits] * int(loss.num_modules)  # type: ignore[arg-type]
+    given = logits if getattr(loss, "num_modules", 1) == 1 else [logits] * int(loss.num_modules)  # type: ignore[arg-type]  # an attribute of MSL alone
     values: Tensor = loss(given, targets, torch.zeros_like(targets), reduction="none")
     return values

@@ -61,9 +61,9 @@ class Kind:
 def _sharpening(default: str) -> dict[str, Option]:
     return {
         "sharpness": Choice(default, SHARPNESSES, "how fast similarity falls with distance d = 1 - cos"),
-        "tau": Number(0.25, 0, open="low", meaning="temperature; smaller is sharper"),
+        "tau": Number(0.25, 0, low_open=True, meaning="temperature; smaller is sharper"),
         "delta": Number(
-            0.1, 0, open="low", meaning="what is added to a distance before it divides; smaller is sharper"
+            0.1, 0, low_open=True, meaning="what is added to a distance before it divides; smaller is sharper"
         ),
         "symmetric": SYMMETRIC,
     }
@@ -94,7 +94,7 @@ SIMILARITIES: dict[str, Kind] = {
             source=KOBS,
             gives="likeness",
             options={
-                "r": Number(0.5, 0, 1, open="high", meaning="likeness of neighbouring classes"),
+                "r": Number(0.5, 0, 1, high_open=True, meaning="likeness of neighbouring classes"),
                 "symmetric": SYMMETRIC,
             },
         ),

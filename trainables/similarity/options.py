@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,31 +9,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from trainables.names import unknown_name
+from trainables.real import Real
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number from `low` to `high`; `open` says which ends do not belong to it: "", "low", "high" or "both"."""
+class Number(Real):
+    """A number in an interval."""
 
-    default: float
-    low: float
-    high: float = math.inf
-    open: str = ""
-    meaning: str = ""
     required: ClassVar[bool] = False
 
-    @property
-    def range(self) -> str:
-        low = f"{'(' if self.open in ('low', 'both') else '['}{self.low:g}"
-        return f"{low}, {self.high:g}{')' if self.open in ('high', 'both') or math.isinf(self.high) else ']'}"
-
     def parse(self, name: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name} = {value!r} is not a number; it lies in {self.range}")
-        above = value > self.low if self.open in ("low", "both") else value >= self.low
-        below = value < self.high if self.open in ("high", "both") else value <= self.high
-        if not (above and below and math.isfinite(value)):
-            raise ValueError(f"{name} = {value:g} is outside {self.range}: {self.meaning}")
+        self.check(name, value)
         return float(value)
 
 

@@ -97,7 +97,7 @@ def mae(log_q: np.ndarray, y: int) -> float:
 
 
 def simloss(
-    log_q: np.ndarray, y: int, similarity: Any = "order", r: float = 0.5, l: float = 0.0, eps: float = 1e-8  # noqa: E741
+    log_q: np.ndarray, y: int, similarity: Any = "order", r: float = 0.5, l: float = 0.0, eps: float = 1e-8  # noqa: E741  (SimLoss's own name)
 ) -> float:  # fmt: skip
     def likeness(i: int) -> float:
         if isinstance(similarity, str):

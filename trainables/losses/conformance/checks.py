@@ -30,7 +30,7 @@ def check_reduction(subject: Subject) -> None:
     each = call(loss, batch, reduction="none")
     if each.shape != batch.targets.shape:
         raise ConformanceError(f"reduction='none' gives shape {tuple(each.shape)} for {len(batch.targets)} samples")
-    term = loss.batch_term(batch.logits, batch.targets)  # type: ignore[arg-type]
+    term = loss.batch_term(batch.logits, batch.targets)  # type: ignore[arg-type]  # MSL takes a list
     require_same("the mean of the samples' losses and the batch's term", each.mean() + (0 if term is None else term),
           call(loss, batch))  # fmt: skip
 

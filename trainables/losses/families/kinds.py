@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from trainables.names import unknown_name
+from trainables.real import Real
 from trainables.similarity import SIMILARITIES
 from trainables.similarity import check as check_similarity
-
-
-@dataclass(frozen=True)
-class Real:
-    """A number in an interval."""
-
-    default: float
-    low: float = -math.inf
-    high: float = math.inf
-    high_open: bool = False
-    low_open: bool = False
-    meaning: str = ""
-
-    @property
-    def range(self) -> str:
-        low = f"{'(' if self.low_open else '['}{self.low:g}" if math.isfinite(self.low) else "(-inf"
-        high = f"{self.high:g}{')' if self.high_open else ']'}" if math.isfinite(self.high) else "inf)"
-        return f"{low}, {high}"
-
-    def check(self, name: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name} = {value!r} is not a number; it lies in {self.range}")
-        above = value > self.low if self.low_open else value >= self.low
-        below = value < self.high if self.high_open else value <= self.high
-        if not (above and below and math.isfinite(value)):
-            raise ValueError(f"{name} = {value:g} is outside {self.range}: {self.meaning}")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,11 @@
+"""The states of a trial.
+
+`waiting` for its turn, `running`, `completed`, `stopped_early` by the scheduler, `diverged` where its loss is no number
+any more, `failed` once its retries are used up, `interrupted` where the next launch goes on with it.
+"""
+
+WAITING, RUNNING = "waiting", "running"
+COMPLETED, STOPPED_EARLY, DIVERGED = "completed", "stopped_early", "diverged"
+FAILED, INTERRUPTED = "failed", "interrupted"
+STATES = (WAITING, RUNNING, COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
+ENDED = (COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
