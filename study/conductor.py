@@ -44,7 +44,9 @@ class Conductor:
         if interrupted:
             ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
         self.agenda = Agenda(plan, ledger)
-        self.pruners: dict[str, Pruner] = {cell.key: make_pruner(spec, cell.num_configs) for cell in plan.cells}
+        self.pruners: dict[str, Pruner] = {
+            cell.key: make_pruner(spec, cell.num_configs, cell.most_epochs) for cell in plan.cells
+        }
         self._told: Counter[str] = Counter()  # of how many configs a cell's pruner knows the past
         self.interrupted = False
         self.hopeless: str | None = None  # why the launch was given up
@@ -74,7 +76,7 @@ class Conductor:
     def epochs_to_go(self) -> int:
         """How many epochs are still to come where no further trial is stopped early."""
         running = sum(self._epochs_of.get(key, 0) for key in self.running)
-        return self.agenda.at_most * self.plan.spec.training.epochs - running
+        return self.agenda.at_most * self.plan.most_epochs - running
 
     @property
     def idle(self) -> bool:

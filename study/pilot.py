@@ -25,6 +25,7 @@ class Forecast:
     cells: list[dict[str, Any]]
     trials: int
     missing: int
+    epochs: int  # of the longest trial
     slots: int
     seconds_per_epoch: float
     seconds: float
@@ -50,8 +51,8 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
                 before.setdefault(cell_key, []).append(params)
     known = [config for cell in plan.cells for config in _known_configs(cell, before.get(cell.key, []))]
     unknown = sum(cell.num_configs for cell in plan.cells) - len(known)
-    keys = {key for config in known for key in _missing(config, spec, records)}  # cells may share a trial
-    missing = len(keys) + unknown * spec.search.repeats
+    epochs = {key: n for config in known for key, n in _missing(config, spec, records)}  # cells may share a trial
+    missing = len(epochs) + unknown * spec.search.repeats
     timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
     if timed:
         pace, basis = statistics.fmean(timed), f"from {len(timed)} trials of this study"
@@ -68,8 +69,8 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
         for cell in plan.cells
     ]
     slots = concurrent_trials(spec)
-    seconds = missing * spec.training.epochs * pace / slots
-    return Forecast(cells, plan.num_trials, missing, slots, pace, seconds, basis)
+    to_train = sum(epochs.values()) + unknown * spec.search.repeats * plan.most_epochs
+    return Forecast(cells, plan.num_trials, missing, plan.most_epochs, slots, pace, to_train * pace / slots, basis)
 
 
 def _known_configs(cell: Cell, before: list[Params]) -> list[Config]:
@@ -82,8 +83,8 @@ def _known_configs(cell: Cell, before: list[Params]) -> list[Config]:
     return [Config(cell, number, params) for number, params in enumerate(asked) if params is not None]
 
 
-def _missing(config: Config, spec: StudySpec, records: dict[str, TrialRecord]) -> list[str]:
-    """The trials of a config that are still to run, at the most."""
+def _missing(config: Config, spec: StudySpec, records: dict[str, TrialRecord]) -> list[tuple[str, int]]:
+    """The trials of a config that are still to run, at the most, and how many epochs each has."""
     keys = [config.trial_key(repeat) for repeat in range(spec.search.repeats)]
     screened = records.get(keys[SCREENING])
     if screened and screened.state == states.DIVERGED:
@@ -91,7 +92,8 @@ def _missing(config: Config, spec: StudySpec, records: dict[str, TrialRecord]) -
     if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under == scheduler_text(spec):
         return []
     done = (states.COMPLETED, states.DIVERGED)
-    return [key for key in keys if key not in records or records[key].state not in done]
+    epochs = config.trial(SCREENING)["training"]["epochs"]
+    return [(key, epochs) for key in keys if key not in records or records[key].state not in done]
 
 
 def _pilot(plan: Plan, home: Home) -> float:

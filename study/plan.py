@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class Task:
     noise_kind: str
     noise_rate: float
     model: ModelSpec
+    num_train: int = 0  # training images, of the split that every repeat has
 
     @property
     def noise(self) -> str:
@@ -104,7 +105,7 @@ class Config:
             "model": {"name": task.model.name, **MODELS[task.model.name].arguments, **(task.model.model_extra or {})},
             "loss": {"family": family, **_settled(family, loss)},
             **({"code": source_digest(family)} if is_own(family) else {}),
-            "training": resolve_training(spec.training, self.params),
+            "training": resolve_training(spec.training, self.params, task.num_train),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
         }
@@ -142,6 +143,18 @@ class Cell:
         searched = {f"training.optimizer.{k}": v for k, v in shared.items() if isinstance(v, Distribution)}
         return searched | self.family.full_space()
 
+    @cached_property
+    def most_epochs(self) -> int:
+        """The epochs of its longest training."""
+        searched = {key.removeprefix("training."): value for key, value in self.space.items()}
+        longest = {
+            f"training.{key}": max(value.points()) if isinstance(value, Distribution) else value
+            for key in ("epochs", "batch_size")
+            if (value := searched.get(key)) is not None
+        }
+        epochs: int = resolve_training(self.spec.training, longest, self.task.num_train)["epochs"]
+        return epochs
+
     def proposer(self) -> Proposer:
         """A fresh proposer, at config 0."""
         return make_proposer(self.spec.search, self.space, derive_seed(self.spec.seed, "search") % 2**32)
@@ -172,6 +185,11 @@ class Plan:
         """How many trials the study has where none is stopped early."""
         return sum(cell.num_configs for cell in self.cells) * self.spec.search.repeats
 
+    @property
+    def most_epochs(self) -> int:
+        """The epochs of its longest training."""
+        return max(cell.most_epochs for cell in self.cells)
+
 
 def make_plan(spec: StudySpec, cache: Path) -> Plan:
     """The plan of a study; decodes its data sets into `cache` on first use.
@@ -184,20 +202,27 @@ def make_plan(spec: StudySpec, cache: Path) -> Plan:
         for rate in spec.noise.rate
         for model in spec.model
     ]
-    seeds = trial_seeds(spec.seed, 0)
-    for task in tasks:
-        split = {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")}
-        noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": seeds["noise"]}
-        try:
-            load_task({"name": task.dataset.name}, split, noise, cache)
-        except ValueError as problem:
-            raise StudyError(f"dataset {task.dataset.name}: {problem}") from None
-    return Plan(spec, tuple(Cell(spec, task, family) for task in tasks for family in spec.families))
+    sized = [replace(task, num_train=_num_train(task, spec, cache)) for task in tasks]
+    return Plan(spec, tuple(Cell(spec, task, family) for task in sized for family in spec.families))
 
 
-def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
-    """The training of one config: searched settings replaced by their values, checked once more as a whole."""
+def _num_train(task: Task, spec: StudySpec, cache: Path) -> int:
+    """How many images a task trains on; makes its split and its first noise mask."""
+    split = {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")}
+    noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": trial_seeds(spec.seed, 0)["noise"]}
+    try:
+        return len(load_task({"name": task.dataset.name}, split, noise, cache).train_index)
+    except ValueError as problem:
+        raise StudyError(f"dataset {task.dataset.name}: {problem}") from None
+
+
+def resolve_training(training: TrainingSpec, params: Params, num_train: int) -> dict[str, Any]:
+    """The training of one config on `num_train` images: searched settings replaced by their values, its length in
+    epochs; checked once more as a whole.
+    """
     values = training.model_dump()
+    if "training.epochs" in params:
+        values["iterations"] = None
     for key, value in params.items():
         if key.startswith("training."):
             *parents, last = key.split(".")[1:]
@@ -206,7 +231,8 @@ def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
                 holder = holder[parent]
             holder[last] = value
     try:
-        return TrainingSpec.model_validate(values).model_dump()
+        resolved = TrainingSpec.model_validate(values)
+        return resolved.model_dump(exclude={"iterations"}) | {"epochs": resolved.num_epochs(num_train)}
     except ValueError as problem:
         raise StudyError(f"config {json.dumps(params)} does not make a valid training: {problem}") from None
 
@@ -237,7 +263,10 @@ def _settled_similarity(value: str) -> dict[str, Any]:
 def _counts(trial: Trial) -> Trial:
     """What determines a trial's numbers: not which epoch is kept of it, nor where a similarity's file lies."""
     loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
-    return {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
+    counts = {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
+    if trial["training"]["patience"] is not None:  # then it says when training ends
+        counts["monitor"] = trial["monitor"]
+    return counts
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

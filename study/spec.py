@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -149,10 +150,10 @@ class SGDSpec(OptimizerSpec):
     nesterov: bool = True
 
 
-class AdamWSpec(OptimizerSpec):
-    """Adam with decoupled weight decay."""
+class AdamSpec(OptimizerSpec):
+    """Adam, its weight decay added to the gradient (`adam`) or decoupled from it (`adamw`)."""
 
-    name: Literal["adamw"]
+    name: Literal["adam", "adamw"]
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
 
@@ -171,25 +172,69 @@ class CosineSpec(Strict):
     name: Literal["cosine"]
 
 
+Unit = Literal["epochs", "iterations"]
+
+
 class MultistepSpec(Strict):
-    """The learning rate is multiplied by `gamma` at each milestone (an epoch)."""
+    """The learning rate is multiplied by `gamma` at each milestone."""
 
     name: Literal["multistep"]
     milestones: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     gamma: float = Field(0.1, gt=0, le=1)
+    unit: Unit = "epochs"
+
+
+class StepSpec(Strict):
+    """The learning rate is multiplied by `gamma` after every so many epochs or iterations."""
+
+    name: Literal["step"]
+    every: int = Field(ge=1)
+    gamma: float = Field(0.1, gt=0, le=1)
+    unit: Unit = "epochs"
+
+
+class ExponentialSpec(Strict):
+    """The learning rate is multiplied by `gamma` after every epoch, or every iteration."""
+
+    name: Literal["exponential"]
+    gamma: float = Field(gt=0, le=1)
+    unit: Unit = "epochs"
 
 
 class TrainingSpec(Strict):
-    """How a trial trains; the same for every family."""
+    """How a trial trains; the same for every family.
 
-    epochs: int = Field(ge=1)
+    Its length is given in `epochs`, or in `iterations`, which are rounded up to whole epochs. With `patience` it ends
+    earlier: when more than so many epochs in a row brought no better value of what the study selects by.
+    """
+
+    epochs: int | None = Field(None, ge=1)
+    iterations: int | None = Field(None, ge=1)
+    patience: int | None = Field(None, ge=1)
     batch_size: int = Field(64, ge=1)
-    optimizer: Annotated[SGDSpec | AdamWSpec, BeforeValidator(named), Field(discriminator="name")]
+    optimizer: Annotated[SGDSpec | AdamSpec, BeforeValidator(named), Field(discriminator="name")]
     schedule: Annotated[
-        ConstantSpec | CosineSpec | MultistepSpec, BeforeValidator(named), Field(discriminator="name")
+        ConstantSpec | CosineSpec | MultistepSpec | StepSpec | ExponentialSpec,
+        BeforeValidator(named),
+        Field(discriminator="name"),
     ] = CosineSpec(name="cosine")
     clip_norm: float | None = Field(None, gt=0)
     precision: Literal["float32", "float64"] = "float32"
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSpec:
+        if self.epochs is None and self.iterations is None:
+            raise PlacedError(("epochs",), "training.epochs is missing; add it, or training.iterations")
+        if self.epochs is not None and self.iterations is not None:
+            raise PlacedError(("iterations",), "training.iterations stands beside training.epochs; remove one of them")
+        return self
+
+    def num_epochs(self, num_train: int) -> int:
+        """How many epochs it has on `num_train` images."""
+        if self.epochs is not None:
+            return self.epochs
+        assert self.iterations is not None, "one of the two is given"
+        return math.ceil(self.iterations / math.ceil(num_train / self.batch_size))
 
 
 MAX_CONFIGS = 100_000  # of one cell
@@ -306,7 +351,7 @@ class StudySpec(Strict):
     def _consistent(self) -> StudySpec:
         without_repeats("data set", [dataset.name for dataset in self.dataset])
         without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
-        if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > self.training.epochs:
+        if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > (self.training.epochs or math.inf):
             raise PlacedError(
                 ("scheduler", "grace_epochs"),
                 f"scheduler.grace_epochs = {self.scheduler.grace_epochs} is more than "

@@ -129,7 +129,7 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     console.print(table)
     console.print(
         f"{len(forecast.cells)} cells, {forecast.trials} trials at most, {forecast.missing} of them still to run, "
-        f"{spec.training.epochs} epochs each; {forecast.slots} at a time."
+        f"{forecast.epochs} epochs each at most; {forecast.slots} at a time."
     )
     console.print(
         f"About {duration(forecast.seconds)} of training where none is stopped early "

@@ -20,12 +20,15 @@ class Pruner(Protocol):
         """Whether the trial that has `score` (more is better) after `epoch` epochs should go on."""
 
 
-def make_pruner(spec: StudySpec, num_configs: int) -> Pruner:
-    """The pruner that the study file names, for a cell of `num_configs` configs; a lone config is never stopped."""
+def make_pruner(spec: StudySpec, num_configs: int, epochs: int) -> Pruner:
+    """The pruner that the study file names, for a cell of `num_configs` configs that train for at most `epochs`.
+
+    A lone config is never stopped.
+    """
     if isinstance(spec.scheduler, AshaSpec) and num_configs > 1:
         from study.schedule.asha import AshaPruner
 
-        return AshaPruner(spec.scheduler.grace_epochs, spec.scheduler.reduction, spec.training.epochs)
+        return AshaPruner(spec.scheduler.grace_epochs, spec.scheduler.reduction, epochs)
     from study.schedule.none import NoPruner
 
     return NoPruner()

@@ -77,8 +77,8 @@ def test_told_again_from_records_it_decides_alike() -> None:
 
 def test_the_study_file_picks_the_pruner_and_a_lone_config_is_never_stopped(make_spec: SpecMaker) -> None:
     asha, none = make_spec(scheduler=ASHA), make_spec()
-    assert make_pruner(asha, 3).decisions() == [1, 3]
-    assert make_pruner(none, 3).decisions() == []
-    lone = make_pruner(asha, 1)
+    assert make_pruner(asha, 3, 9).decisions() == [1, 3]
+    assert make_pruner(none, 3, 9).decisions() == []
+    lone = make_pruner(asha, 1, 9)
     assert isinstance(lone, NoPruner)
     assert lone.goes_on("only", 1, float("-inf"))

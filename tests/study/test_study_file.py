@@ -125,7 +125,7 @@ MISTAKES = {
     "unknown optimiser": (
         changed("name: sgd", "name: sdg"),
         "small.yaml:13: training.optimizer",
-        "did you mean 'sgd'? known: sgd, adamw",
+        "did you mean 'sgd'? known: sgd, adam, adamw",
     ),
     "optimiser without a name": (
         changed("    name: sgd\n", ""),
@@ -380,7 +380,7 @@ def test_overrides_apply_in_order() -> None:
         ("training.epochs=[", "the value is not YAML; quote it"),
         ("description=!!bool x", "the value is not YAML"),
         ("description=2020-01-01", "neither text nor a number; quote it"),
-        ("training.epochs=", "training.epochs = null"),
+        ("training.epochs=", "training.epochs is missing; add it"),
         ("training.epochs=0", "training.epochs = 0: it should be greater than or equal to 1"),
         ("training.epoch=3", "unknown key 'epoch'; did you mean 'epochs'"),
         ("trainig.epochs=3", "unknown key 'trainig'; did you mean 'training'"),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainables.engine.optimizers import Optimizer, clip, make_optimizer
-from trainables.engine.schedules import schedule_factor
+from trainables.engine.schedules import schedule_factors
 
 LANES, SIZE, STEPS = 4, 37, 20
 
@@ -60,7 +60,7 @@ SGD_ROWS = [
     {"lr": 0.2, "momentum": 0.99, "weight_decay": 1e-4},
     {"lr": 0.01, "momentum": 0.1, "weight_decay": 0.3},
 ]
-ADAMW_ROWS = [
+ADAM_ROWS = [
     {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0},
     {"lr": 0.003, "beta1": 0.5, "beta2": 0.99, "weight_decay": 1e-2},
     {"lr": 0.01, "beta1": 0.0, "beta2": 0.9, "weight_decay": 0.5},
@@ -82,13 +82,14 @@ def test_sgd_without_momentum_is_plain_gradient_descent(nesterov: bool) -> None:
     torch.testing.assert_close(ours, torch_run(torch.optim.SGD, rows), rtol=0, atol=1e-12)
 
 
-def test_adamw_equals_torchs_in_every_lane() -> None:
-    ours = stacked_run(make_optimizer("adamw"), ADAMW_ROWS)
+@pytest.mark.parametrize(("name", "theirs"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
+def test_adam_equals_torchs_in_every_lane(name: str, theirs: type[torch.optim.Optimizer]) -> None:
+    ours = stacked_run(make_optimizer(name), ADAM_ROWS)
     rows = [
         {"lr": row["lr"], "betas": (row["beta1"], row["beta2"]), "weight_decay": row["weight_decay"]}
-        for row in ADAMW_ROWS
+        for row in ADAM_ROWS
     ]
-    torch.testing.assert_close(ours, torch_run(torch.optim.AdamW, rows), rtol=0, atol=1e-12)
+    torch.testing.assert_close(ours, torch_run(theirs, rows), rtol=0, atol=1e-12)
 
 
 # -- clipping -----------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ def rates_by_torch(make_scheduler: Any, epochs: int) -> list[float]:
 
 
 def rates_by_us(schedule: dict[str, Any], epochs: int) -> list[float]:
-    return [schedule_factor(schedule, epoch, epochs) for epoch in range(epochs)]
+    return [schedule_factors(schedule, epoch, epochs, steps=1)[0] for epoch in range(epochs)]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 30])
@@ -161,4 +162,23 @@ def test_multistep_schedule_equals_torchs_in_each_epoch(milestones: list[int]) -
 def test_constant_schedule_is_constant_and_an_unknown_one_is_refused() -> None:
     assert rates_by_us({"name": "constant"}, 3) == [1.0, 1.0, 1.0]
     with pytest.raises(ValueError, match="unknown schedule 'cosin'; did you mean 'cosine'"):
-        schedule_factor({"name": "cosin"}, 0, 1)
+        schedule_factors({"name": "cosin"}, 0, 1, 1)
+
+
+def test_step_and_exponential_schedules_equal_torchs_in_each_epoch() -> None:
+    stepped = rates_by_torch(lambda o: torch.optim.lr_scheduler.StepLR(o, 7, gamma=0.5), 30)
+    assert rates_by_us({"name": "step", "every": 7, "gamma": 0.5}, 30) == pytest.approx(stepped, rel=1e-12)
+    fallen = rates_by_torch(lambda o: torch.optim.lr_scheduler.ExponentialLR(o, gamma=0.9), 30)
+    assert rates_by_us({"name": "exponential", "gamma": 0.9}, 30) == pytest.approx(fallen, rel=1e-12)
+
+
+def test_schedule_in_iterations_changes_within_an_epoch_as_torchs_stepped_at_every_batch() -> None:
+    schedule = {"name": "step", "every": 20, "gamma": 0.9, "unit": "iterations"}
+    ours = [factor for epoch in range(4) for factor in schedule_factors(schedule, epoch, 4, steps=15)]
+    theirs = rates_by_torch(lambda o: torch.optim.lr_scheduler.StepLR(o, 20, gamma=0.9), 60)
+    assert ours == pytest.approx(theirs, rel=1e-12)
+
+
+@pytest.mark.parametrize("schedule", [{"name": "cosine"}, {"name": "step", "every": 1, "gamma": 0.5}])
+def test_schedule_in_epochs_is_constant_within_one(schedule: dict[str, Any]) -> None:
+    assert len(set(schedule_factors(schedule, 3, 10, steps=5))) == 1

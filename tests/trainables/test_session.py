@@ -164,6 +164,19 @@ def test_trial_that_trains_well_is_done_at_its_last_epoch_and_not_diverged(
     assert session.history[-1]["val_accuracy_clean"] > 0.8
 
 
+def test_patience_ends_training_when_more_epochs_than_that_brought_nothing_better(
+    make_trial: Callable[..., Trial], cache: Path
+) -> None:
+    trial = make_trial("ce", epochs=40, optimizer={"lr": 0.5})
+    trial["training"]["patience"] = 3
+    session = finish(Session("impatient", trial, cache))
+    values = [metrics["val_accuracy_noisy"] for metrics in session.history]
+    assert session.epoch < 40
+    assert session.epoch - session.best_epoch == 4
+    assert max(values) == values[session.best_epoch - 1]
+    assert not session.diverged
+
+
 def test_facts_are_the_tasks_hashes_and_realised_noise(trial: Trial, cache: Path, digits: TaskData) -> None:
     assert Session("t", trial, cache).facts == {
         "split_digest": digits.split_digest,

@@ -109,7 +109,7 @@ class LaneArray:
         rows = [{name: next(numbers) for name in MEASURED} for _ in self.lanes]
         reports = {}
         for row, (lane, state) in enumerate(zip(self.lanes, self.states, strict=True)):
-            metrics: Metrics = rows[row] | {"lr": float(rates[0, row]), "seconds": seconds}
+            metrics: Metrics = rows[row] | {"lr": float(rates[0, 0, row]), "seconds": seconds}
             metrics |= {f"loss_{name}": next(numbers) for name in logged[row]}
             state.epoch += 1
             state.last = {CONFUSION: program.confusion[row].view(self.data.num_classes, -1)}

@@ -14,6 +14,8 @@ from trainables.names import unknown_name
 
 Columns = dict[str, Tensor]
 
+ADAM_EPSILON = 1e-8
+
 
 class Optimizer(ABC):
     """Moves weights in place. `slots` names its memory, `[L, P]`, or `[L, 1]` where listed in `counters`."""
@@ -43,28 +45,51 @@ class SGD(Optimizer):
         weights.addcmul_(direction, lr, value=-1)
 
 
-class AdamW(Optimizer):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+class Adam(Optimizer):
+    """Adam, its weight decay added to the gradient (Kingma and Ba, 2015)."""
 
     slots = ("mean", "square")
     counters = ("steps",)
     hyperparameters = ("beta1", "beta2", "weight_decay")
-    epsilon = 1e-8
 
     def step(self, weights: Tensor, gradients: Tensor, memory: Columns, lr: Tensor, columns: Columns) -> None:
-        beta1, beta2, steps = columns["beta1"], columns["beta2"], memory["steps"].add_(1)
+        gradients.addcmul_(weights, columns["weight_decay"])
+        _adam_step(weights, gradients, memory, lr, columns)
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    slots = Adam.slots
+    counters = Adam.counters
+    hyperparameters = Adam.hyperparameters
+
+    def step(self, weights: Tensor, gradients: Tensor, memory: Columns, lr: Tensor, columns: Columns) -> None:
         weights.mul_(1 - lr * columns["weight_decay"])
-        mean = memory["mean"].lerp_(gradients, 1 - beta1)
-        square = memory["square"].mul_(beta2).addcmul_(gradients.square(), 1 - beta2)
-        scale = (square / (1 - beta2**steps)).sqrt_().add_(self.epsilon)
-        weights.addcmul_(mean / scale, lr / (1 - beta1**steps), value=-1)
+        _adam_step(weights, gradients, memory, lr, columns)
+
+
+def _adam_step(weights: Tensor, gradients: Tensor, memory: Columns, lr: Tensor, columns: Columns) -> None:
+    beta1, beta2, steps = columns["beta1"], columns["beta2"], memory["steps"].add_(1)
+    mean = memory["mean"].lerp_(gradients, 1 - beta1)
+    square = memory["square"].mul_(beta2).addcmul_(gradients.square(), 1 - beta2)
+    scale = (square / (1 - beta2**steps)).sqrt_().add_(ADAM_EPSILON)
+    weights.addcmul_(mean / scale, lr / (1 - beta1**steps), value=-1)
+
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
 
 
 def make_optimizer(name: str, nesterov: bool = False) -> Optimizer:
-    """The optimiser called `name`: 'sgd' or 'adamw'; ValueError for another."""
-    if name not in ("sgd", "adamw"):
-        raise ValueError(unknown_name("optimizer", name, ("sgd", "adamw"), "optimizers"))
-    return SGD(nesterov) if name == "sgd" else AdamW()
+    """The optimiser called `name`, one of OPTIMIZERS; ValueError for another."""
+    match name:
+        case "sgd":
+            return SGD(nesterov)
+        case "adam":
+            return Adam()
+        case "adamw":
+            return AdamW()
+    raise ValueError(unknown_name("optimizer", name, OPTIMIZERS, "optimizers"))
 
 
 def clip(gradients: Tensor, max_norm: Tensor) -> None:

@@ -15,7 +15,7 @@ from trainables.engine.dropout import lane_dropouts
 from trainables.engine.lane import Lane
 from trainables.engine.objective import LaneLoss, Objective
 from trainables.engine.optimizers import clip
-from trainables.engine.schedules import schedule_factor
+from trainables.engine.schedules import schedule_factors
 from trainables.engine.stack import gradients, last, make_stack
 from trainables.seeds import derive_seed
 
@@ -49,21 +49,25 @@ class Program:
         self.confusion = torch.zeros(len(lanes), data.num_classes**2, dtype=torch.long, device=data.device)
 
     def learning_rates(self, epochs: Sequence[int]) -> Tensor:
-        """The learning rates of each lane's network and of what its loss learns, `[2, L]`."""
+        """The learning rates of each lane's network and of what its loss learns, at each step: `[2, steps, L]`."""
+        steps = math.ceil(self.data.num_train / self.batch_size)
         rates = []
         for lane, epoch in zip(self.lanes, epochs, strict=True):
             training, own = lane.training, lane.loss.learning_rate
-            factor = schedule_factor(training["schedule"], epoch, training["epochs"])
+            factors = schedule_factors(training["schedule"], epoch, training["epochs"], steps)
             base = training["optimizer"]["lr"]
-            rates.append([base * factor, (base if own is None else float(own)) * factor])
-        return torch.tensor(rates, dtype=torch.float64).T
+            rates.append(
+                [[rate * factor for factor in factors] for rate in (base, base if own is None else float(own))]
+            )
+        return torch.tensor(rates, dtype=torch.float64).permute(1, 2, 0)
 
     def train(self, epochs: Sequence[int], rates: Tensor) -> Tensor:
         """Train on all images once; mean loss and accuracy `[2, L]`, still on the device."""
-        lr, loss_lr = rates.to(self.data.device, self.data.dtype)[:, :, None]
+        by_step = zip(*rates.to(self.data.device, self.data.dtype)[..., None], strict=True)
         self._seed_dropouts(epochs)
         totals = torch.zeros(2, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
-        for indices in self._orders(epochs).split(self.batch_size, dim=1):
+        batches = self._orders(epochs).split(self.batch_size, dim=1)
+        for indices, (lr, loss_lr) in zip(batches, by_step, strict=True):
             targets = self.labels.gather(1, indices)
             logits = self.networks.forward(self.data.batch(indices))
             losses = self.objective(logits, targets, indices)

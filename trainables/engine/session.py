@@ -86,8 +86,11 @@ class Session:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to train."""
-        return self.diverged or self.epoch >= self.trial["training"]["epochs"]
+        """Whether there is nothing left to train: its epochs are done, or its patience is at an end."""
+        training = self.trial["training"]
+        patience = training.get("patience")
+        waited = self.epoch - self.best_epoch
+        return self.diverged or self.epoch >= training["epochs"] or (patience is not None and waited > patience)
 
     def advance(self) -> Metrics:
         """Train one epoch and return its metrics."""
