@@ -14,7 +14,19 @@ from study.spec import StudySpec
 # What may differ between two launches of one study: it adds trials or takes them away, or changes how they are run,
 # never what a trial that ran would have come to.
 EXTENDABLE = frozenset(
-    {"description", "dataset", "noise", "model", "families", "search", "scheduler", "resources", "tracking"}
+    {
+        "description",
+        "dataset",
+        "noise",
+        "model",
+        "families",
+        "search",
+        "scheduler",
+        "confirm",
+        "resources",
+        "tracking",
+        "paper",
+    }
 )
 
 

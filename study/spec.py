@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from search_spaces import get_space
+from study.paper import PaperSpec
 from study.spaces import Distribution, Searchable, as_real, check_searchable, parse_searchable
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
 from trainables.data.datasets import check_dataset_name
@@ -292,6 +293,19 @@ class SelectSpec(Strict):
         return "max" if self.metric == "val_accuracy" else "min"
 
 
+class ConfirmSpec(Strict):
+    """How `study confirm` judges a cell's best configs on repeats that no selection has seen.
+
+    `retrain`: on training and validation images together, up to the epoch that the search chose, then tested.
+    `holdout`: on the training images; the best validation epoch is tested.
+    """
+
+    shorthand = "protocol"
+    protocol: Literal["retrain", "holdout"] = "holdout"
+    repeats: int = Field(5, ge=1)
+    top: int = Field(1, ge=1)
+
+
 class ResourcesSpec(Strict):
     """What one trial takes of the machine, how often it reports, and how often it is tried again."""
 
@@ -329,8 +343,10 @@ class StudySpec(Strict):
         NoSchedulerSpec(name="none")
     )
     select: SelectSpec = SelectSpec()
+    confirm: ConfirmSpec = ConfirmSpec()
     resources: ResourcesSpec = ResourcesSpec()
     tracking: TrackingSpec = TrackingSpec()
+    paper: PaperSpec | None = None
 
     @field_validator("name")
     @classmethod
@@ -346,6 +362,20 @@ class StudySpec(Strict):
     def _labels_differ(cls, families: list[FamilySpec]) -> list[FamilySpec]:
         without_repeats("give one of them a label: family", [family.name for family in families])
         return families
+
+    @model_validator(mode="after")
+    def _paper_fits(self) -> StudySpec:
+        labels = [family.name for family in self.families]
+        for index, number in enumerate(self.paper.numbers if self.paper else ()):
+            place = ("paper", "numbers", index)
+            if number.family not in labels:
+                raise PlacedError((*place, "family"), unknown_name("family", number.family, labels, "this study has"))
+            if number.dataset not in (None, *(dataset.name for dataset in self.dataset)):
+                names = [dataset.name for dataset in self.dataset]
+                raise PlacedError(
+                    (*place, "dataset"), unknown_name("data set", number.dataset, names, "this study has")
+                )
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> StudySpec:
