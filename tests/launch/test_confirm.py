@@ -32,7 +32,7 @@ def test_a_search_is_confirmed_once_by_the_test_set_and_shown_in_mlflow(
     ("arguments", "said"),
     [
         (("confirm", "tni"), "unknown study 'tni'"),
-        (("confirm", "tiny", "--repeats", "0"), "0 is not in the"),
+        (("confirm", "tiny", "--repeats", "0"), "Invalid value for '--repeats'"),
     ],
 )
 def test_mistakes_are_one_line(finished: Place, arguments: tuple[str, ...], said: str) -> None:
