@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from study.errors import StudyError
+from study.errors import PlacedStudyError, StudyError
 from study.spec import StudySpec
 from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
@@ -29,6 +29,10 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Doc
 
 def _settle_paths(document: Document, folder: Path) -> None:
     """Make the paths of files in settings with options absolute: they count from the study file's folder."""
+    noises = document.values.get("noise")
+    for index, noise in enumerate(noises if isinstance(noises, list) else [noises]):
+        if isinstance(noise, dict) and isinstance(noise.get("path"), str):
+            _settle_path(noise, folder, document, _in_file(("noise", index, "path"), document))
     families = document.values.get("families")
     for index, family in enumerate(families if isinstance(families, list) else []):
         space = family.get("space") if isinstance(family, dict) else None
@@ -36,12 +40,21 @@ def _settle_paths(document: Document, folder: Path) -> None:
             grid = value.get("grid") if isinstance(value, dict) else None
             for setting in grid if isinstance(grid, list) else [value]:
                 if isinstance(setting, dict) and "name" in setting and isinstance(setting.get("path"), str):
-                    settled = str(folder / Path(setting["path"]).expanduser())
-                    document.rewritten = document.rewritten or settled != setting["path"]
-                    setting["path"] = settled
-                    if not Path(settled).is_file():
-                        place = document.place(("families", index, "space", key))
-                        raise StudyError(f"{place}: {key}: there is no file {settled}; correct path")
+                    _settle_path(setting, folder, document, ("families", index, "space", key))
+
+
+def _settle_path(setting: dict[str, Any], folder: Path, document: Document, location: tuple[str | int, ...]) -> None:
+    settled = str(folder / Path(setting["path"]).expanduser())
+    document.rewritten = document.rewritten or settled != setting["path"]
+    setting["path"] = settled
+    if not Path(settled).is_file():
+        raise StudyError(f"{document.place(location)}: {location[-1]}: there is no file {settled}; correct path")
+
+
+def with_its_line(mistake: PlacedStudyError, document: Document) -> StudyError:
+    """What a plan's data brought to light, with the line of the file that asks for it."""
+    location = _in_file(mistake.location, document)
+    return StudyError(f"{document.place(location)}: {'.'.join(str(part) for part in location)}: {mistake.message}")
 
 
 def make_importable(folder: Path) -> None:

@@ -139,7 +139,7 @@ Ran = tuple[str, float, int, int]  # family, noise rate, config number, repeat
 
 
 def describe(todo: Todo) -> Ran:
-    return (todo.cell.name, todo.cell.task.noise_rate, todo.config.number, todo.repeat)
+    return (todo.cell.name, todo.cell.task.noise.rate, todo.config.number, todo.repeat)
 
 
 @dataclass
