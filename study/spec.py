@@ -82,7 +82,10 @@ class NoiseSpec(Strict):
             except ValueError as problem:
                 raise PlacedError((name,), str(problem)) from None
         for value in self.described():
-            parse_noise(value)
+            try:
+                parse_noise(value)
+            except ValueError as problem:
+                raise PlacedError(("rate",) if "rate" in value else (), str(problem)) from None
         return self
 
     @property

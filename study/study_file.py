@@ -54,7 +54,7 @@ def _settle_path(setting: dict[str, Any], folder: Path, document: Document, loca
 def with_its_line(mistake: PlacedStudyError, document: Document) -> StudyError:
     """What a plan's data brought to light, with the line of the file that asks for it."""
     location = _in_file(mistake.location, document)
-    return StudyError(f"{document.place(location)}: {'.'.join(str(part) for part in location)}: {mistake.message}")
+    return StudyError(_placed(mistake.message, location, document))
 
 
 def make_importable(folder: Path) -> None:
@@ -108,8 +108,7 @@ def _sentence(error: Any, document: Document) -> str:
     where = ".".join(str(part) for part in location)
     place = document.place(location)
     if isinstance(cause, ValueError):
-        said = str(cause)
-        return f"{place}: {said}" if said.startswith(where) or not where else f"{place}: {where}: {said}"
+        return _placed(str(cause), location, document)
     if error["type"] == "missing":
         return f"{place}: {where} is missing; add it"
     if error["type"] == "union_tag_not_found":
@@ -119,3 +118,8 @@ def _sentence(error: Any, document: Document) -> str:
         return f"{place}: {where}: " + unknown_name(where.rpartition(".")[2], error["ctx"]["tag"], tags, "known")
     rule = error["msg"].partition(" should ")[2] or error["msg"]
     return f"{place}: {where} = {json.dumps(error['input'], default=str)[:80]}: it should {rule}"
+
+
+def _placed(said: str, location: tuple[str | int, ...], document: Document) -> str:
+    where, place = ".".join(str(part) for part in location), document.place(location)
+    return f"{place}: {said}" if said.startswith(where) or not where else f"{place}: {where}: {said}"

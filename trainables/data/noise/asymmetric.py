@@ -34,10 +34,10 @@ def settle(spec: Spec, dataset: str, class_names: Names) -> Spec:
     for source, target in given.items():
         number = class_number(source, class_names)
         if number in mapping:
-            raise ValueError(f"mapping: class '{class_names[number]}' is named twice")
+            raise ValueError(f"class '{class_names[number]}' is named twice in mapping")
         mapping[number] = class_number(target, class_names)
         if mapping[number] == number:
-            raise ValueError(f"mapping: class '{class_names[number]}' becomes itself; leave it out")
+            raise ValueError(f"class '{class_names[number]}' becomes itself in mapping; leave it out")
     return spec | {"mapping": {class_names[source]: class_names[mapping[source]] for source in sorted(mapping)}}
 
 
@@ -47,7 +47,7 @@ def class_number(name: str, class_names: Names) -> int:
         return class_names.index(name)
     if name.isdecimal() and int(name) < len(class_names):
         return int(name)
-    raise ValueError("mapping: " + unknown_name("class", name, class_names, "classes"))
+    raise ValueError(unknown_name("class", name, class_names, "classes"))
 
 
 def corrupt(part: Part, spec: Spec) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,9 +37,7 @@ def corrupt(part: Part, spec: Spec) -> np.ndarray:
     arrays = read_arrays(path)
     labels = _whole_numbers(_chosen(arrays, spec.get("key"), path), path)
     if len(labels) != size:
-        raise ValueError(
-            f"{path}: {len(labels)} labels; the pool has {size} images and needs one for each, in its order"
-        )
+        raise ValueError(f"{path}: {len(labels)} labels; {size} are expected, one an image of the pool, in its order")
     beyond = np.flatnonzero((labels < 0) | (labels >= part.num_classes))
     if len(beyond):
         raise ValueError(
@@ -82,7 +81,8 @@ def _torch_arrays(path: Path) -> dict[str, np.ndarray]:
     types = [type(np.dtype(kind)) for kind in ("i1", "u1", "i2", "i4", "i8", "f4", "f8")]
     names = [f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")]
     allowed: list[Any] = [*((rebuild, name) for name in names), np.ndarray, np.dtype, *types]
-    with torch.serialization.safe_globals(allowed):
+    with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a format it may not read; where it does not, it says so
         value = torch.load(path, weights_only=True, map_location="cpu")
     named = value if isinstance(value, Mapping) else {"": value}
     return {str(name): np.asarray(each) for name, each in named.items()}
@@ -112,7 +112,7 @@ FILE = NoiseKind(
     source="such as Wei et al., Learning with Noisy Labels Revisited, ICLR 2022",
     corrupt=corrupt,
     options={
-        "path": File("labels as .npy, .npz, .csv, .txt or .pt, one for each image of the pool in its order"),
+        "path": File("labels as .npy, .npz, .csv, .txt or .pt, one an image of the pool, in its order"),
         "key": Key("which array of the file, as in key: aggre_label"),
         "digest": Digest(),
     },

@@ -18,7 +18,8 @@ def corrupt(part: Part, spec: Spec) -> np.ndarray:
     Xia et al., algorithm 2: each image has a flip rate of its own, normal about `rate` with standard deviation 0.1
     and held to [0, 1]; each class y a projection `w_y` of standard normals, `[pixels, C]`; the label becomes j with
     probability softmax over j != y of (x w_y)_j, x being the pixels from 0 to 255, as in their code. These logits
-    are thousands apart, so that an image's wrong label is nearly always the same one.
+    are thousands apart, so that an image's wrong label is nearly always the same one, and since pixels are not centred
+    a class is mistaken for few others.
 
     Ours: their normal is truncated and each image tossed for, so that the share wanders, and lies above `rate` where
     that is small (0.09 for 0.05). Here the image with uniform v and normal z flips where v < t + 0.1 z, and t (close

@@ -22,7 +22,7 @@ class ClassMapping:
             raise ValueError(f"{name} = {value!r} is not a mapping of classes, as in {{truck: automobile}}")
         for each in [*value, *value.values()]:
             if isinstance(each, bool) or not isinstance(each, str | int):
-                raise ValueError(f"{name}: {each!r} is neither the name nor the number of a class; quote it")
+                raise ValueError(f"{each!r} in {name} is neither the name nor the number of a class; quote it")
         return {str(source): str(target) for source, target in value.items()}
 
 

@@ -18,10 +18,11 @@ def checked_transition(value: Any, where: str) -> np.ndarray:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{where} has shape {list(matrix.shape)}; a transition matrix has a row and a column a class")
     for number, row in enumerate(matrix):
+        which = f"row {number} of {where}"
         if not np.isfinite(row).all() or (row < 0).any():
-            raise ValueError(f"{where}: row {number} has an entry that is no probability: {min(row):g} to {max(row):g}")
+            raise ValueError(f"{which} has an entry that is no probability: {min(row):g} to {max(row):g}")
         if abs(row.sum() - 1) > TOLERANCE:
-            raise ValueError(f"{where}: row {number} sums to {row.sum():.6g}; row i is how class i is labelled, sum 1")
+            raise ValueError(f"{which} sums to {row.sum():.6g}; row i says how class i is labelled, and sums to 1")
     return matrix
 
 
