@@ -164,7 +164,7 @@ def differing_labels(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         for repeat, digest in row["noise_digests"].items():
             task = f"{row['dataset']}, {row['noise']}, {row['model']}"
-            seen.setdefault((task, repeat), set()).add(digest)
+            seen.setdefault((task, repeat), set()).update([digest] if digest else [])
     return list(dict.fromkeys(task for (task, _), digests in seen.items() if len(digests) > 1))
 
 

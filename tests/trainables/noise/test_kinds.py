@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -138,6 +140,16 @@ def test_instance_noise_of_an_image_does_not_depend_on_how_many_are_projected_at
     monkeypatch.setattr("trainables.data.noise.instance.CHUNK", 9 * 7)
     np.testing.assert_array_equal(corrupted("instance", 0.7, part), whole)
     assert CHUNK > 9 * 400
+
+
+def test_instance_noise_takes_little_memory_beside_its_images() -> None:
+    images = np.zeros((4000, 3, 32, 32), dtype=np.uint8)
+    part = Part("train", images, np.arange(4000) % 10, np.arange(4000), tuple("abcdefghij"))
+    tracemalloc.start()
+    corrupted("instance", 1.0, part)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6  # as doubles the images would take 98 MB
 
 
 def test_training_and_validation_are_mistaken_for_the_same_classes() -> None:
