@@ -47,7 +47,7 @@ class Pictures:
             return []
         manifest = data.noise_manifest
         text, picture = folder / "noise.json", folder / "noise.png"
-        text.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        text.write_text(json.dumps(manifest), encoding="utf-8")
         if not manifest["train"]["corrupted"]:
             return [text]
         title = f"Label noise: {manifest['kind']}, {manifest['train']['realised_rate']:.1%} of the training labels"

@@ -16,6 +16,7 @@ from scipy.spatial.distance import squareform
 
 ANNOTATED = 20  # classes up to which every cell carries its number
 DIAGONAL = "0.85"  # grey
+AXES = ("class", "is like")  # what rows and columns are called
 
 
 def draw(
@@ -25,7 +26,7 @@ def draw(
     *,
     title: str = "Class similarity",
     order: Sequence[int] | None = None,
-    axes: tuple[str, str] = ("class", "is like"),
+    axes: tuple[str, str] = AXES,
 ) -> None:
     """Draw `[C, C]` as a heat map: row i says what class i is like. The ending of `path` says PNG or SVG.
 
@@ -62,7 +63,7 @@ def likeness_order(matrix: np.ndarray) -> list[int]:
     return leaves
 
 
-def _figure(matrix: np.ndarray, names: list[str], title: str, called: tuple[str, str]) -> Figure:
+def _figure(matrix: np.ndarray, names: list[str], title: str, called: tuple[str, str] = AXES) -> Figure:
     size = len(matrix)
     side = float(np.clip(0.6 * size, 4, 14))  # inches
     figure = Figure(figsize=(1.15 * side, side))
