@@ -9,3 +9,11 @@ class StudyError(Exception):
     def __init__(self, message: str) -> None:
         """`message` may quote what its reader wrote: line breaks and other unprintable characters are escaped."""
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
+
+class PlacedStudyError(StudyError):
+    """A mistake that shows only once there is data; `location` leads to it in the study file."""
+
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(f"{'.'.join(str(part) for part in location)}: {message}")
+        self.location, self.message = location, message

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
+from study.noises import TaskNoise, task_noises
 from study.search import Params, Proposer, make_proposer
 from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
 from trainables.data.datasets import load_pool
+from trainables.data.noise import CLEAN
 from trainables.data.task import load_task
 from trainables.losses.families import Integer, Similarity, get_family
 from trainables.losses.families.own import is_own, source_digest
@@ -43,15 +45,9 @@ class Task:
 
     dataset: DatasetSpec
     digest: str
-    noise_kind: str
-    noise_rate: float
+    noise: TaskNoise
     model: ModelSpec
     num_train: int = 0  # training images, of the split that every repeat has
-
-    @property
-    def noise(self) -> str:
-        """Its noise in a word: `clean`, or kind and rate."""
-        return f"{self.noise_kind} {self.noise_rate:g}" if self.noise_rate else "clean"
 
     @property
     def model_name(self) -> str:
@@ -62,7 +58,7 @@ class Task:
     @property
     def title(self) -> str:
         """`digits, uniform 0.4, small_cnn`."""
-        return f"{self.dataset.name}, {self.noise}, {self.model_name}"
+        return f"{self.dataset.name}, {self.noise.name}, {self.model_name}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class Config:
         spec, task, family = self.cell.spec, self.cell.task, self.cell.family.family
         loss = {k: v for k, v in self.params.items() if not k.startswith("training.")}
         seeds = trial_seeds(spec.seed, repeat, phase) if repeat is not None else {"noise": 0}
-        noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": seeds.pop("noise")}
+        noise = task.noise.seeded(seeds.pop("noise"))
         return {
             "dataset": {"name": task.dataset.name, "digest": task.digest},
             "split": {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")},
@@ -125,7 +121,7 @@ class Cell:
         task = self.task
         return key_of(
             [
-                task.dataset.name, task.digest, task.dataset.holdout, task.noise_kind, task.noise_rate,
+                task.dataset.name, task.digest, task.dataset.holdout, identity(task.noise.described),
                 task.model.model_dump(), self.family.name, self.family.family,
             ]
         )  # fmt: skip
@@ -194,26 +190,17 @@ class Plan:
 def make_plan(spec: StudySpec, cache: Path) -> Plan:
     """The plan of a study; decodes its data sets into `cache` on first use.
 
-    StudyError where a split does not fit the data.
+    StudyError where a split or a noise does not fit the data.
     """
-    tasks = [
-        Task(dataset, load_pool(dataset.name, cache).digest, spec.noise.kind, rate, model)
-        for dataset in spec.dataset
-        for rate in spec.noise.rate
-        for model in spec.model
-    ]
-    sized = [replace(task, num_train=_num_train(task, spec, cache)) for task in tasks]
-    return Plan(spec, tuple(Cell(spec, task, family) for task in sized for family in spec.families))
-
-
-def _num_train(task: Task, spec: StudySpec, cache: Path) -> int:
-    """How many images a task trains on; makes its split and its first noise mask."""
-    split = {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")}
-    noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": trial_seeds(spec.seed, 0)["noise"]}
-    try:
-        return len(load_task({"name": task.dataset.name}, split, noise, cache).train_index)
-    except ValueError as problem:
-        raise StudyError(f"dataset {task.dataset.name}: {problem}") from None
+    seed = trial_seeds(spec.seed, 0)["noise"]
+    tasks = []
+    for dataset in spec.dataset:
+        split = {"holdout": dataset.holdout, "seed": derive_seed(spec.seed, "split")}
+        digest = load_pool(dataset.name, cache).digest
+        noises = task_noises(spec, {"name": dataset.name}, split, seed, cache)
+        num_train = len(load_task({"name": dataset.name}, split, CLEAN, cache).train_index)
+        tasks += [Task(dataset, digest, noise, model, num_train) for noise in noises for model in spec.model]
+    return Plan(spec, tuple(Cell(spec, task, family) for task in tasks for family in spec.families))
 
 
 def resolve_training(training: TrainingSpec, params: Params, num_train: int) -> dict[str, Any]:
@@ -261,12 +248,12 @@ def _settled_similarity(value: str) -> dict[str, Any]:
 
 
 def counts(trial: Trial) -> Trial:
-    """What determines a trial's numbers: not which epoch is kept of it, nor where a similarity's file lies."""
+    """What determines a trial's numbers: not which epoch is kept of it, nor where its files lie."""
     loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
-    found = {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
+    found = {key: value for key, value in trial.items() if key != "monitor"}
     if trial["training"]["patience"] is not None or "confirm" in trial:  # it says when training ends, what is tested
         found["monitor"] = trial["monitor"]
-    return found
+    return found | {"loss": loss, "noise": identity(trial["noise"])}
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

@@ -168,6 +168,7 @@ def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
                 "model": cell.facts["model"],
                 "noise": cell.facts["noise"],
                 "noise_rate": cell.facts["noise_rate"],
+                "noise_digests": {t.repeat: t.facts.get("noise_digest") for t in best.trials} if best else {},
                 "mean": best.mean if best else None,
                 "sd": best.sd if best else None,
                 "n": best.n if best else 0,
@@ -180,6 +181,16 @@ def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def differing_labels(rows: list[dict[str, Any]]) -> list[str]:
+    """The tasks of a `comparison` whose families were trained on different noisy labels in the same repeat."""
+    seen: dict[tuple[str, int], set[str]] = {}
+    for row in rows:
+        for repeat, digest in row["noise_digests"].items():
+            task = f"{row['dataset']}, {row['noise']}, {row['model']}"
+            seen.setdefault((task, repeat), set()).update([digest] if digest else [])
+    return list(dict.fromkeys(task for (task, _), digests in seen.items() if len(digests) > 1))
 
 
 def format_score(mean: float | None, sd: float | None, n: int) -> str:

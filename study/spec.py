@@ -25,6 +25,8 @@ from study.paper import PaperSpec
 from study.spaces import Distribution, Searchable, as_real, check_searchable, parse_searchable
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
 from trainables.data.datasets import check_dataset_name
+from trainables.data.noise import NOISES, title
+from trainables.data.noise import parse as parse_noise
 from trainables.losses.families import Real, get_family
 from trainables.models import check_model
 from trainables.names import unknown_name
@@ -57,15 +59,47 @@ class DatasetSpec(Strict):
 
 
 class NoiseSpec(Strict):
-    """Label noise. A list of rates makes one task of each."""
+    """Label noise of one kind, with its options. A list of rates makes one task of each; `label` names it in tables."""
 
-    kind: Literal["uniform"] = "uniform"
-    rate: Annotated[list[Annotated[float, Field(ge=0, le=1)]], OneOrMany()] = Field([0.0], min_length=1)
+    kind: str = Field("uniform", json_schema_extra={"enum": list(NOISES)})
+    rate: Annotated[list[Annotated[float, Field(ge=0, le=1)]], OneOrMany(), Field(min_length=1)] | None = None
+    label: str = Field("", pattern=r"^[A-Za-z0-9_.+-]*$", max_length=60)
+    mapping: dict[str, str | int] | None = None
+    matrix: list[list[float]] | None = None
+    path: str | None = None
+    key: str | None = None
 
     @field_validator("rate")
     @classmethod
-    def _distinct(cls, rates: list[float]) -> list[float]:
-        return without_repeats("noise rate", rates)
+    def _distinct(cls, rates: list[float] | None) -> list[float] | None:
+        return rates and without_repeats("noise rate", rates)
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> NoiseSpec:
+        if self.kind not in NOISES:
+            raise PlacedError(("kind",), unknown_name("noise", self.kind, NOISES, "kinds of noise"))
+        for name, value in self.options.items():
+            try:
+                NOISES[self.kind].parse_option(name, value)
+            except ValueError as problem:
+                raise PlacedError((name,), str(problem)) from None
+        for value in self.described():
+            try:
+                parse_noise(value)
+            except ValueError as problem:
+                raise PlacedError(("rate",) if "rate" in value else (), str(problem)) from None
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that are set."""
+        values = {name: getattr(self, name) for name in ("mapping", "matrix", "path", "key")}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def described(self) -> list[dict[str, Any]]:
+        """The noise of each of its tasks: one a rate, or a single one of a kind without rates."""
+        rates: list[dict[str, Any]] = [{}] if self.rate is None else [{"rate": rate} for rate in self.rate]
+        return [{"kind": self.kind, **rate, **self.options} for rate in rates]
 
 
 class ModelSpec(Strict):
@@ -339,7 +373,7 @@ class StudySpec(Strict):
     description: str = ""
     seed: int = Field(0, ge=0)
     dataset: Annotated[list[DatasetSpec], OneOrMany(), Field(min_length=1)]
-    noise: NoiseSpec = NoiseSpec()
+    noise: Annotated[list[NoiseSpec], OneOrMany(), Field(min_length=1)] = [NoiseSpec(kind="none")]  # noqa: RUF012
     model: Annotated[list[ModelSpec], OneOrMany(), Field(min_length=1)]
     families: list[FamilySpec] = Field(min_length=1)
     training: TrainingSpec
@@ -385,6 +419,11 @@ class StudySpec(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> StudySpec:
         without_repeats("data set", [dataset.name for dataset in self.dataset])
+        noises = [title(parse_noise(value), noise.label) for noise in self.noise for value in noise.described()]
+        try:
+            without_repeats("give one of them a label: noise", [noise for noise in noises if noise != "clean"])
+        except ValueError as problem:
+            raise PlacedError(("noise",), str(problem)) from None
         without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
         if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > (self.training.epochs or math.inf):
             raise PlacedError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from study.errors import StudyError
+from study.errors import PlacedStudyError, StudyError
 from study.ledger import Ledger
 from study.paths import StudyPaths
 from study.spec import StudySpec
@@ -40,6 +40,10 @@ def load_launched(paths: StudyPaths) -> StudySpec:
 
 def _settle_paths(document: Document, folder: Path) -> None:
     """Make the paths of files in settings with options absolute: they count from the study file's folder."""
+    noises = document.values.get("noise")
+    for index, noise in enumerate(noises if isinstance(noises, list) else [noises]):
+        if isinstance(noise, dict) and isinstance(noise.get("path"), str):
+            _settle_path(noise, folder, document, _in_file(("noise", index, "path"), document))
     families = document.values.get("families")
     for index, family in enumerate(families if isinstance(families, list) else []):
         space = family.get("space") if isinstance(family, dict) else None
@@ -47,12 +51,21 @@ def _settle_paths(document: Document, folder: Path) -> None:
             grid = value.get("grid") if isinstance(value, dict) else None
             for setting in grid if isinstance(grid, list) else [value]:
                 if isinstance(setting, dict) and "name" in setting and isinstance(setting.get("path"), str):
-                    settled = str(folder / Path(setting["path"]).expanduser())
-                    document.rewritten = document.rewritten or settled != setting["path"]
-                    setting["path"] = settled
-                    if not Path(settled).is_file():
-                        place = document.place(("families", index, "space", key))
-                        raise StudyError(f"{place}: {key}: there is no file {settled}; correct path")
+                    _settle_path(setting, folder, document, ("families", index, "space", key))
+
+
+def _settle_path(setting: dict[str, Any], folder: Path, document: Document, location: tuple[str | int, ...]) -> None:
+    settled = str(folder / Path(setting["path"]).expanduser())
+    document.rewritten = document.rewritten or settled != setting["path"]
+    setting["path"] = settled
+    if not Path(settled).is_file():
+        raise StudyError(f"{document.place(location)}: {location[-1]}: there is no file {settled}; correct path")
+
+
+def with_its_line(mistake: PlacedStudyError, document: Document) -> StudyError:
+    """What a plan's data brought to light, with the line of the file that asks for it."""
+    location = _in_file(mistake.location, document)
+    return StudyError(_placed(mistake.message, location, document))
 
 
 def make_importable(folder: Path) -> None:
@@ -106,8 +119,7 @@ def _sentence(error: Any, document: Document) -> str:
     where = ".".join(str(part) for part in location)
     place = document.place(location)
     if isinstance(cause, ValueError):
-        said = str(cause)
-        return f"{place}: {said}" if said.startswith(where) or not where else f"{place}: {where}: {said}"
+        return _placed(str(cause), location, document)
     if error["type"] == "missing":
         return f"{place}: {where} is missing; add it"
     if error["type"] == "union_tag_not_found":
@@ -117,3 +129,8 @@ def _sentence(error: Any, document: Document) -> str:
         return f"{place}: {where}: " + unknown_name(where.rpartition(".")[2], error["ctx"]["tag"], tags, "known")
     rule = error["msg"].partition(" should ")[2] or error["msg"]
     return f"{place}: {where} = {json.dumps(error['input'], default=str)[:80]}: it should {rule}"
+
+
+def _placed(said: str, location: tuple[str | int, ...], document: Document) -> str:
+    where, place = ".".join(str(part) for part in location), document.place(location)
+    return f"{place}: {said}" if said.startswith(where) or not where else f"{place}: {where}: {said}"

@@ -2,7 +2,7 @@
 
     {"dataset":  {"name": "digits", "digest": "..."},
      "split":    {"holdout": 0.2, "seed": 1},
-     "noise":    {"kind": "uniform", "rate": 0.4, "seed": 2},
+     "noise":    {"kind": "uniform", "rate": 0.4, "seed": 2},      without noise {"kind": "none", "rate": 0.0}
      "model":    {"name": "small_cnn"},
      "loss":     {"family": "tce", "alpha": 1.5},
      "training": {"epochs": 30, "batch_size": 64, "precision": "float32", "clip_norm": None,
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainables.data.noise import parse
 from trainables.losses.families import get_family
 from trainables.names import unknown_name
 from trainables.seeds import derive_seed
@@ -61,7 +62,7 @@ def plain_trial(family: str, config: Mapping[str, Any]) -> Trial:
     return {
         "dataset": {"name": values["dataset"]},
         "split": {"holdout": values["holdout"], "seed": derive_seed(values["seed"], "split")},
-        "noise": {"kind": "uniform", "rate": values["noise_rate"], "seed": seeds.pop("noise")},
+        "noise": parse({"kind": "uniform", "rate": values["noise_rate"], "seed": seeds.pop("noise")}),
         "model": {"name": values["model"]},
         "loss": {"family": family, **{k: v for k, v in config.items() if k in hyperparameters}},
         "training": {

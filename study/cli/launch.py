@@ -34,15 +34,19 @@ def launch(
 
     Example: study launch quickstart --set training.epochs=5
     """
+    from study.errors import PlacedStudyError
     from study.paths import Home, find_study_file
-    from study.study_file import load_spec
+    from study.study_file import load_spec, with_its_line
 
     spec, document = load_spec(find_study_file(study), overrides or [])
     home = Home.current()
-    if dry_run:
-        _dry_run(spec, home, as_json)
-    else:
-        _launch(spec, document, home, as_json)
+    try:
+        if dry_run:
+            _dry_run(spec, home, as_json)
+        else:
+            _launch(spec, document, home, as_json)
+    except PlacedStudyError as mistake:
+        raise with_its_line(mistake, document) from None
 
 
 def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:

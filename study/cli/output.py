@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from study.results import format_score
+from study.results import differing_labels, format_score
 from study.tracking.words import setting_text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -99,7 +99,12 @@ NOTES = (
 
 def comparison_notes(rows: list[dict[str, Any]]) -> list[str]:
     """What one must know to read the tables."""
-    return list(NOTES[: 2 if any(row["noise_rate"] for row in rows) else 1])
+    notes = list(NOTES[: 2 if any(row["noise_rate"] for row in rows) else 1])
+    return notes + [
+        f"{task}: the families were trained on different noisy labels, so their scores do not compare; "
+        "the data or the code has changed between launches."
+        for task in differing_labels(rows)
+    ]
 
 
 def out_of_scope_note(trials: int) -> str:

@@ -260,8 +260,11 @@ class MlflowView:
             if cell.best is not None and self._artifacts_are_here:
                 described = self.ledger.trial(cell.best.trials[0].key)
                 with tempfile.TemporaryDirectory() as scratch:
-                    for picture in self.pictures.draw_similarity(described, Path(scratch)):
-                        self._client.log_artifact(run_id, str(picture))
+                    folder = Path(scratch)
+                    for file in [
+                        *self.pictures.draw_similarity(described, folder), *self.pictures.draw_noise(described, folder)
+                    ]:  # fmt: skip
+                        self._client.log_artifact(run_id, str(file))
             self._client.set_terminated(run_id, status)
         self._note(cell.key, run_id, cell.ended, status)
 

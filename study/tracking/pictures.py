@@ -1,7 +1,8 @@
-"""Pictures of classes for a tracker: how similar they are, and what a trial's loss has learned of them."""
+"""Pictures of classes for a tracker: how similar they are, what noise made of them, what a trial's loss learned."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arra
 
 @dataclass(frozen=True)
 class Pictures:
-    """Draws the similarities of one study, and what lies in its checkpoints."""
+    """Draws the similarities and the noise of one study, and what lies in its checkpoints."""
 
     home: Home
     paths: StudyPaths
@@ -35,6 +36,24 @@ class Pictures:
         title = f"Class similarity '{value['name']}' (perplexity of a row {spread:.2f} of {others})"
         draw(data.similarity(value), data.pool.class_names, folder / "similarity.png", title=title)
         return [folder / "similarity.png"]
+
+    def draw_noise(self, trial: Mapping[str, Any], folder: Path) -> list[Path]:
+        """What noise did to a trial's labels, in `folder`: its manifest, and where any were changed its transition."""
+        from trainables.similarity.drawing import draw
+
+        try:
+            data = load_task(trial["dataset"], trial["split"], trial["noise"], self.home.cache)
+        except ValueError:  # its file is gone, and so is what was made of it
+            return []
+        manifest = data.noise_manifest
+        text, picture = folder / "noise.json", folder / "noise.png"
+        text.write_text(json.dumps(manifest), encoding="utf-8")
+        if not manifest["train"]["corrupted"]:
+            return [text]
+        title = f"Label noise: {manifest['kind']}, {manifest['train']['realised_rate']:.1%} of the training labels"
+        matrix = np.array(manifest["transition"])
+        draw(matrix, data.pool.class_names, picture, title=title, axes=("true class", "label"))
+        return [text, picture]
 
     def draw_learned(self, trial_key: str, trial: Mapping[str, Any], folder: Path) -> list[Path]:
         """Pictures of its best epoch, made in `folder`; none where its loss shows nothing or there is no checkpoint."""

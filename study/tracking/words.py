@@ -15,13 +15,13 @@ def cell_run_name(cell: Mapping[str, Any]) -> str:
 
 
 def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: int) -> str:
-    """`tce alpha=1.5 lr=0.0501 η=0.4 repeat 2`."""
+    """`tce alpha=1.5 lr=0.0501 uniform 0.4 repeat 2`."""
     loss = [name for name in params if name in cell.get("searched", [])]
     values = [
         f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss
     ]
     phase = [] if phase_of(cell) == SEARCH else [phase_of(cell)]
-    return " ".join([*phase, cell["label"], *values, f"η={cell['noise_rate']:g}", f"repeat {repeat}"])
+    return " ".join([*phase, cell["label"], *values, cell["noise"], f"repeat {repeat}"])
 
 
 def phase_of(cell: Mapping[str, Any]) -> str:
@@ -46,7 +46,7 @@ def flat_params(trial: Mapping[str, Any], repeat: int) -> dict[str, Any]:
         **{name: setting_text(value) for name, value in trial["loss"].items()},
         "dataset": trial["dataset"]["name"],
         "noise_kind": trial["noise"]["kind"],
-        "noise_rate": trial["noise"]["rate"],
+        **({"noise_rate": trial["noise"]["rate"]} if "rate" in trial["noise"] else {}),
         "model": model.pop("name"),
         **{f"model_{name}": value for name, value in model.items()},
         "optimizer": optimizer.pop("name"),

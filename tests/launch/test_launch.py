@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,15 @@ def test_mlflow_has_each_metric_once_per_epoch_with_the_ledgers_values(finished:
         "where t.key = 'study.key' and m.key = 'val_accuracy_noisy'"
     )
     assert {(key, step): value for key, step, value in shown} == ledger
+
+
+def test_every_cells_run_has_the_manifest_of_its_noise_and_its_picture(finished: Place) -> None:
+    artifacts = finished.home / "mlflow-artifacts"
+    manifests = [json.loads(path.read_text()) for path in artifacts.rglob("noise.json")]
+    assert sorted(manifest["requested_rate"] for manifest in manifests) == [0.0, 0.0, 0.4, 0.4]  # two families
+    trained_on = {json.loads(facts)["noise_digest"] for (facts,) in finished.rows("select facts from trials")}
+    assert {manifest["digest"] for manifest in manifests} <= trained_on
+    assert len(list(artifacts.rglob("noise.png"))) == 2
 
 
 def test_launching_a_finished_study_runs_nothing_and_says_so(finished: Place) -> None:

@@ -318,7 +318,7 @@ def test_short_forms_mean_their_long_ones() -> None:
     short = changed("{name: digits, holdout: 0.2}", "digits").replace("rate: [0.0, 0.4]", "rate: 0.4")
     found = parse(short + "scheduler: asha\n")
     assert found.dataset == long.dataset
-    assert found.noise.rate == [0.4]
+    assert found.noise[0].rate == [0.4]
     assert found.scheduler == long.scheduler
     assert found.families[0] == parse(changed("- ce", "- {family: ce}")).families[0]
     assert parse(changed("{name: mlp, hidden: 8}", "small_cnn")).model[0].name == "small_cnn"
@@ -341,9 +341,9 @@ def test_a_family_without_a_space_takes_its_module_and_its_own_keys_go_over_it()
     [
         ("training.epochs=5", lambda s: s.training.epochs, 5),
         ("training.optimizer.lr=1e-3", lambda s: s.training.optimizer.lr, 0.001),
-        ("noise.rate=[0.1, 0.2]", lambda s: s.noise.rate, [0.1, 0.2]),
-        ("noise.rate=0.3", lambda s: s.noise.rate, [0.3]),
-        ("noise.rate.1=0.5", lambda s: s.noise.rate, [0.0, 0.5]),
+        ("noise.rate=[0.1, 0.2]", lambda s: s.noise[0].rate, [0.1, 0.2]),
+        ("noise.rate=0.3", lambda s: s.noise[0].rate, [0.3]),
+        ("noise.rate.1=0.5", lambda s: s.noise[0].rate, [0.0, 0.5]),
         ("families.0=mcel", lambda s: s.families[0].family, "mcel"),
         ("families.0={family: mcel, space: {epsilon: 0.1}}", lambda s: s.families[0].space, {"epsilon": 0.1}),
         ("families.1.space.alpha=0.25", lambda s: s.families[1].space, {"alpha": 0.25}),

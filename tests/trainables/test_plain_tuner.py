@@ -129,7 +129,7 @@ def test_flat_keys_land_in_the_trial() -> None:
 
 
 def test_seed_changes_every_stream_and_no_two_streams_share_one() -> None:
-    first, second = plain_trial("ce", {"seed": 0}), plain_trial("ce", {"seed": 1})
+    first, second = (plain_trial("ce", {"seed": seed, "noise_rate": 0.4}) for seed in (0, 1))
     streams = [(trial["split"]["seed"], trial["noise"]["seed"], *trial["seeds"].values()) for trial in (first, second)]
     assert len(set(streams[0]) | set(streams[1])) == 10
     assert len({seed for repeat in range(3) for seed in trial_seeds(0, repeat).values()}) == 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -11,19 +12,22 @@ from typing import Any
 import numpy as np
 
 from trainables.data.datasets import Images, load_pool
-from trainables.data.noise import NOISES
+from trainables.data.noise import NOISES, Part, manifest, settle
 from trainables.data.split import stratified_holdout
 from trainables.data.store import cached_arrays, content_hash
-from trainables.names import unknown_name
-from trainables.seeds import derive_seed
 from trainables.similarity import FORMAT, SIMILARITIES, identity
 from trainables.similarity.report import perplexity
 from trainables.similarity.resolve import pinned
 
+TASK_FORMAT = 1  # raised when a task comes out differently, so that kept ones are not read
+
 
 @dataclass(frozen=True)
 class TaskData:
-    """What a trial trains and validates on. Labels come noisy and clean; indices point into `pool`."""
+    """What a trial trains and validates on. Labels come noisy and clean; indices point into `pool`.
+
+    `noise_manifest` says what the noise did (`trainables/data/noise/manifest.py`).
+    """
 
     pool: Images
     train_index: np.ndarray
@@ -31,6 +35,7 @@ class TaskData:
     noisy_labels: np.ndarray
     split_digest: str
     noise_digest: str
+    noise_manifest: Mapping[str, Any]
     cache: Path
 
     @property
@@ -90,33 +95,36 @@ class TaskData:
 def load_task(dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mapping[str, Any], cache: Path) -> TaskData:
     """The data of a task, made on first use in `cache` and mapped from there afterwards.
 
-    `dataset` has `name`; `split` has `holdout` and `seed`; `noise` has `kind`, `rate` and `seed`.
-    Raises ValueError for values out of range.
+    `dataset` has `name`; `split` has `holdout` and `seed`; `noise` has `kind` and, as the kind needs them, `rate`,
+    options and `seed` (`trainables/data/noise/`). Raises ValueError for values out of range.
     """
-    frozen = [tuple(sorted(part.items())) for part in (dataset, split, noise)]
-    return _load_task(*frozen, cache)
+    texts = [json.dumps(part, sort_keys=True) for part in (dataset, split, noise)]
+    return _load_task(*texts, cache)
 
 
 @lru_cache(maxsize=8)
-def _load_task(dataset: Any, split: Any, noise: Any, cache: Path) -> TaskData:
-    dataset, split, noise = dict(dataset), dict(split), dict(noise)
+def _load_task(dataset_text: str, split_text: str, noise_text: str, cache: Path) -> TaskData:
+    dataset, split, noise = (json.loads(text) for text in (dataset_text, split_text, noise_text))
     pool = load_pool(dataset["name"], cache)
-    folder = cache / "tasks" / content_hash(pool.digest, split, noise)
+    noise = settle(noise, dataset["name"], pool.class_names)
+    folder = cache / "tasks" / content_hash(TASK_FORMAT, pool.digest, split, identity(noise))
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         labels = np.asarray(pool.labels)
         train, val = stratified_holdout(labels, split["holdout"], split["seed"])
         noisy = labels.copy()
-        if noise["kind"] not in NOISES:
-            raise ValueError(unknown_name("noise", noise["kind"], NOISES, "kinds of noise"))
-        corrupt = NOISES[noise["kind"]]
-        for part, index in (
-            ("train", train),
-            ("val", val),
-        ):  # apart, so that each has exactly the rate asked for
-            seed = derive_seed(noise["seed"], part)
-            noisy[index] = corrupt(labels[index], noise["rate"], pool.num_classes, seed)
-        facts = {"split_digest": content_hash(train, val), "noise_digest": content_hash(noisy)}
+        parts = [
+            Part(name, pool.images, labels, index, pool.class_names)
+            for name, index in (("train", train), ("val", val))
+            if len(index)
+        ]
+        for part in parts:  # apart, so that each has exactly the rate asked for
+            noisy[part.index] = NOISES[noise["kind"]].corrupt(part, noise)
+        facts = {
+            "split_digest": content_hash(train, val),
+            "noise_digest": content_hash(noisy),
+            "noise_manifest": manifest(noise, noisy, parts),
+        }
         return {"train": train, "val": val, "noisy": noisy}, facts
 
     arrays, facts = cached_arrays(folder, make)
@@ -127,5 +135,6 @@ def _load_task(dataset: Any, split: Any, noise: Any, cache: Path) -> TaskData:
         arrays["noisy"],
         facts["split_digest"],
         facts["noise_digest"],
+        facts["noise_manifest"],
         cache,
     )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.data.noise import transition_matrix
 from trainables.data.task import TaskData
 from trainables.engine.network import make_network, num_modules
 from trainables.losses import get_family, make_loss
@@ -65,9 +66,5 @@ def true_transition(data: TaskData) -> Tensor:
     Measured on the labels as they were corrupted, which only an experiment knows. A class without a training image
     keeps its label. Without noise it is the identity.
     """
-    classes = data.pool.num_classes
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (data.pool.labels[data.train_index], data.train_labels), 1)
-    absent = counts.sum(1) == 0
-    counts[absent, absent] = 1
-    return torch.from_numpy(counts / counts.sum(1, keepdims=True))
+    true = data.pool.labels[data.train_index]
+    return torch.from_numpy(transition_matrix(true, data.train_labels, data.pool.num_classes))

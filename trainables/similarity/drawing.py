@@ -16,6 +16,7 @@ from scipy.spatial.distance import squareform
 
 ANNOTATED = 20  # classes up to which every cell carries its number
 DIAGONAL = "0.85"  # grey
+AXES = ("class", "is like")  # what rows and columns are called
 
 
 def draw(
@@ -25,8 +26,11 @@ def draw(
     *,
     title: str = "Class similarity",
     order: Sequence[int] | None = None,
+    axes: tuple[str, str] = AXES,
 ) -> None:
     """Draw `[C, C]` as a heat map: row i says what class i is like. The ending of `path` says PNG or SVG.
+
+    `axes` are what rows and columns are called.
 
     The colours span what lies off the diagonal; the diagonal, which would swallow the scale, is grey, and its range
     stands above. `order` puts the classes in another order, such as `likeness_order`'s. For targets,
@@ -43,7 +47,7 @@ def draw(
     if sorted(index) != list(range(size)):
         raise ValueError(f"order is not an order of {size} classes")
     shown, names = matrix[np.ix_(index, index)].astype(np.float64), [class_names[i] for i in index]
-    figure = _figure(shown, names, title)
+    figure = _figure(shown, names, title, called=axes)
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}  # the same picture is the same file
     figure.savefig(path, metadata=metadata, dpi=150, bbox_inches="tight")
@@ -59,7 +63,7 @@ def likeness_order(matrix: np.ndarray) -> list[int]:
     return leaves
 
 
-def _figure(matrix: np.ndarray, names: list[str], title: str) -> Figure:
+def _figure(matrix: np.ndarray, names: list[str], title: str, called: tuple[str, str] = AXES) -> Figure:
     size = len(matrix)
     side = float(np.clip(0.6 * size, 4, 14))  # inches
     figure = Figure(figsize=(1.15 * side, side))
@@ -74,8 +78,8 @@ def _figure(matrix: np.ndarray, names: list[str], title: str) -> Figure:
     axes.set_yticks(range(size), names, fontsize=font)
     axes.tick_params(length=0, pad=3)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("is like", labelpad=6)
-    axes.set_ylabel("class", labelpad=6)
+    axes.set_xlabel(called[1], labelpad=6)
+    axes.set_ylabel(called[0], labelpad=6)
     axes.set_title(title, loc="left", fontsize=13, pad=22)
     note = f"diagonal (grey) {_range(np.diag(matrix))}, elsewhere {_range(matrix[off])}"
     axes.annotate(note, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9, color="0.35")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
+from trainables.files import pinned_digest
 from trainables.similarity.catalogue import Spec, parse
 
 
@@ -19,26 +19,10 @@ def resolve(value: Any, folder: Path | None = None) -> Spec:
     if spec.get("path") is None:
         return spec
     path = ((folder or Path.cwd()) / Path(spec["path"]).expanduser()).resolve()
-    return spec | {"path": str(path), "digest": check_digest(path, spec["name"], spec["digest"])}
+    return spec | {"path": str(path), "digest": pinned_digest(path, f"similarity '{spec['name']}'", spec["digest"])}
 
 
 def pinned(value: Any) -> Spec:
     """`parse(value)` with the digest of its file: the one in `value`, or else the file's."""
     spec = parse(value)
     return resolve(spec) if spec.get("path") and spec["digest"] is None else spec
-
-
-def check_digest(path: Path, name: str, planned: str | None) -> str:
-    """A file's digest, 16 hex digits; ValueError where it is not `planned`."""
-    if not path.is_file():
-        raise ValueError(f"similarity '{name}': there is no file {path}")
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    except OSError as problem:
-        raise ValueError(f"similarity '{name}': {path} cannot be read: {problem.strerror}") from None
-    if planned not in (None, digest):
-        raise ValueError(
-            f"similarity '{name}': {path} has digest {digest}, planned was {planned}: the file has changed"
-        )
-    return digest
