@@ -24,7 +24,7 @@ from study.spaces import Distribution, Searchable, as_real, check_searchable, pa
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
 from trainables.data.datasets import check_dataset_name
 from trainables.losses.families import Real, get_family
-from trainables.models import check_model
+from trainables.models import check_model, complete_model
 from trainables.names import unknown_name
 
 FINITE = ("grid", "integer")
@@ -77,6 +77,11 @@ class ModelSpec(Strict):
     def _known(self) -> ModelSpec:
         check_model(self.name, self.model_extra or {})
         return self
+
+    @property
+    def completed(self) -> dict[str, Any]:
+        """As a trial describes it: with all its arguments."""
+        return complete_model(self.name, self.model_extra or {})
 
 
 class FamilySpec(Strict):
@@ -305,7 +310,7 @@ class StudySpec(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> StudySpec:
         without_repeats("data set", [dataset.name for dataset in self.dataset])
-        without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
+        without_repeats("model", [json.dumps(model.completed, sort_keys=True) for model in self.model])
         if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > self.training.epochs:
             raise PlacedError(
                 ("scheduler", "grace_epochs"),

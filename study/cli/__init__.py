@@ -22,6 +22,7 @@ from study.cli import (
     families,
     launch,
     list_studies,
+    models,
     presets,
     schema,
     status,
@@ -49,6 +50,7 @@ app.command("sync")(sync.sync)
 app.command("dashboard")(dashboard.dashboard)
 app.command("presets")(presets.presets)
 app.command("families")(families.families)
+app.command("models")(models.models)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("delete")(delete.delete)

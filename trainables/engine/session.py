@@ -17,6 +17,7 @@ from trainables.engine.lane import Lane, Metrics
 from trainables.engine.lanes import LaneArray
 from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.losses.families.own import is_own, source_digest
+from trainables.own import source_digest as model_digest
 from trainables.trial import Trial
 
 NUMBERS = re.compile(r"-?\d[-\d., ]*")
@@ -39,11 +40,12 @@ class Session:
                 f"data set '{trial['dataset']['name']}' has digest {data.pool.digest}, "
                 f"the trial was planned with {planned}: the data has changed"
             )
-        family = trial["loss"]["family"]
-        if is_own(family) and trial.get("code", "") not in ("", source_digest(family)):
-            raise ValueError(
-                f"the code of '{family}' is not the one that the trial was planned with; restore it, or launch again"
-            )
+        family, model = trial["loss"]["family"], trial["model"]["name"]
+        for own, digest, key in ((family, source_digest, "code"), (model, model_digest, "model_code")):
+            if is_own(own) and trial.get(key, "") not in ("", digest(own)):
+                raise ValueError(
+                    f"the code of '{own}' is not the one that the trial was planned with; restore it, or launch again"
+                )
         self.facts = {
             "split_digest": data.split_digest,
             "noise_digest": data.noise_digest,

@@ -65,9 +65,9 @@ def test_catalogues_defaults_are_the_networks_own(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("small_cn", {}, r"unknown model 'small_cn'; did you mean 'small_cnn'\? models: mlp, small_cnn"),
+        ("small_cn", {}, r"unknown model 'small_cn'; did you mean 'small_cnn'\? models: age_cnn, .*, torchvision"),
         ("mlp", {"hiden": 4}, r"unknown argument 'hiden'; did you mean 'hidden'\?"),
-        ("mlp", {"hidden": 0}, "hidden = 0 is not a whole number of at least 1"),
+        ("mlp", {"hidden": 0}, r"hidden = 0 is not one of 1, 2, \.\.\.: units of a hidden layer"),
         ("mlp", {"depth": 1.5}, r"depth = 1\.5 is not a whole number"),
         ("small_cnn", {"width": True}, "width = True is not a whole number"),
     ],
