@@ -43,6 +43,9 @@ class Model:
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Refuse an unknown argument or a value outside its range with ValueError."""
         for argument, value in arguments.items():
+            if argument in self.fixed:
+                fixed = f"{argument} is {self.fixed[argument]!r} in model '{self.name}'"
+                raise ValueError(f"{fixed}; to set it, name the model {self.base}")
             if argument not in self.arguments:
                 raise ValueError(unknown_name("argument", argument, self.arguments, f"model '{self.name}' has"))
             self.arguments[argument].check(argument, value)
