@@ -41,8 +41,8 @@ class Session:
                 f"the trial was planned with {planned}: the data has changed"
             )
         family, model = trial["loss"]["family"], trial["model"]["name"]
-        for own, digest, key in ((family, source_digest, "code"), (model, model_digest, "model_code")):
-            if is_own(own) and trial.get(key, "") not in ("", digest(own)):
+        for own, digest, kept in ((family, source_digest, "code"), (model, model_digest, "model_code")):
+            if is_own(own) and trial.get(kept, "") not in ("", digest(own)):
                 raise ValueError(
                     f"the code of '{own}' is not the one that the trial was planned with; restore it, or launch again"
                 )
