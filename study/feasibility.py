@@ -11,7 +11,7 @@ from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
 from trainables.data.datasets import load_pool
 from trainables.losses.families import Blocks, Similarity, get_family
-from trainables.models import check_fits
+from trainables.models import check_fits, get_model
 from trainables.similarity import SIMILARITIES, parse
 
 
@@ -42,7 +42,7 @@ def _check_cell(cell: Cell, cache: Path) -> None:
         for point in value.points() if isinstance(value, Distribution) else (value,):
             if isinstance(kind, Similarity):
                 _check_similarity(kind, point, cell, cache)
-            elif isinstance(kind, Blocks) and point not in ("last", "all"):
+            elif isinstance(kind, Blocks) and not _has_blocks(cell.task.model.name, point):
                 _check_blocks(point, cell, cache)
 
 
@@ -53,6 +53,11 @@ def _check_similarity(kind: Similarity, value: Any, cell: Cell, cache: Path) -> 
 
     names = load_pool(cell.task.dataset.name, cache).class_names
     fit(value, num_classes=len(names), class_names=names, contract="likeness" if kind.raw else "target")
+
+
+def _has_blocks(model: str, modules: str) -> bool:
+    """Whether a network has the blocks without looking: each has a last one, and the catalogue's state all."""
+    return modules == "last" or (modules == "all" and get_model(model).smallest_side > 0)
 
 
 def _check_blocks(modules: str, cell: Cell, cache: Path) -> None:

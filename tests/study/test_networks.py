@@ -143,6 +143,22 @@ def test_argument_that_a_preset_fixes_is_refused_at_its_line() -> None:
         parse_spec(parse_document(text, "small.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("model", "modules", "said"),
+    [
+        ("torchvision.mobilenet_v3_small", "all", "modules = 'all': MobileNetV3 does not state its blocks; list subm"),
+        ({"name": "vgg16", "width": 4}, "conv_5", "unknown block 'conv_5'; did you mean 'conv_"),
+    ],
+)
+def test_blocks_that_a_network_does_not_state_are_refused_before_anything_starts(
+    model: Any, modules: str, said: str, make_spec: SpecMaker, cache: Path
+) -> None:
+    family = {"family": "msl", "space": {"modules": modules}}
+    with pytest.raises(StudyError) as refused:
+        check_feasible(make_plan(make_spec(model=model, families=[family]), cache), cache)
+    assert said in str(refused.value)
+
+
 OWN = """\
 from torch import nn
 
