@@ -11,12 +11,19 @@ from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
 from trainables.data.datasets import load_pool
 from trainables.losses.families import Blocks, Similarity, get_family
+from trainables.models import check_fits, get_model
 from trainables.similarity import SIMILARITIES, parse
 
 
 def check_feasible(plan: Plan, cache: Path) -> None:
-    """StudyError for a similarity that cannot be made for a task's classes, a block that a network does not have, and
-    for more configs than anyone would train."""
+    """StudyError for images that a network cannot take, a similarity that cannot be made for a task's classes, a block
+    that a network does not have, and for more configs than anyone would train."""
+    for task in {cell.task.title: cell.task for cell in plan.cells}.values():
+        pool = load_pool(task.dataset.name, cache)
+        try:
+            check_fits(**task.model.completed, image_shape=pool.image_shape, num_classes=pool.num_classes)
+        except ValueError as problem:
+            raise StudyError(f"{task.title}: {problem}") from None
     for cell in plan.cells:
         if (size := cell.proposer().size) > MAX_CONFIGS:
             raise StudyError(
@@ -35,7 +42,7 @@ def _check_cell(cell: Cell, cache: Path) -> None:
         for point in value.points() if isinstance(value, Distribution) else (value,):
             if isinstance(kind, Similarity):
                 _check_similarity(kind, point, cell, cache)
-            elif isinstance(kind, Blocks) and point not in ("last", "all"):
+            elif isinstance(kind, Blocks) and not _has_blocks(cell.task.model.name, point):
                 _check_blocks(point, cell, cache)
 
 
@@ -48,10 +55,15 @@ def _check_similarity(kind: Similarity, value: Any, cell: Cell, cache: Path) -> 
     fit(value, num_classes=len(names), class_names=names, contract="likeness" if kind.raw else "target")
 
 
+def _has_blocks(model: str, modules: str) -> bool:
+    """Whether a network has the blocks without looking: each has a last one, and the catalogue's state all."""
+    return modules == "last" or (modules == "all" and get_model(model).smallest_side > 0)
+
+
 def _check_blocks(modules: str, cell: Cell, cache: Path) -> None:
     from trainables.models import make_model
     from trainables.models.attached import chosen_blocks
 
     pool = load_pool(cell.task.dataset.name, cache)
-    described = cell.task.model.model_dump()
+    described = cell.task.model.completed
     chosen_blocks(make_model(**described, image_shape=pool.image_shape, num_classes=pool.num_classes, seed=0), modules)

@@ -24,7 +24,7 @@ from trainables.data.noise import CLEAN
 from trainables.data.task import load_task
 from trainables.losses.families import Integer, Similarity, get_family
 from trainables.losses.families.own import is_own, source_digest
-from trainables.models import MODELS
+from trainables.own import source_digest as model_digest
 from trainables.seeds import derive_seed
 from trainables.similarity import identity
 from trainables.similarity.resolve import resolve
@@ -98,9 +98,10 @@ class Config:
             "dataset": {"name": task.dataset.name, "digest": task.digest},
             "split": {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")},
             "noise": noise,
-            "model": {"name": task.model.name, **MODELS[task.model.name].arguments, **(task.model.model_extra or {})},
+            "model": task.model.completed,
             "loss": {"family": family, **_settled(family, loss)},
             **({"code": source_digest(family)} if is_own(family) else {}),
+            **({"model_code": model_digest(task.model.name)} if is_own(task.model.name) else {}),
             "training": resolve_training(spec.training, self.params, task.num_train),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},

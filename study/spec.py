@@ -28,7 +28,7 @@ from trainables.data.datasets import check_dataset_name
 from trainables.data.noise import NOISES, title
 from trainables.data.noise import parse as parse_noise
 from trainables.losses.families import Real, get_family
-from trainables.models import check_model
+from trainables.models import check_model, complete_model
 from trainables.names import unknown_name
 
 FINITE = ("grid", "integer")
@@ -113,6 +113,11 @@ class ModelSpec(Strict):
     def _known(self) -> ModelSpec:
         check_model(self.name, self.model_extra or {})
         return self
+
+    @property
+    def completed(self) -> dict[str, Any]:
+        """As a trial describes it: with all its arguments."""
+        return complete_model(self.name, self.model_extra or {})
 
 
 class FamilySpec(Strict):
@@ -424,7 +429,7 @@ class StudySpec(Strict):
             without_repeats("give one of them a label: noise", [noise for noise in noises if noise != "clean"])
         except ValueError as problem:
             raise PlacedError(("noise",), str(problem)) from None
-        without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
+        without_repeats("model", [json.dumps(model.completed, sort_keys=True) for model in self.model])
         if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > (self.training.epochs or math.inf):
             raise PlacedError(
                 ("scheduler", "grace_epochs"),

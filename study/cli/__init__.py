@@ -24,6 +24,7 @@ from study.cli import (
     families,
     launch,
     list_studies,
+    models,
     presets,
     schema,
     status,
@@ -53,6 +54,7 @@ app.command("sync")(sync.sync)
 app.command("dashboard")(dashboard.dashboard)
 app.command("presets")(presets.presets)
 app.command("families")(families.families)
+app.command("models")(models.models)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("delete")(delete.delete)

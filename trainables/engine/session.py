@@ -19,6 +19,7 @@ from trainables.engine.lanes import LaneArray
 from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.engine.testing import metrics_on_test
 from trainables.losses.families.own import is_own, source_digest
+from trainables.own import source_digest as model_digest
 from trainables.trial import Trial
 
 NUMBERS = re.compile(r"-?\d[-\d., ]*")
@@ -41,11 +42,12 @@ class Session:
                 f"data set '{trial['dataset']['name']}' has digest {data.pool.digest}, "
                 f"the trial was planned with {planned}: the data has changed"
             )
-        family = trial["loss"]["family"]
-        if is_own(family) and trial.get("code", "") not in ("", source_digest(family)):
-            raise ValueError(
-                f"the code of '{family}' is not the one that the trial was planned with; restore it, or launch again"
-            )
+        family, model = trial["loss"]["family"], trial["model"]["name"]
+        for own, digest, kept in ((family, source_digest, "code"), (model, model_digest, "model_code")):
+            if is_own(own) and trial.get(kept, "") not in ("", digest(own)):
+                raise ValueError(
+                    f"the code of '{own}' is not the one that the trial was planned with; restore it, or launch again"
+                )
         self.facts: dict[str, Any] = {
             "split_digest": data.split_digest,
             "noise_digest": data.noise_digest,

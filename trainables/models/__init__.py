@@ -3,8 +3,10 @@
     from trainables.models import make_model
     net = make_model("small_cnn", image_shape=(1, 8, 8), num_classes=10, seed=0)
 
+`catalogue.py` lists them with their arguments, `model.py` says what is said of each; `from_torchvision.py` makes
+`torchvision.NAME`, `own.py` a user's own, `my_package.nets:MyNet`. `measure.py` counts parameters and multiply-adds.
 `attached.py` adds modules to blocks inside a network; a network may state its own as `blocks`, names of submodules.
-May import torch, torchvision and numpy; never Ray, MLflow or the platform. The list below is plain data.
+May import torch, torchvision and numpy; never Ray, MLflow or the platform. The catalogue is plain data.
 """
 
 from __future__ import annotations
@@ -12,62 +14,111 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trainables.models.catalogue import MODELS, torchvision_model
+from trainables.models.model import Model
+from trainables.models.own import own_model, own_network
 from trainables.names import unknown_name
+from trainables.own import is_own
 
 if TYPE_CHECKING:
     from torch import nn
 
-
-@dataclass(frozen=True)
-class Model:
-    """A network's class and its arguments with their defaults, all of them whole numbers of at least 1."""
-
-    class_name: str
-    arguments: Mapping[str, int]
+__all__ = ["MODELS", "Model", "check_fits", "check_model", "complete_model", "get_model", "make_model", "smallest"]
 
 
-MODELS: dict[str, Model] = {
-    "mlp": Model("MLP", {"hidden": 128, "depth": 1}),
-    "small_cnn": Model("SmallCNN", {"width": 16, "hidden": 64}),
-}
+def get_model(name: str) -> Model:
+    """The network called `name`, `torchvision.NAME` or the user's own at that import path.
+
+    ValueError where there is none.
+    """
+    if is_own(name):
+        return own_model(name)
+    if name.startswith("torchvision."):
+        return torchvision_model(name.partition(".")[2])
+    if name not in MODELS:
+        known = [*sorted(MODELS), "torchvision.NAME", "MODULE:CLASS"]
+        raise ValueError(unknown_name("model", name, known, "models"))
+    return MODELS[name]
 
 
 def check_model(name: str, arguments: Mapping[str, Any]) -> None:
-    """Refuse an unknown network, an unknown argument or one that is not a whole number from 1 with ValueError."""
-    if name not in MODELS:
-        raise ValueError(unknown_name("model", name, sorted(MODELS), "models"))
-    for argument, value in arguments.items():
-        if argument not in MODELS[name].arguments:
-            known = MODELS[name].arguments
-            raise ValueError(unknown_name("argument", argument, known, f"model '{name}' has"))
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{argument} = {value!r} is not a whole number of at least 1")
+    """Refuse an unknown network, an unknown argument or a value outside its range with ValueError."""
+    get_model(name).check(arguments)
+
+
+def complete_model(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The network as a trial describes it: `name` and all arguments, a preset under the name of what it is one of.
+
+    Raises ValueError as `check_model` does.
+    """
+    model = get_model(name)
+    return {"name": model.base or model.name, **model.complete(arguments)}
+
+
+def smallest(name: str) -> tuple[str, dict[str, Any]]:
+    """A network of the same kind at its smallest useful depth and width, by name and arguments.
+
+    Of a network of which no smaller one is known, a user's own or one of torchvision's, it is itself.
+    """
+    tiny, arguments = get_model(name).tiny or (name, {})
+    return tiny, dict(arguments)
+
+
+def check_fits(name: str, *, image_shape: tuple[int, int, int], num_classes: int, **arguments: Any) -> None:
+    """Refuse images `[channels, height, width]` that the network cannot take with ValueError.
+
+    Only a network whose limits the catalogue does not know is made for it.
+    """
+    model = get_model(name)
+    model.check(arguments)
+    model.check_image(image_shape)
+    if not model.smallest_side:
+        device = "cpu" if is_own(name) else "meta"
+        make_model(name, image_shape=image_shape, num_classes=num_classes, seed=0, device=device, **arguments)
 
 
 def make_model(
-    name: str, *, image_shape: tuple[int, int, int], num_classes: int, seed: int, **arguments: Any
+    name: str,
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    seed: int,
+    device: str = "cpu",
+    **arguments: Any,
 ) -> nn.Module:
     """The network `name` for images `[channels, height, width]`, its weights drawn from `seed` alone.
 
-    Raises ValueError as `check_model` does, and for a network that does not fit into memory.
+    On the device `meta` it has shapes and no weights. Raises ValueError as `check_model` does, for images that are too
+    small for it, and for a network that does not fit into memory.
     """
     import torch
 
-    check_model(name, arguments)
-    cls = getattr(importlib.import_module(f"trainables.models.{name}"), MODELS[name].class_name)
+    model = get_model(name)
+    model.check(arguments)
+    model.check_image(image_shape)
     with torch.random.fork_rng(devices=[]):  # modules draw from the global generator; it is put back afterwards
         torch.manual_seed(seed)
         try:
-            net: nn.Module = cls(image_shape=image_shape, num_classes=num_classes, **arguments)
+            with torch.device(device):
+                return _made(model, image_shape, num_classes, arguments)
         except (RuntimeError, TypeError, OverflowError, MemoryError) as problem:
             if not _about_size(problem):
                 raise
             given = ", ".join(f"{argument} = {value}" for argument, value in arguments.items())
             raise ValueError(f"model '{name}' with {given or 'its defaults'} does not fit into memory") from problem
-    return net
+
+
+def _made(model: Model, image_shape: tuple[int, int, int], num_classes: int, arguments: Mapping[str, Any]) -> nn.Module:
+    if is_own(model.name):
+        return own_network(model.name, image_shape, num_classes, model.complete(arguments))
+    module, _, attribute = model.made_by.partition(":")
+    maker = getattr(importlib.import_module(module), attribute)
+    network: nn.Module = maker(
+        image_shape=image_shape, num_classes=num_classes, **model.given, **model.complete(arguments)
+    )
+    return network
 
 
 def _about_size(problem: Exception) -> bool:

@@ -18,8 +18,6 @@ class SmallCNN(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, width: int = 16, hidden: int = 64) -> None:
         super().__init__()
         channels, height, breadth = image_shape
-        if min(height, breadth) < 4:
-            raise ValueError(f"small_cnn needs images of at least 4x4 pixels; these are {height}x{breadth}")
         self.conv1 = nn.Conv2d(channels, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1)
         self.hidden = nn.Linear(2 * width * (height // 4) * (breadth // 4), hidden)

@@ -6,50 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainables.kinds import Choice, Integer
 from trainables.names import unknown_name
 from trainables.real import Real
 from trainables.similarity import SIMILARITIES
 from trainables.similarity import check as check_similarity
-
-
-@dataclass(frozen=True)
-class Integer:
-    """A whole number from `low` on, up to `high` where there is one."""
-
-    default: int
-    low: int
-    high: int | None = None
-    meaning: str = ""
-
-    @property
-    def range(self) -> str:
-        return f"{self.low}, {self.low + 1}, ..." + ("" if self.high is None else f", {self.high}")
-
-    def check(self, name: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"{name} = {value!r} is not a whole number; it is one of {self.range}")
-        if value < self.low or (self.high is not None and value > self.high):
-            raise ValueError(f"{name} = {value} is not one of {self.range}: {self.meaning}")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few names, or, where `number` says so, a number."""
-
-    default: str
-    names: tuple[str, ...]
-    number: Real | None = None
-    meaning: str = ""
-
-    @property
-    def range(self) -> str:
-        return " | ".join([*self.names, *([self.number.range] if self.number else [])])
-
-    def check(self, name: str, value: Any) -> None:
-        if self.number is not None and not isinstance(value, str):
-            self.number.check(name, value)
-        elif value not in self.names:
-            raise ValueError(unknown_name(name, value, self.names, "choices"))
 
 
 @dataclass(frozen=True)
