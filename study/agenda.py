@@ -195,7 +195,7 @@ def cell_facts(cell: Cell) -> dict[str, Any]:
     return {
         "family": cell.family.family,
         "label": cell.name,
-        "dataset": task.dataset.name,
+        "dataset": task.dataset.title,
         "noise_kind": task.noise_kind,
         "noise_rate": task.noise_rate,
         "noise": task.noise,

@@ -44,7 +44,7 @@ def _check_similarity(kind: Similarity, value: Any, cell: Cell, cache: Path) -> 
         return
     from trainables.similarity.fit import fit  # brings scipy, for which most studies need not wait
 
-    names = load_pool(cell.task.dataset.name, cache).class_names
+    names = load_pool(cell.task.source, cache).class_names
     fit(value, num_classes=len(names), class_names=names, contract="likeness" if kind.raw else "target")
 
 
@@ -52,6 +52,6 @@ def _check_blocks(modules: str, cell: Cell, cache: Path) -> None:
     from trainables.models import make_model
     from trainables.models.attached import chosen_blocks
 
-    pool = load_pool(cell.task.dataset.name, cache)
+    pool = load_pool(cell.task.source, cache)
     described = cell.task.model.model_dump()
     chosen_blocks(make_model(**described, image_shape=pool.image_shape, num_classes=pool.num_classes, seed=0), modules)

@@ -18,11 +18,11 @@ from study.errors import StudyError
 from study.search import Params, Proposer, make_proposer
 from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
-from trainables.data.datasets import load_pool
+from trainables.data.datasets import load_pool, located
 from trainables.data.task import load_task
 from trainables.losses.families import Integer, Similarity, get_family
-from trainables.losses.families.own import is_own, source_digest
 from trainables.models import MODELS
+from trainables.own import is_own, source_digest
 from trainables.seeds import derive_seed
 from trainables.similarity import identity
 from trainables.similarity.resolve import resolve
@@ -61,7 +61,12 @@ class Task:
     @property
     def title(self) -> str:
         """`digits, uniform 0.4, small_cnn`."""
-        return f"{self.dataset.name}, {self.noise}, {self.model_name}"
+        return f"{self.dataset.title}, {self.noise}, {self.model_name}"
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Its data set as a trial describes it: with the digest by which every worker finds it."""
+        return located(self.dataset.described) | {"digest": self.digest}
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Config:
         seeds = trial_seeds(spec.seed, repeat) if repeat is not None else {"noise": 0}
         noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": seeds.pop("noise")}
         return {
-            "dataset": {"name": task.dataset.name, "digest": task.digest},
+            "dataset": task.source,
             "split": {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")},
             "noise": noise,
             "model": {"name": task.model.name, **MODELS[task.model.name].arguments, **(task.model.model_extra or {})},
@@ -124,7 +129,7 @@ class Cell:
         task = self.task
         return key_of(
             [
-                task.dataset.name, task.digest, task.dataset.holdout, task.noise_kind, task.noise_rate,
+                task.dataset.title, task.digest, task.dataset.holdout, task.noise_kind, task.noise_rate,
                 task.model.model_dump(), self.family.name, self.family.family,
             ]
         )  # fmt: skip
@@ -176,11 +181,11 @@ class Plan:
 def make_plan(spec: StudySpec, cache: Path) -> Plan:
     """The plan of a study; decodes its data sets into `cache` on first use.
 
-    StudyError where a split does not fit the data.
+    StudyError where files are missing or damaged, and where a split does not fit the data.
     """
     tasks = [
-        Task(dataset, load_pool(dataset.name, cache).digest, spec.noise.kind, rate, model)
-        for dataset in spec.dataset
+        Task(dataset, digest, spec.noise.kind, rate, model)
+        for dataset, digest in [(dataset, _digest(dataset, cache)) for dataset in spec.dataset]
         for rate in spec.noise.rate
         for model in spec.model
     ]
@@ -189,10 +194,17 @@ def make_plan(spec: StudySpec, cache: Path) -> Plan:
         split = {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")}
         noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": seeds["noise"]}
         try:
-            load_task({"name": task.dataset.name}, split, noise, cache)
+            load_task(task.source, split, noise, cache)
         except ValueError as problem:
-            raise StudyError(f"dataset {task.dataset.name}: {problem}") from None
+            raise StudyError(f"dataset {task.dataset.title}: {problem}") from None
     return Plan(spec, tuple(Cell(spec, task, family) for task in tasks for family in spec.families))
+
+
+def _digest(dataset: DatasetSpec, cache: Path) -> str:
+    try:
+        return load_pool(dataset.described, cache).digest
+    except ValueError as problem:
+        raise StudyError(str(problem)) from None
 
 
 def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
@@ -235,9 +247,12 @@ def _settled_similarity(value: str) -> dict[str, Any]:
 
 
 def _counts(trial: Trial) -> Trial:
-    """What determines a trial's numbers: not which epoch is kept of it, nor where a similarity's file lies."""
+    """What determines a trial's numbers: not which epoch is kept of it, nor where files lie. What the options of a data
+    set come to is in its digest.
+    """
     loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
-    return {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
+    dataset = {key: trial["dataset"][key] for key in ("name", "digest")}
+    return {key: value for key, value in trial.items() if key != "monitor"} | {"dataset": dataset, "loss": loss}
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

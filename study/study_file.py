@@ -14,16 +14,22 @@ from study.errors import StudyError
 from study.spec import StudySpec
 from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
+from trainables.data.datasets import get_source
 from trainables.names import unknown_name
+from trainables.own import is_own
 
 
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Document]:
-    """The study in the file at `path` with `overrides` applied; StudyError for the first thing that is wrong."""
+def load_spec(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[StudySpec, Document]:
+    """The study in the file at `path` with `overrides` applied; StudyError for the first thing that is wrong.
+
+    `data` is the root of every data set that needs one and has none.
+    """
     document = read_document(path)
     override(document, overrides)
     for folder in (path.absolute().parent, Path.cwd()):
         make_importable(folder)
     _settle_paths(document, path.absolute().parent)
+    _settle_roots(document, path.absolute().parent, data)
     return parse_spec(document), document
 
 
@@ -42,6 +48,36 @@ def _settle_paths(document: Document, folder: Path) -> None:
                     if not Path(settled).is_file():
                         place = document.place(("families", index, "space", key))
                         raise StudyError(f"{place}: {key}: there is no file {settled}; correct path")
+
+
+def _settle_roots(document: Document, folder: Path, data: Path | None) -> None:
+    """Make data sets' roots absolute, and give `data` to those without: a root counts from the study file's folder,
+    one that is set on the command line from the current one.
+    """
+    if data is not None and not data.expanduser().exists():
+        raise StudyError(f"--data {data}: no such folder; give the one that holds the data sets' files")
+    written = document.values.get("dataset")
+    several = isinstance(written, list)
+    settled = []
+    for index, dataset in enumerate(written if isinstance(written, list) else [written]):
+        described = {"name": dataset} if isinstance(dataset, str) else dataset
+        location = ("dataset", *([index] if several else []), "root")
+        if isinstance(described, dict) and isinstance(described.get("root"), str):
+            base = Path.cwd() if location in document.overridden else folder
+            described = described | {"root": str(base / Path(described["root"]).expanduser())}
+        elif isinstance(described, dict) and data is not None and _takes_root(described.get("name")):
+            described = described | {"root": str(data.expanduser().absolute())}
+        settled.append(dataset if described == {"name": dataset} else described)
+    if settled != (written if several else [written]):
+        document.values["dataset"] = settled if several else settled[0]
+        document.rewritten = True
+
+
+def _takes_root(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and (is_own(name) or get_source(name).needs_root)
+    except ValueError:  # said with its line by the spec
+        return False
 
 
 def make_importable(folder: Path) -> None:

@@ -16,6 +16,7 @@ from typer._click.exceptions import UsageError  # typer exports only a child of 
 
 from study.cli import (
     dashboard,
+    data,
     delete,
     doctor,
     export,
@@ -49,6 +50,7 @@ app.command("sync")(sync.sync)
 app.command("dashboard")(dashboard.dashboard)
 app.command("presets")(presets.presets)
 app.command("families")(families.families)
+app.add_typer(data.app, name="data")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("delete")(delete.delete)

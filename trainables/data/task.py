@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -12,7 +13,8 @@ import numpy as np
 
 from trainables.data.datasets import Images, load_pool
 from trainables.data.noise import NOISES
-from trainables.data.split import stratified_holdout
+from trainables.data.split import split_of
+from trainables.data.statistics import pixel_statistics
 from trainables.data.store import cached_arrays, content_hash
 from trainables.names import unknown_name
 from trainables.seeds import derive_seed
@@ -46,9 +48,7 @@ class TaskData:
     @cached_property
     def pixel_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the training pixels per channel, each `[channels]`, on a scale of 0 to 1."""
-        pixels = self.pool.images[self.train_index] / 255.0
-        mean, deviation = pixels.mean(axis=(0, 2, 3)), pixels.std(axis=(0, 2, 3))
-        return mean, np.where(deviation > 0, deviation, 1.0)
+        return pixel_statistics(self.pool, self.train_index, self.split_digest, self.cache)
 
     def similarity(self, value: Any) -> np.ndarray:
         """The target similarity `value`, `[C, C]`: rows sum to 1, zero diagonal.
@@ -90,22 +90,22 @@ class TaskData:
 def load_task(dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mapping[str, Any], cache: Path) -> TaskData:
     """The data of a task, made on first use in `cache` and mapped from there afterwards.
 
-    `dataset` has `name`; `split` has `holdout` and `seed`; `noise` has `kind`, `rate` and `seed`.
+    `dataset` is as `load_pool` takes it; `split` has `holdout` and `seed`; `noise` has `kind`, `rate` and `seed`.
     Raises ValueError for values out of range.
     """
-    frozen = [tuple(sorted(part.items())) for part in (dataset, split, noise)]
+    frozen = [json.dumps(part, sort_keys=True) for part in (dataset, split, noise)]
     return _load_task(*frozen, cache)
 
 
 @lru_cache(maxsize=8)
 def _load_task(dataset: Any, split: Any, noise: Any, cache: Path) -> TaskData:
-    dataset, split, noise = dict(dataset), dict(split), dict(noise)
-    pool = load_pool(dataset["name"], cache)
+    dataset, split, noise = json.loads(dataset), json.loads(split), json.loads(noise)
+    pool = load_pool(dataset, cache)
     folder = cache / "tasks" / content_hash(pool.digest, split, noise)
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         labels = np.asarray(pool.labels)
-        train, val = stratified_holdout(labels, split["holdout"], split["seed"])
+        train, val = split_of(pool, split["holdout"], split["seed"])
         noisy = labels.copy()
         if noise["kind"] not in NOISES:
             raise ValueError(unknown_name("noise", noise["kind"], NOISES, "kinds of noise"))

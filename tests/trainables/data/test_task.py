@@ -213,7 +213,7 @@ print(json.dumps([data.pool.digest, data.split_digest, data.noise_digest, data.s
 def test_processes_that_fill_one_fresh_cache_at_once_all_read_the_same(digits: TaskData, tmp_path: Path) -> None:
     cache, go = tmp_path / "cache", tmp_path / "go"
     command = [sys.executable, "-c", LOADER, str(cache), str(go)]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     loaders = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) for _ in range(3)]
     for loader in loaders:
         assert loader.stdout.readline() == "ready\n"
