@@ -47,11 +47,11 @@ def list_data(data: DataRoot = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("data set", "what", "images", "classes", "shape", "files")
+    table = Table("data set", "images", "classes", "shape", "files")
     for row in rows:
-        cells = (row["data_set"], row["what"], row["images"], row["classes"], row["shape"])
+        cells = (row["data_set"], row["images"], row["classes"], row["shape"])
         table.add_row(*map(str, cells), "there" if row["there"] else "[dim]not found[/]")
-    console.print(table, soft_wrap=False)
+    console.print(table)
     console.print("Images of training + test. Files are looked for in --data, else in STUDY_DATA.")
     console.print(f"Get one: {program()} data fetch mnist --data DIR. Look into one: {program()} data check mnist")
 

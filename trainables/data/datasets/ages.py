@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from trainables.data.datasets.draw import part_of_one
-from trainables.data.datasets.image_files import ImageFiles, crop_of, files_below, relative_bytes
+from trainables.data.datasets.image_files import ImageFiles, crop_of, files_below, first_below, relative_bytes
 from trainables.data.datasets.images import Decoded
 from trainables.data.datasets.options import OneOf, Whole
 from trainables.data.datasets.source import Request, Source
@@ -31,7 +31,7 @@ def read(request: Request) -> Decoded:
     found = files(request)
     if not found:
         raise request.missing(f"no images in {root}")
-    by_folder = all(path.parent != root and path.relative_to(root).parts[0].isdecimal() for path in found)
+    by_folder = all(_by_folder(path, root) for path in found)
     ages = np.array([_age(path, root, by_folder) for path in found], np.int64)
     oldest = request.options["oldest"]
     kept = np.flatnonzero((ages >= 1) & (ages <= (oldest or ages.max())))
@@ -46,6 +46,10 @@ def read(request: Request) -> Decoded:
     return Decoded(ImageFiles(root, paths, crop), labels[index], tuple(map(str, classes)), ordered=True)
 
 
+def _by_folder(path: Path, root: Path) -> bool:
+    return path.parent != root and path.relative_to(root).parts[0].isdecimal()
+
+
 def _age(path: Path, root: Path, by_folder: bool) -> int:
     if by_folder:
         return int(path.relative_to(root).parts[0])
@@ -56,9 +60,16 @@ def _age(path: Path, root: Path, by_folder: bool) -> int:
     )
 
 
+def first(request: Request) -> Path | None:
+    """A file whose age can be told."""
+    root = request.folder(request.name)
+    found = first_below(root)
+    return found if found is not None and (BY_NAME.match(found.name) or _by_folder(found, root)) else None
+
+
 SOURCE = Source(
-    "faces by age, ordered classes (UTKFace, AFAD)", read, files, images="20,000 to 160,000", classes="61 to 116",
-    shape="3x60x60",
+    "faces by age, ordered classes (UTKFace, AFAD)", read, files, first,
+    images="20,000 to 160,000", classes="61 to 116", shape="3x60x60",
     options={
         "size": Whole("images are resized and cut to squares of that side", 60),
         "oldest": Whole("classes are the ages from 1 to this; without it, those that occur", low=2),

@@ -95,13 +95,13 @@ def request_for(dataset: Mapping[str, Any], part: Any) -> Request:
 
 
 def files_are_there(dataset: Mapping[str, Any]) -> bool:
-    """Whether the files of both parts are found; whether they are whole is seen when they are read."""
+    """Whether files of both parts are found; whether they are whole is seen when they are read."""
     source = get_source(dataset["name"])
     try:
-        found = [source.files(request_for(dataset, part)) for part in ("pool", "test")]
+        asked = [request_for(dataset, part) for part in ("pool", "test")]
+        return not source.needs_root or all((source.first or source.files)(each) for each in asked)
     except (ValueError, OSError):
         return False
-    return not source.needs_root or all(found)
 
 
 def how_to_get(problem: MissingFilesError) -> str:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from trainables.data.datasets.images import Decoded
 from trainables.data.datasets.source import Request, Source, parsing
 
@@ -60,7 +58,7 @@ def source(title: str, class_name: str) -> Source:
             # torchvision's class would look for both parts' files whichever is wanted
             one_part = {"raw_folder": str(raw), "resources": [(f"{name}.gz", "") for name in file_names(request.part)]}
             data = type("OnePart", (cls,), one_part)(str(raw), train=request.part == "pool")
-            images, labels = np.array(data.data)[:, None], np.array(data.targets, np.int64)
+            images, labels = data.data.numpy()[:, None], data.targets.numpy()
         return Decoded(images, labels, CLASSES[class_name])
 
     def fetch(folder: Path, options: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,13 +112,20 @@ def crop_of(root: Path, paths: Sequence[bytes], *, size: int | None, resize: int
 
 def files_below(folder: Path) -> list[Path]:
     """Every image file below `folder`, sorted by name; what is hidden, and what is no image by its ending, is not."""
-    found: list[Path] = []
+    return list(_walk(folder))
+
+
+def first_below(folder: Path) -> Path | None:
+    """The first of them, found without looking at the others."""
+    return next(_walk(folder), None)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(parent, name) for name in sorted(names) if name.lower().endswith(ENDINGS) and not name.startswith(".")
-        ]
-    return found
+        for name in sorted(names):
+            if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                yield Path(parent, name)
 
 
 def _refuse(problem: OSError) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainables.data.datasets.draw import part_of_one
-from trainables.data.datasets.image_files import ImageFiles, crop_of, files_below, relative_bytes
+from trainables.data.datasets.image_files import ImageFiles, crop_of, files_below, first_below, relative_bytes
 from trainables.data.datasets.images import Decoded
 from trainables.data.datasets.options import OneOf, Option, Whole, YesNo
 from trainables.data.datasets.source import Request, Source
@@ -110,4 +110,16 @@ def files(request: Request) -> list[Path]:
     return [file for folder in part_folders(request, _folders(request)) for file in files_below(folder)]
 
 
-SOURCE = Source("image files, one folder per class", read, files, options=OPTIONS)
+def first(request: Request) -> Path | None:
+    """A file of the part's first class."""
+    folder = part_folders(request, _folders(request))[0]
+    return first_of_classes(folder)
+
+
+def first_of_classes(folder: Path) -> Path | None:
+    """A file in the first folder below `folder`."""
+    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    return first_below(folder / names[0]) if names else None
+
+
+SOURCE = Source("image files, one folder per class", read, files, first, options=OPTIONS)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainables.data.datasets.image_files import files_below
-from trainables.data.datasets.image_folder import OPTIONS, part_folders, read_folders
+from trainables.data.datasets.image_folder import OPTIONS, first_of_classes, part_folders, read_folders
 from trainables.data.datasets.images import Decoded
 from trainables.data.datasets.source import Request, Source
 
@@ -30,10 +30,15 @@ def files(request: Request) -> list[Path]:
     return [file for folder in part_folders(request, _folders(request)) for file in files_below(folder)]
 
 
+def first(request: Request) -> Path | None:
+    """A file of the part's first class."""
+    return first_of_classes(part_folders(request, _folders(request))[0])
+
+
 DEFAULTS = {"size": 224, "resize": 256, "streamed": True}
 
 SOURCE = Source(
-    "photographs of a thousand kinds of objects (ILSVRC 2012)", read, files,
+    "photographs of a thousand kinds of objects (ILSVRC 2012)", read, files, first,
     images="1,281,167 + 50,000", classes="1000", shape="3x224x224",
     options={name: replace(option, default=DEFAULTS.get(name, option.default)) for name, option in OPTIONS.items()},
 )  # fmt: skip

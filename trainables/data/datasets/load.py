@@ -116,7 +116,7 @@ def _keep(decoded: Decoded, request: Request, cache: Path) -> Images:
     if decoded.val_index is not None:
         arrays["val_index"] = decoded.val_index
     files = decoded.images
-    if isinstance(files, ImageFiles) and request.options["streamed"]:
+    if isinstance(files, ImageFiles) and request.options.get("streamed"):
         crop = files.crop
         facts["crop"] = [crop.channels, crop.height, crop.width, crop.resize]
         arrays["paths"] = files.paths

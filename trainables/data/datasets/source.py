@@ -55,13 +55,15 @@ class Source:
     """A kind of data set.
 
     `read` decodes a part; `files` lists all files that a part is read from, and reads none of them. Both raise
-    ValueError for what is wrong with the files. Neither looks at test images or test labels for the pool. `images`,
-    `classes` and `shape` say what the real data has, as text for a list; `fetch` downloads it into a folder.
+    ValueError for what is wrong with the files. Neither looks at test images or test labels for the pool. `first` is
+    one of the files, found quickly where they are many, or None. `images`, `classes` and `shape` say what the real
+    data has, as text for a list; `fetch` downloads it into a folder.
     """
 
     title: str
     read: Callable[[Request], Decoded]
     files: Callable[[Request], list[Path]]
+    first: Callable[[Request], Path | None] | None = None
     images: str = "any"
     classes: str = "any"
     shape: str = "any"
