@@ -44,3 +44,23 @@ def test_pixel_statistics_are_those_of_the_training_images(digits: TaskData) -> 
     mean, deviation = digits.pixel_statistics
     assert mean == pytest.approx([pixels.mean()], abs=1e-12)
     assert deviation == pytest.approx([pixels.std()], abs=1e-12)
+
+
+def test_pixel_statistics_are_counted_once_per_split(digits: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = digits.pixel_statistics
+    monkeypatch.setattr("trainables.data.statistics.pixel_counts", None)
+    again = load_task({"name": "digits"}, SPLIT, {"kind": "uniform", "rate": 0.5, "seed": 1}, digits.cache)
+    np.testing.assert_array_equal(again.pixel_statistics, expected)
+
+
+def test_statistics_of_streamed_images_are_those_of_the_images(written: Callable[..., Path], tmp_path: Path) -> None:
+    dataset = {"name": "image_folder", "root": str(written("image_folder")), "size": 12}
+    clean = {"kind": "uniform", "rate": 0.0, "seed": 1}
+    kept, streamed = (load_task(dataset | {"streamed": flag}, SPLIT, clean, tmp_path) for flag in (False, True))
+    np.testing.assert_array_equal(kept.pixel_statistics, streamed.pixel_statistics)
+
+
+def test_a_task_on_data_with_its_own_validation_part_uses_it(written: Callable[..., Path], tmp_path: Path) -> None:
+    dataset = {"name": "image_folder", "root": str(written("image_folder", layout="train_val_test"))}
+    task = load_task(dataset, {"holdout": 0.5, "seed": 3}, {"kind": "uniform", "rate": 0.0, "seed": 1}, tmp_path)
+    assert (len(task.train_index), task.val_index.tolist()) == (40, list(range(40, 48)))

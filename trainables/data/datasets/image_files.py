@@ -85,8 +85,8 @@ def decode(path: Path, crop: Crop) -> np.ndarray:
         )
     left, top = (width - crop.width) // 2, (height - crop.height) // 2
     pixels = pixels.crop((left, top, left + crop.width, top + crop.height))
-    array = np.asarray(pixels, np.uint8)
-    return array[None] if crop.channels == 1 else array.transpose(2, 0, 1)
+    array = np.array(pixels, np.uint8)
+    return array[None] if crop.channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
 def opened(path: Path) -> Any:

@@ -11,7 +11,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from trainables.data.datasets.catalogue import get_source, how_to_get, located, 
 from trainables.data.datasets.cut import cut
 from trainables.data.datasets.image_files import Crop, ImageFiles
 from trainables.data.datasets.images import Decoded, Images
+from trainables.data.datasets.own import code_of
 from trainables.data.datasets.source import MissingFilesError, Part, Request
 from trainables.data.store import Arrays, cached_arrays, content_hash
-from trainables.own import is_own, source_digest
+from trainables.own import is_own
 
 FORMAT = 2  # raised when decoding changes, so that stale arrays are not read
 
@@ -58,27 +60,33 @@ def load_test(dataset: Mapping[str, Any], cache: Path) -> Images:
 
 def _load(dataset: Mapping[str, Any], part: Part, cache: Path) -> Images:
     name = dataset["name"]
-    try:
+    source = get_source(name)
+    with _files_of(name):
         request = request_for(dataset, part)
-        source = get_source(name)
         index = cache / "datasets" / "sources" / f"{_listing_hash(request, source.files(request))}.json"
-        if index.is_file():
-            found = _kept(dataset, _folder(name, part, json.loads(index.read_text())["digest"], cache))
-            if found is not None:
-                return found
+    if index.is_file():
+        found = _kept(dataset, _folder(name, part, json.loads(index.read_text())["digest"], cache))
+        if found is not None:
+            return found
+    with _files_of(name):
         decoded = source.read(request)
-        if decoded.class_names is None:
-            decoded = replace(decoded, class_names=_counted(dataset, decoded, part, cache))
-        _check(decoded, name, part)
-        images = _keep(cut(decoded, request.options, part), request, cache)
+    if decoded.class_names is None:
+        decoded = replace(decoded, class_names=_counted(dataset, decoded, part, cache))
+    _check(decoded, name, part)
+    images = _keep(cut(decoded, request.options, part), request, cache)
+    _note(index, images.digest)
+    return images
+
+
+@contextmanager
+def _files_of(name: str) -> Iterator[None]:
+    """Say in one line what is wrong with the files of a data set."""
+    try:
+        yield
     except MissingFilesError as problem:
         raise ValueError(how_to_get(problem)) from None
     except OSError as problem:
-        if problem.filename is None or str(problem.filename).startswith(str(cache)):
-            raise
         raise ValueError(f"data set '{name}': {problem.filename}: {problem.strerror}; make it readable") from None
-    _note(index, images.digest)
-    return images
 
 
 def _counted(dataset: Mapping[str, Any], decoded: Decoded, part: Part, cache: Path) -> tuple[str, ...]:
@@ -162,7 +170,7 @@ def _listing_hash(request: Request, files: list[Path]) -> str:
     for path in files:
         found = path.stat()
         listing.append([str(path), found.st_size, found.st_mtime_ns])
-    code = source_digest(request.name) if is_own(request.name) else ""
+    code = code_of(request.name) if is_own(request.name) else ""
     options = dict(sorted(request.options.items()))
     root = str(request.root.resolve()) if request.root is not None else None
     return content_hash(FORMAT, request.name, request.part, root, request.synthetic, options, code, listing)

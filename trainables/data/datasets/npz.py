@@ -38,7 +38,7 @@ def read(request: Request) -> Decoded:
     `images` and `labels` alone are split by us. `classes` holds the names, as text. Raises ValueError for another form.
     """
     (path,) = files(request)
-    with parsing(str(path)), np.load(path, allow_pickle=False) as file:
+    with parsing(str(path)), path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         names = set(file.files)
         parts = {part: pair for part, pairs in FORMS.items() for pair in pairs if names.issuperset(pair)}
         sides = ["train", "val"] if request.part == "pool" else ["test"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from trainables.data.datasets.images import Decoded
 from trainables.data.datasets.npz import channels_first, whole_labels
 from trainables.data.datasets.source import Request, Source
-from trainables.own import load_object
+from trainables.own import load_object, source_digest
 
 
 def own_source(path: str) -> Source:
@@ -20,6 +21,11 @@ def own_source(path: str) -> Source:
     if not callable(load_object(path, "data set")):
         raise ValueError(f"data set '{path}' is neither a function nor a class; give one that takes part and root")
     return Source(f"your own, {path}", _read, _files, needs_root=False)
+
+
+def code_of(path: str) -> str:
+    """What tells one text of its source from another; of torchvision, its version."""
+    return f"torchvision {version('torchvision')}" if path.startswith("torchvision.") else source_digest(path)
 
 
 def check_arguments(path: str, options: Mapping[str, Any]) -> None:

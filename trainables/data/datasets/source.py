@@ -85,8 +85,8 @@ def parsing(what: str) -> Iterator[None]:
     """Turn whatever somebody else's parser raises into one line about `what` it was parsing."""
     try:
         yield
-    except OSError as problem:
-        raise ValueError(f"{what}: cannot be read: {problem.strerror or problem}") from None
     except Exception as problem:  # a parser of damaged bytes may raise anything
+        if isinstance(problem, OSError) and problem.strerror:
+            raise ValueError(f"{what}: cannot be read: {problem.strerror}; make it readable") from None
         said = " ".join(str(problem).split())[:200] or type(problem).__name__
         raise ValueError(f"{what}: truncated or damaged: {said}; fetch it again") from None
