@@ -337,6 +337,12 @@ class StudySpec(Strict):
             raise ValueError(f"'{name}' begins like the MLflow store's files beside it; choose another name")
         return name
 
+    @field_validator("dataset")
+    @classmethod
+    def _titles_differ(cls, datasets: list[DatasetSpec]) -> list[DatasetSpec]:
+        without_repeats("give one of them a label: data set", [dataset.title for dataset in datasets])
+        return datasets
+
     @field_validator("families")
     @classmethod
     def _labels_differ(cls, families: list[FamilySpec]) -> list[FamilySpec]:
@@ -345,7 +351,6 @@ class StudySpec(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> StudySpec:
-        without_repeats("give one of them a label: data set", [dataset.title for dataset in self.dataset])
         without_repeats("model", [json.dumps(model.model_dump(), sort_keys=True) for model in self.model])
         if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > self.training.epochs:
             raise PlacedError(

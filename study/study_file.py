@@ -14,9 +14,8 @@ from study.errors import StudyError
 from study.spec import StudySpec
 from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
-from trainables.data.datasets import get_source
+from trainables.data.datasets import takes_root
 from trainables.names import unknown_name
-from trainables.own import is_own
 
 
 def load_spec(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[StudySpec, Document]:
@@ -65,7 +64,7 @@ def _settle_roots(document: Document, folder: Path, data: Path | None) -> None:
         if isinstance(described, dict) and isinstance(described.get("root"), str):
             base = Path.cwd() if location in document.overridden else folder
             described = described | {"root": str(base / Path(described["root"]).expanduser())}
-        elif isinstance(described, dict) and data is not None and _takes_root(described.get("name")):
+        elif isinstance(described, dict) and data is not None and _wants_root(described.get("name")):
             described = described | {"root": str(data.expanduser().absolute())}
         settled.append(dataset if described == {"name": dataset} else described)
     if settled != (written if several else [written]):
@@ -73,9 +72,9 @@ def _settle_roots(document: Document, folder: Path, data: Path | None) -> None:
         document.rewritten = True
 
 
-def _takes_root(name: Any) -> bool:
+def _wants_root(name: Any) -> bool:
     try:
-        return isinstance(name, str) and (is_own(name) or get_source(name).needs_root)
+        return isinstance(name, str) and takes_root(name)
     except ValueError:  # said with its line by the spec
         return False
 

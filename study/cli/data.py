@@ -115,16 +115,14 @@ def fetch(
 def _described(name: str, data: Path | None, options: list[str]) -> dict[str, Any]:
     """A data set as a description, `--data` as its root where it takes one."""
     from study.yaml_file import override, parse_document
-    from trainables.data.datasets import get_source
-    from trainables.own import is_own
+    from trainables.data.datasets import takes_root
 
     document = parse_document("{}", "--set")
     override(document, options)
     try:
-        takes_root = is_own(name) or get_source(name).needs_root
+        root = {"root": str(data.expanduser().absolute())} if data is not None and takes_root(name) else {}
     except ValueError as problem:
         raise StudyError(str(problem)) from None
-    root = {"root": str(data.expanduser().absolute())} if data is not None and takes_root else {}
     return {**document.values, "name": name, **root}
 
 

@@ -34,10 +34,11 @@ def train(
         make_importable(folder)
     import torch
 
+    from trainables.data.datasets import takes_root
     from trainables.engine.session import Session
 
     trial, run, expected = exported["trial"], exported["run"], exported["exported"]
-    if data is not None:  # the exported root may be another machine's
+    if data is not None and takes_root(trial["dataset"]["name"]):  # the exported root may be another machine's
         trial["dataset"] = trial["dataset"] | {"root": str(data.expanduser().absolute())}
     if run["device"] == "cuda" and not torch.cuda.is_available():
         raise StudyError(f"{file}: it was trained on a GPU, and this machine has none that torch can use")

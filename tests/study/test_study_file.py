@@ -176,7 +176,7 @@ MISTAKES = {
     "holdout of everything": (
         changed("holdout: 0.2", "holdout: 1.0"),
         "small.yaml:3: dataset.holdout = 1.0",
-        "less than 1",
+        "a share below 1, or a whole number from 2",
     ),
     "half an epoch": (changed("epochs: 9", "epochs: 2.5"), "small.yaml:12: training.epochs = 2.5", "integer"),
     "no epochs": (

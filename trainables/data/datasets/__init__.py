@@ -15,6 +15,7 @@ from trainables.data.datasets.catalogue import (
     located,
     option_names,
     settled_options,
+    takes_root,
 )
 from trainables.data.datasets.image_files import ImageFiles
 from trainables.data.datasets.images import Images
@@ -22,5 +23,5 @@ from trainables.data.datasets.load import load_pool, load_test
 
 __all__ = [
     "SOURCES", "ImageFiles", "Images", "check_dataset", "files_are_there", "get_source", "load_pool", "load_test",
-    "located", "option_names", "settled_options",
+    "located", "option_names", "settled_options", "takes_root",
 ]  # fmt: skip

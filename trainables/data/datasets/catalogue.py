@@ -39,6 +39,11 @@ def get_source(name: str) -> Source:
     return SOURCES[name]
 
 
+def takes_root(name: str) -> bool:
+    """Whether the data set `name` is read from files whose place one can say; ValueError for an unknown one."""
+    return is_own(name) or get_source(name).needs_root
+
+
 def option_names(name: str) -> list[str]:
     """The options that the data set `name` has."""
     return [*get_source(name).options, *SHARED]
