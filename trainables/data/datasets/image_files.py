@@ -101,7 +101,7 @@ def opened(path: Path) -> Any:
         raise ValueError(f"{path}: not a readable image: {problem}; remove it") from None
 
 
-def crop_of(root: Path, paths: Sequence[bytes], *, size: int | None, resize: int | None, channels: int) -> Crop:
+def crop_of(root: Path, paths: np.ndarray, *, size: int | None, resize: int | None, channels: int) -> Crop:
     """How files are decoded: to `size` pixels square where that is given, else to the size of the first of them."""
     if size is not None:
         return Crop(channels, size, size, resize or size)

@@ -28,7 +28,7 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
 
     Raises ValueError for a folder without class folders, and for a class without images.
     """
-    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    names = class_names(folder)
     if not names:
         raise ValueError(f"{folder}: no folders in it; images lie in one folder per class, {folder.name}/CLASS/*.png")
     found = {name: files_below(folder / name) for name in names}
@@ -36,6 +36,11 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
         if not files:
             raise ValueError(f"{folder / name}: a class without images; add some or remove the folder")
     return found
+
+
+def class_names(folder: Path) -> list[str]:
+    """The folders in `folder` by name."""
+    return sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
 def _folders(request: Request) -> dict[str, Path]:
@@ -64,7 +69,7 @@ def read_folders(request: Request, folders: dict[str, Path]) -> Decoded:
     parts = [class_folders(folder) for folder in part_folders(request, folders)]
     base = folders.get("all", folders.get("train"))
     assert base is not None, "a root is split by us or has a training folder"
-    names = tuple(parts[0]) if request.part == "pool" else tuple(sorted(class_folders(base)))
+    names = tuple(class_names(base))
     if len(names) < 2:
         raise ValueError(f"{base}: one class, '{names[0]}'; a classifier needs at least 2")
     files: list[Path] = []
@@ -82,13 +87,10 @@ def read_folders(request: Request, folders: dict[str, Path]) -> Decoded:
     val_index = np.arange(sizes[0], sizes[1]) if len(sizes) == 2 else None
     root = next(iter(folders.values())) if "all" in folders else base.parent
     paths = relative_bytes(root, files)
-    images = ImageFiles(root, paths[index], crop_of(root, [_first(base, root)], **_geometry(request)))
+    example = first_of_classes(base) or files[0]  # one of the training folder's, so that all parts get its size
+    crop = crop_of(root, relative_bytes(root, [example]), **_geometry(request))
+    images = ImageFiles(root, paths[index], crop)
     return Decoded(images, all_labels[index], names, val_index=val_index)
-
-
-def _first(base: Path, root: Path) -> bytes:
-    """The file that gives the size where none is asked for: always one of the training folder's."""
-    return bytes(relative_bytes(root, [next(iter(class_folders(base).values()))[0]])[0])
 
 
 def _geometry(request: Request) -> dict[str, Any]:
@@ -118,7 +120,7 @@ def first(request: Request) -> Path | None:
 
 def first_of_classes(folder: Path) -> Path | None:
     """A file in the first folder below `folder`."""
-    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    names = class_names(folder)
     return first_below(folder / names[0]) if names else None
 
 
