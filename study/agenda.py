@@ -192,7 +192,7 @@ def cell_facts(cell: Cell) -> dict[str, Any]:
     return {
         "family": cell.family.family,
         "label": cell.name,
-        "dataset": task.dataset.name,
+        "dataset": task.dataset.title,
         "noise_kind": task.noise.kind,
         "noise_rate": task.noise.rate,
         "noise": task.noise.name,

@@ -19,7 +19,7 @@ def check_feasible(plan: Plan, cache: Path) -> None:
     """StudyError for images that a network cannot take, a similarity that cannot be made for a task's classes, a block
     that a network does not have, and for more configs than anyone would train."""
     for task in {cell.task.title: cell.task for cell in plan.cells}.values():
-        pool = load_pool(task.dataset.name, cache)
+        pool = load_pool(task.source, cache)
         try:
             check_fits(**task.model.completed, image_shape=pool.image_shape, num_classes=pool.num_classes)
         except ValueError as problem:
@@ -51,7 +51,7 @@ def _check_similarity(kind: Similarity, value: Any, cell: Cell, cache: Path) -> 
         return
     from trainables.similarity.fit import fit  # brings scipy, for which most studies need not wait
 
-    names = load_pool(cell.task.dataset.name, cache).class_names
+    names = load_pool(cell.task.source, cache).class_names
     fit(value, num_classes=len(names), class_names=names, contract="likeness" if kind.raw else "target")
 
 
@@ -64,6 +64,6 @@ def _check_blocks(modules: str, cell: Cell, cache: Path) -> None:
     from trainables.models import make_model
     from trainables.models.attached import chosen_blocks
 
-    pool = load_pool(cell.task.dataset.name, cache)
+    pool = load_pool(cell.task.source, cache)
     described = cell.task.model.completed
     chosen_blocks(make_model(**described, image_shape=pool.image_shape, num_classes=pool.num_classes, seed=0), modules)

@@ -19,12 +19,11 @@ from study.noises import TaskNoise, task_noises
 from study.search import Params, Proposer, make_proposer
 from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
-from trainables.data.datasets import load_pool
+from trainables.data.datasets import load_pool, located
 from trainables.data.noise import CLEAN
 from trainables.data.task import load_task
 from trainables.losses.families import Integer, Similarity, get_family
-from trainables.losses.families.own import is_own, source_digest
-from trainables.own import source_digest as model_digest
+from trainables.own import is_own, source_digest
 from trainables.seeds import derive_seed
 from trainables.similarity import identity
 from trainables.similarity.resolve import resolve
@@ -58,7 +57,12 @@ class Task:
     @property
     def title(self) -> str:
         """`digits, uniform 0.4, small_cnn`."""
-        return f"{self.dataset.name}, {self.noise.name}, {self.model_name}"
+        return f"{self.dataset.title}, {self.noise.name}, {self.model_name}"
+
+    @cached_property
+    def source(self) -> dict[str, Any]:
+        """Its data set as a trial describes it: with the digest by which every worker finds it."""
+        return located(self.dataset.described) | {"digest": self.digest}
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,13 @@ class Config:
         seeds = trial_seeds(spec.seed, repeat, phase) if repeat is not None else {"noise": 0}
         noise = task.noise.seeded(seeds.pop("noise"))
         return {
-            "dataset": {"name": task.dataset.name, "digest": task.digest},
+            "dataset": task.source,
             "split": {"holdout": task.dataset.holdout, "seed": derive_seed(spec.seed, "split")},
             "noise": noise,
             "model": task.model.completed,
             "loss": {"family": family, **_settled(family, loss)},
             **({"code": source_digest(family)} if is_own(family) else {}),
-            **({"model_code": model_digest(task.model.name)} if is_own(task.model.name) else {}),
+            **({"model_code": source_digest(task.model.name)} if is_own(task.model.name) else {}),
             "training": resolve_training(spec.training, self.params, task.num_train),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
@@ -122,7 +126,7 @@ class Cell:
         task = self.task
         return key_of(
             [
-                task.dataset.name, task.digest, task.dataset.holdout, identity(task.noise.described),
+                task.dataset.title, task.digest, task.dataset.holdout, identity(task.noise.described),
                 task.model.model_dump(), self.family.name, self.family.family,
             ]
         )  # fmt: skip
@@ -191,17 +195,25 @@ class Plan:
 def make_plan(spec: StudySpec, cache: Path) -> Plan:
     """The plan of a study; decodes its data sets into `cache` on first use.
 
-    StudyError where a split or a noise does not fit the data.
+    StudyError where files are missing or damaged, and where a split or a noise does not fit the data.
     """
     seed = trial_seeds(spec.seed, 0)["noise"]
     tasks = []
     for dataset in spec.dataset:
         split = {"holdout": dataset.holdout, "seed": derive_seed(spec.seed, "split")}
-        digest = load_pool(dataset.name, cache).digest
-        noises = task_noises(spec, {"name": dataset.name}, split, seed, cache)
-        num_train = len(load_task({"name": dataset.name}, split, CLEAN, cache).train_index)
+        digest = _digest(dataset, cache)
+        source = located(dataset.described) | {"digest": digest}
+        noises = task_noises(spec, source, split, seed, cache)
+        num_train = len(load_task(source, split, CLEAN, cache).train_index)
         tasks += [Task(dataset, digest, noise, model, num_train) for noise in noises for model in spec.model]
     return Plan(spec, tuple(Cell(spec, task, family) for task in tasks for family in spec.families))
+
+
+def _digest(dataset: DatasetSpec, cache: Path) -> str:
+    try:
+        return load_pool(dataset.described, cache).digest
+    except ValueError as problem:
+        raise StudyError(str(problem)) from None
 
 
 def resolve_training(training: TrainingSpec, params: Params, num_train: int) -> dict[str, Any]:
@@ -249,12 +261,15 @@ def _settled_similarity(value: str) -> dict[str, Any]:
 
 
 def counts(trial: Trial) -> Trial:
-    """What determines a trial's numbers: not which epoch is kept of it, nor where its files lie."""
+    """What determines a trial's numbers: not which epoch is kept of it, nor where its files lie. What the options of a
+    data set come to is in its digest.
+    """
     loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
+    dataset = {key: trial["dataset"][key] for key in ("name", "digest")}
     found = {key: value for key, value in trial.items() if key != "monitor"}
     if trial["training"]["patience"] is not None or "confirm" in trial:  # it says when training ends, what is tested
         found["monitor"] = trial["monitor"]
-    return found | {"loss": loss, "noise": identity(trial["noise"])}
+    return found | {"dataset": dataset, "loss": loss, "noise": identity(trial["noise"])}
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

@@ -9,7 +9,7 @@ from study.environment import num_gpus, usable_cpus
 from study.errors import StudyError
 from study.ledger import Ledger, is_begun
 from study.plan import Plan
-from study.spec import StudySpec
+from study.spec import StudySpec, dataset_title
 
 # What may differ between two launches of one study: it adds trials or takes them away, or changes how they are run,
 # never what a trial that ran would have come to.
@@ -76,11 +76,11 @@ def check_extends(spec: StudySpec, before: dict[str, Any], tasks: set[str], task
                 f"study '{spec.name}' was launched with {key} = {old}, now it is {new}: that is another study; "
                 f"give it another name, or undo the change"
             )
-    holdouts = {dataset["name"]: dataset["holdout"] for dataset in before["dataset"]}
+    holdouts = {dataset_title(dataset): dataset["holdout"] for dataset in before["dataset"]}
     for dataset in spec.dataset:
-        if holdouts.get(dataset.name, dataset.holdout) != dataset.holdout:
+        if holdouts.get(dataset.title, dataset.holdout) != dataset.holdout:
             raise StudyError(
-                f"study '{spec.name}' was launched with dataset.holdout = {holdouts[dataset.name]}, now it is "
+                f"study '{spec.name}' was launched with dataset.holdout = {holdouts[dataset.title]}, now it is "
                 f"{dataset.holdout}: that is another study; give it another name, or undo the change"
             )
     if tasks_before and not tasks & tasks_before:

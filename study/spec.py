@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,12 +25,13 @@ from search_spaces import get_space
 from study.paper import PaperSpec
 from study.spaces import Distribution, Searchable, as_real, check_searchable, parse_searchable
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
-from trainables.data.datasets import check_dataset_name
+from trainables.data.datasets import check_dataset, get_source, option_names
 from trainables.data.noise import NOISES, title
 from trainables.data.noise import parse as parse_noise
 from trainables.losses.families import Real, get_family
 from trainables.models import check_model, complete_model
 from trainables.names import unknown_name
+from trainables.own import is_own
 
 FINITE = ("grid", "integer")
 LR = Real(0.05, 0, low_open=True, meaning="a learning rate is positive")
@@ -37,25 +39,64 @@ DECAY = Real(0.0, 0, meaning="a weight decay is not negative")
 
 
 class DatasetSpec(Strict):
-    """A data set, and the share of it that is held out for validation."""
+    """A data set by name, with its options, and how much of it is held out for validation.
 
+    `holdout` is a share below 1 or a number of images. `root` is where its files lie; `label` names it in tables.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
     shorthand = "name"
     name: str
-    holdout: float = Field(0.2, gt=0, lt=1)
+    label: str = Field("", pattern=r"^[A-Za-z0-9_.+-]*$", max_length=60)
+    holdout: float = Field(0.2, gt=0)
     root: Path | None = None
+
+    @field_validator("holdout")
+    @classmethod
+    def _share_or_count(cls, holdout: float) -> float:
+        if holdout == 1 or holdout != (holdout if holdout < 1 else int(holdout)):
+            raise ValueError(f"dataset.holdout = {holdout}: it should be a share below 1, or a whole number from 2")
+        return holdout if holdout < 1 else int(holdout)
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        check_dataset_name(name)
+        get_source(name)
         return name
 
     @field_validator("root")
     @classmethod
     def _exists(cls, root: Path | None) -> Path | None:
-        if root is not None and not root.is_dir():
+        if root is not None and not root.exists():
             raise ValueError(f"no folder {root}; give the folder that holds the data set's files")
         return root
+
+    @model_validator(mode="after")
+    def _options(self) -> DatasetSpec:
+        for key in self.model_extra or {}:
+            known = [*option_names(self.name), *type(self).model_fields]
+            if key not in known and not is_own(self.name):
+                raise PlacedError((key,), unknown_name("key", key, known, "keys"))
+        check_dataset(self.described)
+        return self
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Its description for `trainables.data.datasets`."""
+        root = {"root": str(self.root)} if self.root is not None else {}
+        return {"name": self.name, **root, **(self.model_extra or {})}
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return dataset_title(self.model_dump())
+
+
+def dataset_title(dataset: Mapping[str, Any]) -> str:
+    """The label of a data set as the study file describes it, or its name and options."""
+    options = {key: value for key, value in dataset.items() if key not in DatasetSpec.model_fields}
+    texts = (f"{key}={'+'.join(map(str, v)) if isinstance(v, list) else v}" for key, v in options.items())
+    return dataset.get("label") or " ".join([dataset["name"], *texts])
 
 
 class NoiseSpec(Strict):
@@ -401,6 +442,12 @@ class StudySpec(Strict):
             raise ValueError(f"'{name}' begins like the MLflow store's files beside it; choose another name")
         return name
 
+    @field_validator("dataset")
+    @classmethod
+    def _titles_differ(cls, datasets: list[DatasetSpec]) -> list[DatasetSpec]:
+        without_repeats("give one of them a label: data set", [dataset.title for dataset in datasets])
+        return datasets
+
     @field_validator("families")
     @classmethod
     def _labels_differ(cls, families: list[FamilySpec]) -> list[FamilySpec]:
@@ -423,7 +470,6 @@ class StudySpec(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> StudySpec:
-        without_repeats("data set", [dataset.name for dataset in self.dataset])
         noises = [title(parse_noise(value), noise.label) for noise in self.noise for value in noise.described()]
         try:
             without_repeats("give one of them a label: noise", [noise for noise in noises if noise != "clean"])

@@ -16,16 +16,21 @@ from study.paths import StudyPaths
 from study.spec import StudySpec
 from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
+from trainables.data.datasets import takes_root
 from trainables.names import unknown_name
 
 
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Document]:
-    """The study in the file at `path` with `overrides` applied; StudyError for the first thing that is wrong."""
+def load_spec(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[StudySpec, Document]:
+    """The study in the file at `path` with `overrides` applied; StudyError for the first thing that is wrong.
+
+    `data` is the root of every data set that needs one and has none.
+    """
     document = read_document(path)
     override(document, overrides)
     for folder in (path.absolute().parent, Path.cwd()):
         make_importable(folder)
     _settle_paths(document, path.absolute().parent)
+    _settle_roots(document, path.absolute().parent, data)
     return parse_spec(document), document
 
 
@@ -66,6 +71,36 @@ def with_its_line(mistake: PlacedStudyError, document: Document) -> StudyError:
     """What a plan's data brought to light, with the line of the file that asks for it."""
     location = _in_file(mistake.location, document)
     return StudyError(_placed(mistake.message, location, document))
+
+
+def _settle_roots(document: Document, folder: Path, data: Path | None) -> None:
+    """Make data sets' roots absolute, and give `data` to those without: a root counts from the study file's folder,
+    one that is set on the command line from the current one.
+    """
+    if data is not None and not data.expanduser().exists():
+        raise StudyError(f"--data {data}: no such folder; give the one that holds the data sets' files")
+    written = document.values.get("dataset")
+    several = isinstance(written, list)
+    settled = []
+    for index, dataset in enumerate(written if isinstance(written, list) else [written]):
+        described = {"name": dataset} if isinstance(dataset, str) else dataset
+        location = ("dataset", *([index] if several else []), "root")
+        if isinstance(described, dict) and isinstance(described.get("root"), str):
+            base = Path.cwd() if location in document.overridden else folder
+            described = described | {"root": str(base / Path(described["root"]).expanduser())}
+        elif isinstance(described, dict) and data is not None and _wants_root(described.get("name")):
+            described = described | {"root": str(data.expanduser().absolute())}
+        settled.append(dataset if described == {"name": dataset} else described)
+    if settled != (written if several else [written]):
+        document.values["dataset"] = settled if several else settled[0]
+        document.rewritten = True
+
+
+def _wants_root(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and takes_root(name)
+    except ValueError:  # said with its line by the spec
+        return False
 
 
 def make_importable(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a user wrote, by its import path `my_package.module:Name`: the object itself and a digest of its source."""
+"""What a user brings by import path, `my_package.module:name`: found, and known by the text of its source."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ def is_own(name: str) -> bool:
 
 
 def load_object(path: str, what: str) -> Any:
-    """The object at the import path `path`; `what`, such as 'model', says what it is to be.
-
-    Raises ValueError where the module cannot be imported, or has no such object.
-    """
+    """What stands at the import path `path`; ValueError where there is nothing. `what` it should be, as in `family`."""
     module, _, attribute = path.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -35,11 +32,10 @@ def load_object(path: str, what: str) -> Any:
 
 
 def source_digest(path: str) -> str:
-    """16 hex digits of the file that holds the object and of what it imports from its own folder or package.
-
-    Another text is another object. Raises ValueError as `load_object` does.
+    """16 hex digits of the file that holds `path` and of what it imports from its own folder or package: another text
+    is another object.
     """
-    load_object(path, "object")
+    load_object(path, "source")
     module = path.partition(":")[0]
     root = Path(getattr(sys.modules[module.partition(".")[0]], "__file__", None) or "/").parent
     files = sorted(_sources(module, root, {}).items())

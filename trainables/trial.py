@@ -1,6 +1,6 @@
 """What a trial is: one plain dictionary that determines every number it will produce.
 
-    {"dataset":  {"name": "digits", "digest": "..."},
+    {"dataset":  {"name": "digits", "digest": "..."},  with its root and its options, where it has any
      "split":    {"holdout": 0.2, "seed": 1},
      "noise":    {"kind": "uniform", "rate": 0.4, "seed": 2},      without noise {"kind": "none", "rate": 0.0}
      "model":    {"name": "small_cnn"},
@@ -60,7 +60,7 @@ def plain_trial(family: str, config: Mapping[str, Any]) -> Trial:
         optimizer |= {"beta1": 0.9, "beta2": 0.999}
     seeds = trial_seeds(values["seed"], 0)
     return {
-        "dataset": {"name": values["dataset"]},
+        "dataset": {"name": values["dataset"]} if isinstance(values["dataset"], str) else dict(values["dataset"]),
         "split": {"holdout": values["holdout"], "seed": derive_seed(values["seed"], "split")},
         "noise": parse({"kind": "uniform", "rate": values["noise_rate"], "seed": seeds.pop("noise")}),
         "model": {"name": values["model"]},

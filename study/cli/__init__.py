@@ -18,6 +18,7 @@ from study.cli import (
     compare,
     confirm,
     dashboard,
+    data,
     delete,
     doctor,
     export,
@@ -55,6 +56,7 @@ app.command("dashboard")(dashboard.dashboard)
 app.command("presets")(presets.presets)
 app.command("families")(families.families)
 app.command("models")(models.models)
+app.add_typer(data.app, name="data")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 app.command("delete")(delete.delete)

@@ -8,6 +8,7 @@ import typer
 
 from study.cli.output import (
     AsJson,
+    DataRoot,
     comparison_notes,
     comparison_tables,
     console,
@@ -28,6 +29,7 @@ def launch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
     ] = False,
+    data: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
@@ -38,7 +40,7 @@ def launch(
     from study.paths import Home, find_study_file
     from study.study_file import load_spec, with_its_line
 
-    spec, document = load_spec(find_study_file(study), overrides or [])
+    spec, document = load_spec(find_study_file(study), overrides or [], data)
     home = Home.current()
     try:
         if dry_run:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import textwrap
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,10 @@ from study.results import differing_labels, format_score
 from study.tracking.words import setting_text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Where data sets' files lie; the root of those that name none."),
+]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name; 'study list' shows them.")]
 
 SETTINGS_WIDTH = 25

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli.output import AsJson, console, print_json
+from study.cli.output import AsJson, DataRoot, console, print_json
 from study.errors import StudyError
 
 
@@ -18,6 +18,7 @@ def train(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Keep a checkpoint and the best weights there."),
     ] = None,
+    data: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Retrain an exported config, without Ray; ends with 1 where the validation score is another than exported.
@@ -33,9 +34,12 @@ def train(
         make_importable(folder)
     import torch
 
+    from trainables.data.datasets import takes_root
     from trainables.engine.session import Session
 
     trial, run, expected = exported["trial"], exported["run"], exported["exported"]
+    if data is not None and takes_root(trial["dataset"]["name"]):  # the exported root may be another machine's
+        trial["dataset"] = trial["dataset"] | {"root": str(data.expanduser().absolute())}
     if run["device"] == "cuda" and not torch.cuda.is_available():
         raise StudyError(f"{file}: it was trained on a GPU, and this machine has none that torch can use")
     torch.set_num_threads(run["threads"])

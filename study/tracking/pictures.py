@@ -63,7 +63,7 @@ class Pictures:
             return []
         drawn = []
         for name, values in arrays.items():
-            names = load_pool(trial["dataset"]["name"], self.home.cache).class_names
+            names = load_pool(trial["dataset"], self.home.cache).class_names
             path, title = folder / f"{name}.png", f"Learned {name} of {trial['loss']['family']}, best epoch"
             if not np.isfinite(values).all():
                 continue

@@ -111,8 +111,11 @@ def test_every_command_has_help_with_an_example(place: Place) -> None:
         "schema",
         "doctor",
         "delete",
+        "data list",
+        "data check",
+        "data fetch",
     ]:
-        said = place.run(command, "--help").stdout
+        said = place.run(*command.split(), "--help").stdout
         assert "Example: study " + command in said
         assert "--json" in said
     assert Path(STUDY).is_file()

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from search_spaces import space_names
 from study.cli import app
 from trainables.losses import FAMILIES, get_family
-from trainables.losses.families.own import source_digest
+from trainables.own import source_digest
 
 README = Path(__file__).parents[2] / "README.md"
 OWN = """\

@@ -176,7 +176,7 @@ MISTAKES = {
     "holdout of everything": (
         changed("holdout: 0.2", "holdout: 1.0"),
         "small.yaml:3: dataset.holdout = 1.0",
-        "less than 1",
+        "a share below 1, or a whole number from 2",
     ),
     "half an epoch": (changed("epochs: 9", "epochs: 2.5"), "small.yaml:12: training.epochs = 2.5", "integer"),
     "no epochs": (
@@ -232,7 +232,7 @@ def test_an_unknown_key_is_refused_at_every_level_with_its_line_and_the_nearest(
 
 
 def test_the_first_of_several_mistakes_is_named_and_the_others_counted() -> None:
-    text = changed("seed: 3", "seed: -3").replace("holdout: 0.2", "holdout: 2").replace("repeats: 2", "repeats: 0")
+    text = changed("seed: 3", "seed: -3").replace("holdout: 0.2", "holdout: 1.5").replace("repeats: 2", "repeats: 0")
     assert refusal(text).startswith("small.yaml:2: seed = -3")
     assert refusal(text).endswith("; 2 more mistakes are in the file")
     assert "more mistakes" not in refusal(changed("seed: 3", "seed: -3"))

@@ -27,7 +27,7 @@ def trained(trial: Trial, cache: Path, store: Path | None = None) -> Session:
 
 
 def accuracy_on_test(network: torch.nn.Module, session: Session, cache: Path) -> float:
-    test = load_test("digits", cache)
+    test = load_test({"name": "digits"}, cache)
     images = session.array.data.normalised(torch.tensor(np.array(test.images)))
     with torch.no_grad():
         predictions = network.eval()(images).argmax(1).numpy()
@@ -96,10 +96,10 @@ def test_permuted_test_labels_change_no_number_of_a_search(make_trial: TrialMake
         session = trained(make_trial("ce") | more, folder)
         return [{k: v for k, v in m.items() if k not in ("seconds", "time")} for m in session.history], session.facts
 
-    load_test("digits", cache)
+    test = load_test({"name": "digits"}, cache)
     permuted = tmp_path / "cache"
     shutil.copytree(cache, permuted)
-    (labels,) = permuted.glob("datasets/digits-test-*/labels.npy")
+    labels = permuted / "datasets" / f"digits-test-{test.digest}" / "labels.npy"
     labels.chmod(0o644)
     np.save(labels, np.random.default_rng(0).permutation(np.load(labels)))
     assert numbers(permuted, {}) == numbers(cache, {})

@@ -13,7 +13,8 @@ import numpy as np
 
 from trainables.data.datasets import Images, load_pool
 from trainables.data.noise import NOISES, Part, manifest, settle
-from trainables.data.split import stratified_holdout
+from trainables.data.split import split_of
+from trainables.data.statistics import pixel_statistics
 from trainables.data.store import cached_arrays, content_hash
 from trainables.similarity import FORMAT, SIMILARITIES, identity
 from trainables.similarity.report import perplexity
@@ -51,9 +52,7 @@ class TaskData:
     @cached_property
     def pixel_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the training pixels per channel, each `[channels]`, on a scale of 0 to 1."""
-        pixels = self.pool.images[self.train_index] / 255.0
-        mean, deviation = pixels.mean(axis=(0, 2, 3)), pixels.std(axis=(0, 2, 3))
-        return mean, np.where(deviation > 0, deviation, 1.0)
+        return pixel_statistics(self.pool, self.train_index, self.split_digest, self.cache)
 
     def similarity(self, value: Any) -> np.ndarray:
         """The target similarity `value`, `[C, C]`: rows sum to 1, zero diagonal.
@@ -95,8 +94,8 @@ class TaskData:
 def load_task(dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mapping[str, Any], cache: Path) -> TaskData:
     """The data of a task, made on first use in `cache` and mapped from there afterwards.
 
-    `dataset` has `name`; `split` has `holdout` and `seed`; `noise` has `kind` and, as the kind needs them, `rate`,
-    options and `seed` (`trainables/data/noise/`). Raises ValueError for values out of range.
+    `dataset` is as `load_pool` takes it; `split` has `holdout` and `seed`; `noise` has `kind` and, as the kind needs
+    them, `rate`, options and `seed` (`trainables/data/noise/`). Raises ValueError for values out of range.
     """
     texts = [json.dumps(part, sort_keys=True) for part in (dataset, split, noise)]
     return _load_task(*texts, cache)
@@ -105,13 +104,13 @@ def load_task(dataset: Mapping[str, Any], split: Mapping[str, Any], noise: Mappi
 @lru_cache(maxsize=8)
 def _load_task(dataset_text: str, split_text: str, noise_text: str, cache: Path) -> TaskData:
     dataset, split, noise = (json.loads(text) for text in (dataset_text, split_text, noise_text))
-    pool = load_pool(dataset["name"], cache)
+    pool = load_pool(dataset, cache)
     noise = settle(noise, dataset["name"], pool.class_names)
     folder = cache / "tasks" / content_hash(TASK_FORMAT, pool.digest, split, identity(noise))
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         labels = np.asarray(pool.labels)
-        train, val = stratified_holdout(labels, split["holdout"], split["seed"])
+        train, val = split_of(pool, split["holdout"], split["seed"])
         noisy = labels.copy()
         parts = [
             Part(name, pool.images, labels, index, pool.class_names)

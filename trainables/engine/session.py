@@ -18,8 +18,7 @@ from trainables.engine.lane import Lane, Metrics
 from trainables.engine.lanes import LaneArray
 from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.engine.testing import metrics_on_test
-from trainables.losses.families.own import is_own, source_digest
-from trainables.own import source_digest as model_digest
+from trainables.own import is_own, source_digest
 from trainables.trial import Trial
 
 NUMBERS = re.compile(r"-?\d[-\d., ]*")
@@ -36,15 +35,8 @@ class Session:
     def __init__(self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu") -> None:
         self.key, self.trial, self.store, self.cache = key, trial, store, cache
         data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
-        planned = trial["dataset"].get("digest", data.pool.digest)
-        if planned != data.pool.digest:
-            raise ValueError(
-                f"data set '{trial['dataset']['name']}' has digest {data.pool.digest}, "
-                f"the trial was planned with {planned}: the data has changed"
-            )
-        family, model = trial["loss"]["family"], trial["model"]["name"]
-        for own, digest, kept in ((family, source_digest, "code"), (model, model_digest, "model_code")):
-            if is_own(own) and trial.get(kept, "") not in ("", digest(own)):
+        for own, kept in ((trial["loss"]["family"], "code"), (trial["model"]["name"], "model_code")):
+            if is_own(own) and trial.get(kept, "") not in ("", source_digest(own)):
                 raise ValueError(
                     f"the code of '{own}' is not the one that the trial was planned with; restore it, or launch again"
                 )
@@ -113,7 +105,7 @@ class Session:
         """A confirmation ends with the test images, which nothing else ever reads."""
         if "confirm" not in self.trial:
             return
-        test = load_test(self.trial["dataset"]["name"], self.cache)
+        test = load_test(self.trial["dataset"], self.cache)
         which: Literal["best", "last"] = "last" if self.trial["confirm"]["protocol"] == "retrain" else "best"
         epoch = self.epoch if which == "last" else self.best_epoch
         self.facts["test"] = {"epoch": epoch, **metrics_on_test(self.array, self.key, test, which)}

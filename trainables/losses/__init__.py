@@ -14,7 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from trainables.losses.families import FAMILIES, get_family
-from trainables.losses.families.own import is_own, own_class
+from trainables.losses.families.own import own_class
+from trainables.own import is_own
 
 if TYPE_CHECKING:
     import torch

@@ -11,9 +11,10 @@ from __future__ import annotations
 from trainables.losses.families.baselines import BASELINES
 from trainables.losses.families.family import Family
 from trainables.losses.families.kinds import Blocks, Choice, Hyperparameter, Integer, Matrix, Real, Similarity
-from trainables.losses.families.own import is_own, own_family
+from trainables.losses.families.own import own_family
 from trainables.losses.families.papers import PAPERS
 from trainables.names import unknown_name
+from trainables.own import is_own
 
 __all__ = [
     "FAMILIES", "Blocks", "Choice", "Family", "Hyperparameter", "Integer", "Matrix", "Real", "Similarity", "get_family",

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from trainables.losses.families.family import Family
 from trainables.losses.families.kinds import Hyperparameter, Integer, Real
+from trainables.own import load_object
 
 GIVEN = ("num_classes", "num_samples", "num_modules")  # what the caller knows of the data and the network
 LARGEST = 2**63 - 1
-
-
-def is_own(name: str) -> bool:
-    """Whether `name` is an import path and not a family of the catalogue."""
-    return ":" in name
 
 
 @cache
@@ -53,50 +44,9 @@ def own_class(name: str) -> Any:
     """The class at `name`; ValueError where there is none, or it is not a loss."""
     from trainables.losses.base import Loss
 
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as problem:
-        raise ValueError(
-            f"family '{name}': {problem}; modules are looked for in the study file's folder, in the current one and "
-            "among what is installed"
-        ) from None
-    except AttributeError:
-        raise ValueError(f"family '{name}': module '{module}' has no '{attribute}'") from None
-    except Exception as problem:  # whatever the user's module raises when it is imported
-        raise ValueError(f"family '{name}': importing '{module}': {type(problem).__name__}: {problem}") from None
+    found = load_object(name, "family")
     if not (isinstance(found, type) and issubclass(found, Loss)):
         raise ValueError(f"family '{name}' is not a subclass of trainables.losses.base.Loss")
-    return found
-
-
-def source_digest(name: str) -> str:
-    """16 hex digits of the file that holds the loss and of what it imports from its own folder or package: another text
-    is another loss.
-    """
-    own_class(name)
-    module = name.partition(":")[0]
-    root = Path(inspect.getfile(sys.modules[module.partition(".")[0]])).parent
-    files = sorted(_sources(module, root, {}).items())
-    return hashlib.sha256(b"".join(f"{each}\0".encode() + path.read_bytes() for each, path in files)).hexdigest()[:16]
-
-
-def _sources(module: str, root: Path, found: dict[str, Path]) -> dict[str, Path]:
-    """The files below `root` of `module` and of the modules that it imports, by name."""
-    path = Path(getattr(sys.modules.get(module), "__file__", None) or "/")
-    if module in found or not path.is_file() or not path.is_relative_to(root):
-        return found
-    found[module] = path
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        for each in names:
-            _sources(each, root, found)
     return found
 
 
