@@ -1,12 +1,13 @@
-"""The networks that have a name: arguments with their ranges, what images they need, their paper. No torch is needed.
+"""The networks that have a name: arguments with their ranges, the images that they need, their paper.
 
-What is said of a number is said where it is checked; the classes say how they are built.
+Plain data, no torch: the study file is checked against it in milliseconds. The classes say how they are built.
 """
 
 from __future__ import annotations
 
 from trainables.kinds import Choice, Flag, Integer, Real
 from trainables.models.model import Model
+from trainables.names import unknown_name
 
 HE = "He et al., Deep Residual Learning, CVPR 2016"
 MSL = "Do, Jin, Nguyen and Kim, Mixture Separability Loss, Table 1"
@@ -31,8 +32,6 @@ def torchvision_model(builder: str) -> Model:
     resnet = builder in RESNETS
     if not resnet:
         from torchvision import models
-
-        from trainables.names import unknown_name
 
         known = models.list_models(module=models)
         if builder not in known:
