@@ -61,15 +61,14 @@ class TrainingMeasure:
 class ValidationMeasure:
     """The metrics of `Classes.metrics` on the validation images, against noisy and clean labels.
 
-    `labels` `[S, L, M]` are those of each lane, noisy then clean, or S = 1 where they are the same. All but the
-    logits, which are kept to fit temperatures to them (`L * M * C` numbers), is summed batch by batch.
+    `labels` `[S, L, M]` are those of each lane, noisy then clean, or S = 1 where they are the same; `superclasses`
+    `[C]` are the classes', on the same device. All but the logits, which are kept to fit temperatures to them
+    (`L * M * C` numbers), is summed batch by batch.
     """
 
-    def __init__(self, labels: Tensor, classes: Classes) -> None:
-        self.labels, self.classes = labels, classes
+    def __init__(self, labels: Tensor, classes: Classes, superclasses: Tensor | None = None) -> None:
+        self.labels, self.classes, self.superclasses = labels, classes, superclasses
         self.names = [metric.name for metric in classes.metrics]
-        groups = classes.superclasses
-        self.superclasses = None if groups is None else torch.tensor(groups, device=labels.device)
         self.sums: dict[str, Tensor] = {}
         self.pairs: list[Pairs] = []
         self.hits: list[Tensor] = []

@@ -52,6 +52,8 @@ class Program:
         noisy = torch.stack([lane.val_labels for lane in lanes])
         clean = torch.stack([lane.clean_val_labels for lane in lanes])
         self.val_labels = torch.stack([noisy] if torch.equal(noisy, clean) else [noisy, clean]).to(data.device)
+        groups = classes.superclasses
+        self.superclasses = None if groups is None else torch.tensor(groups, device=data.device)
         norms = [lane.training["clip_norm"] for lane in lanes]
         clipped = any(norm is not None for norm in norms)
         self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
@@ -87,7 +89,7 @@ class Program:
 
     def evaluate(self) -> ValidationMeasure:
         """What the networks make of the validation images."""
-        measure = ValidationMeasure(self.val_labels, self.classes)
+        measure = ValidationMeasure(self.val_labels, self.classes, self.superclasses)
         for images in self.data.val_images.split(EVALUATION_BATCH):
             measure.add(last(self.networks.evaluate(images)))
         return measure
