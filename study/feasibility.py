@@ -9,14 +9,18 @@ from study.errors import StudyError
 from study.plan import Cell, Plan
 from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
-from trainables.data.datasets import load_pool
+from trainables.data.datasets import Images, load_pool
 from trainables.losses.families import Blocks, Similarity, get_family
+from trainables.metrics.catalogue import METRICS
+from trainables.metrics.classes import Classes
 from trainables.similarity import SIMILARITIES, parse
 
 
 def check_feasible(plan: Plan, cache: Path) -> None:
-    """StudyError for a similarity that cannot be made for a task's classes, a block that a network does not have, and
-    for more configs than anyone would train."""
+    """StudyError for a metric that a data set does not have, a similarity that cannot be made for its classes, a block
+    that a network does not have, and for more configs than anyone would train."""
+    for dataset in plan.spec.dataset:
+        _check_metric(plan.spec.select.metric, load_pool(dataset.name, cache))
     for cell in plan.cells:
         if (size := cell.proposer().size) > MAX_CONFIGS:
             raise StudyError(
@@ -26,6 +30,15 @@ def check_feasible(plan: Plan, cache: Path) -> None:
             _check_cell(cell, cache)
         except ValueError as problem:
             raise StudyError(f"{cell.name} on {cell.task.title}: {problem}") from None
+
+
+def _check_metric(metric: str, pool: Images) -> None:
+    known = [each.name for each in Classes.of(pool).metrics if each.selects]
+    if metric not in known:
+        raise StudyError(
+            f"select.metric = {metric} is for {METRICS[metric].needs}, which data set '{pool.name}' does not have; "
+            f"it has {', '.join(known)}"
+        )
 
 
 def _check_cell(cell: Cell, cache: Path) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 from study import states
 from study.ledger import Ledger, TrialRecord
 
+TIMES = ("time", "seconds")  # in a report, and no result
+
 
 @dataclass(frozen=True)
 class ConfigResult:
     """One config and its completed repeats; `scores` are the selection metric, in the order of `trials`.
 
-    `clean` is the mean accuracy against the true validation labels at the same epochs, known for a cell's best config;
-    unless the study says otherwise, selection never saw it.
+    `metrics` are the means of whatever else was reported at the same epochs of all its repeats, known for a cell's best
+    config; unless the study says otherwise, selection never saw them.
     """
 
     number: int
@@ -25,7 +27,7 @@ class ConfigResult:
     params: dict[str, Any]
     trials: tuple[TrialRecord, ...]
     scores: tuple[float, ...]
-    clean: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -81,7 +83,7 @@ def cell_results(ledger: Ledger, *, all_scopes: bool = False) -> list[CellResult
             for key, number, params in configs.get(cell_key, [])
         ]
         trials = [trial for key, _, _ in configs.get(cell_key, []) for trial in by_config.get(key, [])]
-        best = _with_clean(ledger, _best(members, facts["mode"]), select["epoch"])
+        best = _with_metrics(ledger, _best(members, facts["mode"]), select["epoch"])
         counts = Counter(trial.state for trial in trials)
         epochs, seconds = sum(trial.epoch for trial in trials), sum(trial.seconds for trial in trials)
         results.append(CellResult(cell_key, facts, tuple(members), best, counts, epochs, seconds))
@@ -111,12 +113,13 @@ def _best(configs: list[ConfigResult], mode: str) -> ConfigResult | None:
     )
 
 
-def _with_clean(ledger: Ledger, best: ConfigResult | None, epoch: str) -> ConfigResult | None:
+def _with_metrics(ledger: Ledger, best: ConfigResult | None, epoch: str) -> ConfigResult | None:
     if best is None:
         return None
     reports = [ledger.report(t.key, t.best_epoch if epoch == "best" else t.epoch) for t in best.trials]
-    values = [report["val_accuracy_clean"] for report in reports if report.get("val_accuracy_clean") is not None]
-    return replace(best, clean=statistics.fmean(values) if values else None)
+    shared = [name for name in reports[0] if name not in TIMES and all(r.get(name) is not None for r in reports)]
+    means = {name: statistics.fmean(report[name] for report in reports) for name in shared}
+    return replace(best, metrics=means)
 
 
 def out_of_scope(ledger: Ledger) -> int:
@@ -132,7 +135,7 @@ def out_of_scope(ledger: Ledger) -> int:
 
 
 def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
-    """One row per cell: family, task, mean, sd and n of its best config, and how many trials ended how."""
+    """One row per cell: family, task, mean, sd and n of its best config, its metrics, and how many trials ended how."""
     rows = []
     for cell in results:
         best = cell.best
@@ -146,7 +149,8 @@ def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
                 "mean": best.mean if best else None,
                 "sd": best.sd if best else None,
                 "n": best.n if best else 0,
-                "val_accuracy_clean": best.clean if best else None,
+                "val_accuracy_clean": best.metrics.get("val_accuracy_clean") if best else None,
+                "metrics": best.metrics if best else {},
                 "params": best.params if best else None,
                 "searched": cell.facts.get("searched", []),
                 "states": dict(cell.counts),

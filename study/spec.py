@@ -24,6 +24,7 @@ from study.spaces import Distribution, Searchable, as_real, check_searchable, pa
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
 from trainables.data.datasets import check_dataset_name
 from trainables.losses.families import Real, get_family
+from trainables.metrics.catalogue import METRICS, SELECTABLE
 from trainables.models import check_model
 from trainables.names import unknown_name
 
@@ -232,9 +233,16 @@ class NoSchedulerSpec(Strict):
 class SelectSpec(Strict):
     """What a config is judged by: a validation metric, against noisy labels (as a user has them) or clean ones."""
 
-    metric: Literal["val_accuracy", "val_loss"] = "val_accuracy"
+    metric: str = Field("val_accuracy", json_schema_extra={"enum": list(SELECTABLE)})
     labels: Literal["noisy", "clean"] = "noisy"
     epoch: Literal["best", "last"] = "best"
+
+    @field_validator("metric")
+    @classmethod
+    def _selects(cls, metric: str) -> str:
+        if metric not in SELECTABLE:
+            raise ValueError(unknown_name("metric", metric, SELECTABLE, "a study may select by"))
+        return metric
 
     @property
     def monitor(self) -> str:
@@ -244,7 +252,7 @@ class SelectSpec(Strict):
     @property
     def mode(self) -> Literal["max", "min"]:
         """Whether more or less is better."""
-        return "max" if self.metric == "val_accuracy" else "min"
+        return METRICS[self.metric].mode
 
 
 class ResourcesSpec(Strict):

@@ -13,14 +13,6 @@ def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
     return counts.scatter_add_(-1, pairs, torch.ones_like(pairs)).unflatten(-1, (num_classes, num_classes))
 
 
-def class_accuracy(counts: Tensor) -> Tensor:
-    """The share of each class's images that were predicted as it (its recall), `[.., C]`, of `[.., C, C]`.
-
-    NaN for a class without an image.
-    """
-    return counts.diagonal(dim1=-2, dim2=-1) / counts.sum(-1)
-
-
 def macro_f1(counts: Tensor) -> Tensor:
     """The mean over classes of 2 TP / (2 TP + FP + FN), in [0, 1], `[..]`, of a confusion `[.., C, C]`.
 

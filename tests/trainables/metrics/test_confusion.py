@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import confusion_matrix, f1_score, recall_score
+from sklearn.metrics import confusion_matrix, f1_score
 
 from tests.trainables.metrics.cases import Case, for_any_case, make_case
-from trainables.metrics.confusion import class_accuracy, confusion, macro_f1
+from trainables.metrics.confusion import confusion, macro_f1
 
 
 def counts_of(case: Case) -> torch.Tensor:
@@ -27,14 +27,6 @@ def test_confusion_is_scikit_learns(case: Case) -> None:
 def test_macro_f1_is_scikit_learns_with_absent_classes_left_out(case: Case) -> None:
     expected = case.each_prediction(lambda predicted, y: f1_score(y, predicted, average="macro", zero_division=0))
     np.testing.assert_allclose(macro_f1(counts_of(case)), expected, rtol=1e-6)
-
-
-def test_class_accuracy_is_recall_and_nan_for_a_class_without_an_image() -> None:
-    case = make_case(4, classes=5)
-    expected = case.each_prediction(lambda predicted, y: recall_score(y, predicted, average=None))
-    np.testing.assert_allclose(class_accuracy(counts_of(case)), expected, rtol=1e-6)
-    absent = class_accuracy(torch.tensor([[3, 1, 0], [0, 0, 0], [0, 1, 1]]))
-    np.testing.assert_allclose(absent, [0.75, np.nan, 0.5])
 
 
 def test_confusions_of_batches_add_up() -> None:
