@@ -233,7 +233,13 @@ class NoSchedulerSpec(Strict):
 class SelectSpec(Strict):
     """What a config is judged by: a validation metric, against noisy labels (as a user has them) or clean ones."""
 
-    metric: str = Field("val_accuracy", json_schema_extra={"enum": list(SELECTABLE)})
+    metric: str = Field(
+        "val_accuracy",
+        json_schema_extra={
+            "enum": list(SELECTABLE),
+            "enumDescriptions": [METRICS[name].meaning for name in SELECTABLE],  # shown by editors
+        },
+    )
     labels: Literal["noisy", "clean"] = "noisy"
     epoch: Literal["best", "last"] = "best"
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import trainables
 from trainables.data.datasets import Images
+from trainables.engine.measure import TRAINED
 from trainables.metrics.catalogue import METRICS, SELECTABLE
 from trainables.metrics.classes import Classes, known_superclasses
 from trainables.similarity.cifar100 import SUPERCLASSES
@@ -59,3 +63,9 @@ def test_classes_are_those_of_the_images() -> None:
     parts = (np.zeros((2, 1, 2, 2), np.uint8), np.array([0, 1]))
     assert Classes.of(Images("mine", *parts, ("rose", "tulip", "wolf"), "")) == Classes(3, False, (0, 0, 1))
     assert Classes.of(Ages("ages", *parts, ("20", "21"), "")) == Classes(2, True)
+
+
+def test_every_metric_of_an_epoch_is_documented() -> None:
+    page = Path(trainables.__file__).parent.parent / "docs" / "metrics.md"
+    rows = "".join(line.split("|")[1] for line in page.read_text().splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", rows)) == {*METRICS, *TRAINED}
