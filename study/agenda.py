@@ -91,7 +91,7 @@ class Agenda:
         return not self.running and not self._turns and not self._ahead
 
     def end(self, key: str, state: str, score: float | None) -> None:
-        """A trial that was handed out has ended in `state`; `score` is its selection metric, more is better."""
+        """A trial that was handed out has ended in `state`; `score` is its selection metric."""
         todo = self.running.pop(key)
         self.ended[key], self.scores[key] = state, score
         if not todo.screening:

@@ -112,7 +112,7 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
         raise UnusableCheckpointError(f"its checkpoint is unusable: {problem}") from None
     _write(weights, data)
     if confusion is not None:
-        _write(file.with_suffix(CONFUSION), "".join(f"{','.join(map(str, row))}\n" for row in confusion).encode())
+        _write(file.with_suffix(CONFUSION), confusion_text(confusion).encode())
     environment = ledger.environment(trial.key)
     facts = dict(trial.facts)
     run = {"threads": facts.pop("threads"), "device": facts.pop("device"), "lane_width": 1}
@@ -155,6 +155,14 @@ def _export_cell(ledger: Ledger, paths: StudyPaths, cell: CellResult, best: Conf
     }
     _write(file, (HEADER.format(file=file.name) + to_yaml(values)).encode())
     return file
+
+
+def confusion_text(counts: Any) -> str:
+    """Counts `[C, C]` as CSV, below a remark with the accuracy of each class; a class without an image has none."""
+    pairs = zip(counts.diagonal(), counts.sum(axis=1), strict=True)
+    shares = [f"{right / images:.4f}" if images else "none" for right, images in pairs]
+    rows = [",".join(map(str, row)) for row in counts]
+    return "\n".join([f"# accuracy of each class: {' '.join(shares)}", *rows, ""])
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -9,17 +9,21 @@ from study.errors import StudyError
 from study.plan import Cell, Plan
 from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
-from trainables.data.datasets import load_pool
+from trainables.data.datasets import Images, load_pool
 from trainables.losses.families import Blocks, Similarity, get_family
+from trainables.metrics.catalogue import METRICS
+from trainables.metrics.classes import Classes
 from trainables.models import check_fits, get_model
 from trainables.similarity import SIMILARITIES, parse
 
 
 def check_feasible(plan: Plan, cache: Path) -> None:
-    """StudyError for images that a network cannot take, a similarity that cannot be made for a task's classes, a block
-    that a network does not have, and for more configs than anyone would train."""
+    """StudyError for a metric that a data set does not have, images that a network cannot take, a similarity that
+    cannot be made for a task's classes, a block that a network does not have, and more configs than anyone would train.
+    """
     for task in {cell.task.title: cell.task for cell in plan.cells}.values():
         pool = load_pool(task.source, cache)
+        _check_metric(plan.spec.select.metric, pool)
         try:
             check_fits(**task.model.completed, image_shape=pool.image_shape, num_classes=pool.num_classes)
         except ValueError as problem:
@@ -33,6 +37,15 @@ def check_feasible(plan: Plan, cache: Path) -> None:
             _check_cell(cell, cache)
         except ValueError as problem:
             raise StudyError(f"{cell.name} on {cell.task.title}: {problem}") from None
+
+
+def _check_metric(metric: str, pool: Images) -> None:
+    known = [each.name for each in Classes.of(pool).metrics if each.selects]
+    if metric not in known:
+        raise StudyError(
+            f"select.metric = {metric} is for {METRICS[metric].needs}, which data set '{pool.name}' does not have; "
+            f"it has {', '.join(known)}"
+        )
 
 
 def _check_cell(cell: Cell, cache: Path) -> None:

@@ -13,13 +13,15 @@ from study import states
 from study.ledger import CONFIRM, Ledger, TrialRecord
 from trainables.trial import SEARCH
 
+TIMES = ("time", "seconds")  # in a report, and no result
+
 
 @dataclass(frozen=True)
 class ConfigResult:
     """One config and its completed repeats; `scores` are the selection metric, in the order of `trials`.
 
-    `clean` is the mean accuracy against the true validation labels at the same epochs, known for a cell's best config;
-    unless the study says otherwise, selection never saw it.
+    `metrics` are the means of whatever else was reported at the same epochs of all its repeats, known for a cell's best
+    config; unless the study says otherwise, selection never saw them.
     """
 
     number: int
@@ -27,7 +29,7 @@ class ConfigResult:
     params: dict[str, Any]
     trials: tuple[TrialRecord, ...]
     scores: tuple[float, ...]
-    clean: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -88,8 +90,8 @@ def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool
             trials += own
             members.append(_config_result(number, key, params, own, score))
         best = _best(members, facts["mode"])
-        if best is not None and facts.get("phase") != CONFIRM:
-            best = _with_clean(ledger, best, select["epoch"])
+        if best is not None:
+            best = _with_metrics(ledger, best, facts, select["epoch"])
         counts = Counter(trial.state for trial in trials)
         epochs, seconds = sum(trial.epoch for trial in trials), sum(trial.seconds for trial in trials)
         results.append(CellResult(cell_key, facts, tuple(members), best, counts, epochs, seconds))
@@ -135,10 +137,14 @@ def _best(configs: Sequence[ConfigResult], mode: str) -> ConfigResult | None:
     return next(iter(_ranked(configs, mode)), None)
 
 
-def _with_clean(ledger: Ledger, best: ConfigResult, epoch: str) -> ConfigResult:
-    reports = [ledger.report(t.key, t.best_epoch if epoch == "best" else t.epoch) for t in best.trials]
-    values = [report["val_accuracy_clean"] for report in reports if report.get("val_accuracy_clean") is not None]
-    return replace(best, clean=statistics.fmean(values) if values else None)
+def _with_metrics(ledger: Ledger, best: ConfigResult, facts: Mapping[str, Any], epoch: str) -> ConfigResult:
+    if facts.get("phase") == CONFIRM:
+        reports = [trial.facts["test"] for trial in best.trials]
+    else:
+        reports = [ledger.report(t.key, t.best_epoch if epoch == "best" else t.epoch) for t in best.trials]
+    shared = [name for name in reports[0] if name not in TIMES and all(r.get(name) is not None for r in reports)]
+    means = {name: statistics.fmean(report[name] for report in reports) for name in shared}
+    return replace(best, metrics=means)
 
 
 def out_of_scope(ledger: Ledger) -> int:
@@ -157,7 +163,7 @@ def out_of_scope(ledger: Ledger) -> int:
 
 
 def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
-    """One row per cell: family, task, mean, sd and n of its best config, and how many trials ended how."""
+    """One row per cell: family, task, mean, sd and n of its best config, its metrics, and how many trials ended how."""
     rows = []
     for cell in results:
         best = cell.best
@@ -172,7 +178,8 @@ def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
                 "mean": best.mean if best else None,
                 "sd": best.sd if best else None,
                 "n": best.n if best else 0,
-                "val_accuracy_clean": best.clean if best else None,
+                "val_accuracy_clean": best.metrics.get("val_accuracy_clean") if best else None,
+                "metrics": best.metrics if best else {},
                 "params": best.params if best else None,
                 "searched": cell.facts.get("searched", []),
                 "states": dict(cell.counts),

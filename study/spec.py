@@ -29,6 +29,7 @@ from trainables.data.datasets import check_dataset, get_source, option_names
 from trainables.data.noise import NOISES, title
 from trainables.data.noise import parse as parse_noise
 from trainables.losses.families import Real, get_family
+from trainables.metrics.catalogue import METRICS, SELECTABLE
 from trainables.models import check_model, complete_model
 from trainables.names import unknown_name
 from trainables.own import is_own
@@ -358,9 +359,22 @@ class NoSchedulerSpec(Strict):
 class SelectSpec(Strict):
     """What a config is judged by: a validation metric, against noisy labels (as a user has them) or clean ones."""
 
-    metric: Literal["val_accuracy", "val_loss"] = "val_accuracy"
+    metric: str = Field(
+        "val_accuracy",
+        json_schema_extra={
+            "enum": list(SELECTABLE),
+            "enumDescriptions": [METRICS[name].meaning for name in SELECTABLE],  # shown by editors
+        },
+    )
     labels: Literal["noisy", "clean"] = "noisy"
     epoch: Literal["best", "last"] = "best"
+
+    @field_validator("metric")
+    @classmethod
+    def _selects(cls, metric: str) -> str:
+        if metric not in SELECTABLE:
+            raise ValueError(unknown_name("metric", metric, SELECTABLE, "a study may select by"))
+        return metric
 
     @property
     def monitor(self) -> str:
@@ -375,7 +389,7 @@ class SelectSpec(Strict):
     @property
     def mode(self) -> Literal["max", "min"]:
         """Whether more or less is better."""
-        return "max" if self.metric == "val_accuracy" else "min"
+        return METRICS[self.metric].mode
 
 
 class ConfirmSpec(Strict):

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
+def is_own(name: str) -> bool:
+    """Whether `name` is an import path and not a name of a catalogue."""
+    return ":" in name
+
+
 def load_object(path: str, what: str) -> Any:
     """What stands at the import path `path`; ValueError where there is nothing. `what` it should be, as in `family`."""
     module, _, attribute = path.partition(":")

@@ -71,7 +71,7 @@ def test_a_cell_without_a_completed_trial_has_no_best(path: Path) -> None:
     assert cell.best is None
     assert cell.counts == {"failed": 1, "diverged": 1}
     (row,) = comparison([cell])
-    assert (row["mean"], row["sd"], row["n"], row["params"]) == (None, None, 0, None)
+    assert (row["mean"], row["sd"], row["n"], row["params"], row["metrics"]) == (None, None, 0, None, {})
 
 
 def test_the_spread_is_that_of_a_sample_and_none_for_one_run(path: Path) -> None:
@@ -88,6 +88,19 @@ def test_the_last_epoch_counts_where_the_study_says_so(path: Path) -> None:
 
 def test_the_last_epoch_is_the_last_and_not_the_best(path: Path) -> None:
     assert results_of(path, {0: [0.8]}, epoch="last")[0].configs[0].mean == 0.4
+
+
+def test_the_best_configs_other_metrics_are_means_at_the_selected_epochs(path: Path) -> None:
+    results_of(path, {0: [0.5, 0.5], 1: [0.8, 0.6]})
+    with Ledger(path, write=True) as ledger:
+        for key, ece in (("t1-0", 0.3), ("t1-1", 0.1)):
+            epochs = [{"epoch": 3, "m": 0.9, "ece": ece, "val_accuracy_clean": 0.7, "time": 1e9, "seconds": 2.0}]
+            epochs[0] |= {"undefined": float("nan")} | ({"now_and_then": 1.0} if key == "t1-0" else {})
+            ledger.record_result(key, {"reports": epochs, "epoch": 3, "best_epoch": 3, "facts": {}}, "m")
+        (cell,) = cell_results(ledger)
+    (row,) = comparison([cell])
+    assert row["metrics"] == {"m": 0.9, "ece": 0.2, "val_accuracy_clean": 0.7}
+    assert row["val_accuracy_clean"] == 0.7
 
 
 def test_repeats_beyond_the_study_files_are_left_out(path: Path) -> None:

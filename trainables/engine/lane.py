@@ -19,7 +19,8 @@ Tensors = dict[str, Tensor]
 class Lane:
     """One trial, as the array needs it.
 
-    `train_labels` `[N]` and `val_labels` `[M]` are the labels that the trial sees, `clean_val_labels` the true ones.
+    `train_labels` `[N]` and `val_labels` `[M]` are the labels that the trial sees, `clean_train_labels` and
+    `clean_val_labels` the true ones.
     `training` is a trial's part of that name, `monitor` the metric whose best epoch is kept, with `maximise`.
     `modules` names the blocks that carry a module of their own, for a loss that takes the logits of each
     (`trainables/models/attached.py`); None for a loss that takes the network's own alone.
@@ -33,6 +34,7 @@ class Lane:
     order_seed: int
     train_labels: Tensor
     val_labels: Tensor
+    clean_train_labels: Tensor
     clean_val_labels: Tensor
     monitor: str = "val_accuracy_noisy"
     maximise: bool = True
@@ -40,7 +42,7 @@ class Lane:
 
     def __post_init__(self) -> None:
         classes = self.loss.num_classes
-        for name in ("train_labels", "val_labels", "clean_val_labels"):
+        for name in ("train_labels", "val_labels", "clean_train_labels", "clean_val_labels"):
             labels = getattr(self, name)
             strange = labels[(labels < 0) | (labels >= classes)]
             if len(strange):

@@ -16,17 +16,14 @@ from trainables.engine.bank import Bank
 from trainables.engine.device_data import DeviceData
 from trainables.engine.lane import Lane, LaneState, Metrics, Tensors
 from trainables.engine.layout import named_tensors
+from trainables.engine.measure import ALWAYS, TRAINED
 from trainables.engine.naming import loss_tensors, network_tensors, part, restore
 from trainables.engine.network import make_network
 from trainables.engine.objective import LaneLoss
 from trainables.engine.optimizers import make_optimizer
 from trainables.engine.program import Program
+from trainables.metrics.classes import Classes
 from trainables.models.attached import Attached, chosen_blocks
-
-MEASURED = (
-    "train_loss", "train_accuracy",
-    "val_loss_noisy", "val_accuracy_noisy", "val_loss_clean", "val_accuracy_clean",
-)  # fmt: skip
 
 CONFUSION = "measured.confusion"
 
@@ -50,6 +47,7 @@ class LaneArray:
         self.device = torch.device(device)
         self.dtype = {"float32": torch.float32, "float64": torch.float64}[training["precision"]]
         self.data = DeviceData(data, self.device, self.dtype)
+        self.classes = Classes.of(data.pool)
         self.model, self.modules = dict(model), modules
         self.module = self._new_module(seed=0)
         kind = training["optimizer"]
@@ -95,25 +93,30 @@ class LaneArray:
     def advance(self) -> dict[str, Metrics]:
         """Train every lane for one epoch and evaluate it: metrics by key, after one transfer from the device.
 
-        What a lane's loss logs is among them, its names beginning with `loss_`.
+        What a lane's loss logs is among them, its names beginning with `loss_`. Of loss and accuracy a value that is no
+        finite number is reported as it is, any other is left out.
         """
         started = time.perf_counter()
         program, epochs = self.program, [state.epoch for state in self.states]
         rates = program.learning_rates(epochs)
-        measured = torch.cat([program.train(epochs, rates), program.evaluate()])
+        measured, names = program.train(epochs, rates), [*TRAINED]
+        validated = program.evaluate() if self.data.num_val else None
+        if validated is not None:
+            measured = torch.cat([measured, validated.finish()])
+            names += validated.reported_names()
         program.show_outputs(epochs)
         logged = program.objective.metrics()
         on_device = [value.reshape(1) for values in logged for value in values.values()]
         numbers = iter(torch.cat([measured.T.flatten(), *on_device]).tolist())
         seconds = (time.perf_counter() - started) / len(self.lanes)
-        rows = [{name: next(numbers) for name in MEASURED} for _ in self.lanes]
+        rows = [{name: next(numbers) for name in names} for _ in self.lanes]
         reports = {}
         for row, (lane, state) in enumerate(zip(self.lanes, self.states, strict=True)):
-            measured_here = rows[row] if self.data.num_val else {name: rows[row][name] for name in MEASURED[:2]}
-            metrics: Metrics = measured_here | {"lr": float(rates[0, 0, row]), "seconds": seconds}
+            metrics: Metrics = {n: value for n, value in rows[row].items() if n in ALWAYS or math.isfinite(value)}
+            metrics |= {"lr": float(rates[0, 0, row]), "seconds": seconds}
             metrics |= {f"loss_{name}": next(numbers) for name in logged[row]}
             state.epoch += 1
-            state.last = {CONFUSION: program.confusion[row].view(self.data.num_classes, -1)}
+            state.last = {CONFUSION: validated.confusion[row]} if validated is not None else {}
             state.history.append(metrics)
             self._keep_best(row, metrics.get(lane.monitor, math.nan))
             reports[lane.key] = metrics
@@ -162,7 +165,7 @@ class LaneArray:
 
     def _rebuild(self, losses: list[LaneLoss]) -> None:
         if self.lanes:
-            self.program = Program(self.lanes, losses, self.module, self.bank, self.data)
+            self.program = Program(self.lanes, losses, self.module, self.bank, self.data, self.classes)
 
     def _check_modules(self, lane: Lane) -> None:
         base = self.module.network if isinstance(self.module, Attached) else self.module

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from trainables.engine.bank import Bank
 from trainables.engine.device_data import DeviceData
 from trainables.engine.dropout import lane_dropouts
 from trainables.engine.lane import Lane
+from trainables.engine.measure import TrainingMeasure, ValidationMeasure
 from trainables.engine.objective import LaneLoss, Objective
 from trainables.engine.optimizers import clip
 from trainables.engine.schedules import schedule_factors
 from trainables.engine.stack import gradients, last, make_stack
+from trainables.metrics.classes import Classes
 from trainables.seeds import derive_seed
 
 EVALUATION_BATCH = 1024  # images in one forward pass without gradients
@@ -25,13 +26,20 @@ EVALUATION_BATCH = 1024  # images in one forward pass without gradients
 class Program:
     """What is derived from the list of lanes: stacked networks and losses, labels, hyperparameters as columns.
 
-    `bank` holds the networks, row i being lane i's, and `module` gives their structure. Epochs are counted from 0.
+    `bank` holds the networks, row i being lane i's, and `module` gives their structure; `classes` say what is measured.
+    Epochs are counted from 0.
     """
 
     def __init__(
-        self, lanes: Sequence[Lane], losses: Sequence[LaneLoss], module: nn.Module, bank: Bank, data: DeviceData
+        self,
+        lanes: Sequence[Lane],
+        losses: Sequence[LaneLoss],
+        module: nn.Module,
+        bank: Bank,
+        data: DeviceData,
+        classes: Classes,
     ) -> None:
-        self.lanes, self.bank, self.data = list(lanes), bank, data
+        self.lanes, self.bank, self.data, self.classes = list(lanes), bank, data, classes
         self.batch_size = lanes[0].training["batch_size"]
         self.networks = make_stack(module, bank)
         self.columns = {
@@ -40,13 +48,16 @@ class Program:
         }
         self.objective = Objective(losses, bank.optimizer, self.columns, data.device)
         self.labels = torch.stack([lane.train_labels for lane in lanes]).to(data.device)
-        self.val_labels = torch.stack([lane.val_labels for lane in lanes]).to(data.device)
-        self.clean_val_labels = torch.stack([lane.clean_val_labels for lane in lanes]).to(data.device)
+        self.clean_labels = torch.stack([lane.clean_train_labels for lane in lanes]).to(data.device)
+        noisy = torch.stack([lane.val_labels for lane in lanes])
+        clean = torch.stack([lane.clean_val_labels for lane in lanes])
+        self.val_labels = torch.stack([noisy] if torch.equal(noisy, clean) else [noisy, clean]).to(data.device)
+        groups = classes.superclasses
+        self.superclasses = None if groups is None else torch.tensor(groups, device=data.device)
         norms = [lane.training["clip_norm"] for lane in lanes]
         clipped = any(norm is not None for norm in norms)
         self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
         self.dropouts = lane_dropouts(module)
-        self.confusion = torch.zeros(len(lanes), data.num_classes**2, dtype=torch.long, device=data.device)
 
     def learning_rates(self, epochs: Sequence[int]) -> Tensor:
         """The learning rates of each lane's network and of what its loss learns, at each step: `[2, steps, L]`."""
@@ -62,10 +73,10 @@ class Program:
         return torch.tensor(rates, dtype=torch.float64).permute(1, 2, 0)
 
     def train(self, epochs: Sequence[int], rates: Tensor) -> Tensor:
-        """Train on all images once; mean loss and accuracy `[2, L]`, still on the device."""
+        """Train on all images once; the metrics `measure.TRAINED` `[4, L]`, still on the device."""
         by_step = zip(*rates.to(self.data.device, self.data.dtype)[..., None], strict=True)
         self._seed_dropouts(epochs)
-        totals = torch.zeros(2, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
+        measure = TrainingMeasure(self.labels, self.clean_labels)
         batches = self._orders(epochs).split(self.batch_size, dim=1)
         for indices, (lr, loss_lr) in zip(batches, by_step, strict=True):
             targets = self.labels.gather(1, indices)
@@ -77,30 +88,15 @@ class Program:
                     clip(gradient, self.max_norm)
                 self.bank.step(gradient, lr, self.columns)
                 self.objective.step(of_losses, loss_lr)
-                totals[0].add_(losses, alpha=indices.shape[1])
-                totals[1].add_((last(logits).argmax(-1) == targets).sum(1))
-        return totals / self.data.num_train
+                measure.add(losses, last(logits), indices)
+        return measure.finish()
 
-    def evaluate(self) -> Tensor:
-        """Cross entropy and accuracy on the validation images, against noisy and clean labels: `[4, L]`.
-
-        Leaves in `confusion` `[L, C * C]` how many images of each label, noisy ones, each class was predicted for.
-        """
-        self.confusion = torch.zeros_like(self.confusion)
-        totals = torch.zeros(4, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
-        labels = torch.stack([self.val_labels, self.clean_val_labels])
-        for start in range(0, self.data.num_val, EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            logits = last(self.networks.evaluate(self.data.val_images[part]))
-            predictions = logits.argmax(-1)
-            pairs = labels[0, :, part] * self.data.num_classes + predictions
-            self.confusion.scatter_add_(1, pairs, torch.ones_like(pairs))
-            for which in (0, 1):
-                targets = labels[which, :, part]
-                loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-                totals[2 * which] += loss.view_as(targets).sum(1)
-                totals[2 * which + 1] += (predictions == targets).sum(1)
-        return totals / self.data.num_val
+    def evaluate(self) -> ValidationMeasure:
+        """What the networks make of the validation images."""
+        measure = ValidationMeasure(self.val_labels, self.classes, self.superclasses)
+        for images in self.data.val_images.split(EVALUATION_BATCH):
+            measure.add(last(self.networks.evaluate(images)))
+        return measure
 
     def show_outputs(self, epochs: Sequence[int]) -> None:
         """Show the losses that ask for it what their networks make of the training images, without augmentation."""

@@ -138,6 +138,7 @@ def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:
         order_seed=trial["seeds"]["order"],
         train_labels=labels(data.noisy_labels, data.train_index),
         val_labels=labels(data.noisy_labels, data.val_index),
+        clean_train_labels=labels(data.pool.labels, data.train_index),
         clean_val_labels=labels(data.pool.labels, data.val_index),
         monitor=trial["monitor"]["metric"],
         maximise=trial["monitor"]["mode"] == "max",

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.models.catalogue import MODELS, torchvision_model
 from trainables.models.model import Model
-from trainables.models.own import is_own, own_model, own_network
+from trainables.models.own import own_model, own_network
 from trainables.names import unknown_name
+from trainables.own import is_own
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.models import make_model
 from trainables.models.attached import stated_blocks
-from trainables.models.own import is_own
+from trainables.own import is_own
 
 
 @dataclass(frozen=True)

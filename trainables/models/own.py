@@ -19,11 +19,6 @@ TAKEN = ("name", "seed", "device")  # what the engine says with these words
 LARGEST = 2**63 - 1
 
 
-def is_own(name: str) -> bool:
-    """Whether `name` is an import path and not a name of the catalogue."""
-    return ":" in name
-
-
 @cache
 def own_model(name: str) -> Model:
     """The network at `name`: a subclass of `nn.Module`, or a function that gives one.
