@@ -18,27 +18,24 @@ from study.plan import Cell, Config, Plan
 from study.search import Proposer
 from study.spaces import Distribution
 from study.spec import StudySpec
+from trainables.trial import SEARCH
 
 SCREENING = 0  # the repeat on which configs are screened
 
 
 @dataclass(frozen=True)
 class Todo:
-    """A trial that is to run."""
+    """A trial that is to run. `config` is one of a search's or one of its winners."""
 
     key: str
-    config: Config
+    config: Any
     repeat: int
+    screening: bool = False  # whether it decides if its config gets its other repeats
 
     @property
-    def cell(self) -> Cell:
+    def cell(self) -> Any:
         """The cell it belongs to."""
         return self.config.cell
-
-    @property
-    def screening(self) -> bool:
-        """Whether it decides if its config gets its other repeats."""
-        return self.repeat == SCREENING
 
 
 @dataclass
@@ -54,7 +51,7 @@ class Agenda:
     """Hands out trials until nothing is missing. Trials that ended before are told to the proposers, not run again."""
 
     def __init__(self, plan: Plan, ledger: Ledger) -> None:
-        self.plan, self.ledger = plan, ledger
+        self.plan, self.ledger, self.phase = plan, ledger, SEARCH
         self.repeats = plan.spec.search.repeats
         self.scheduler = scheduler_text(plan.spec)
         self.known: dict[str, TrialRecord] = ledger.trials()
@@ -143,7 +140,7 @@ class Agenda:
             position += 1
             key = config.trial_key(SCREENING)
             if self._is_missing(key):
-                yield Todo(key, config, SCREENING)
+                yield Todo(key, config, SCREENING, screening=True)
             elif key in self.running:  # the same trial, asked for by another cell
                 self._sharing.setdefault(key, []).append((agenda, config))
             else:

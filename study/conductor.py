@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from study import states
 from study.agenda import SCREENING, Agenda, Todo
+from study.confirm import ConfirmAgenda, ConfirmPlan
 from study.ledger import Ledger
 from study.plan import Cell, Plan
 from study.schedule import Pruner, make_pruner
@@ -36,17 +37,21 @@ NEVER: Stop = False
 class Conductor:
     """Runs a plan against a ledger. Every result is on disk before anything is decided upon it."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, stop: Stop = NEVER) -> None:
+    def __init__(
+        self,
+        plan: Plan | ConfirmPlan,
+        ledger: Ledger,
+        stop: Stop = NEVER,
+        make_agenda: Callable[[Any, Ledger], Agenda | ConfirmAgenda] = Agenda,
+    ) -> None:
         spec = plan.spec
         self.plan, self.ledger, self._stop = plan, ledger, stop
         self.monitor, self.sign = spec.select.monitor, 1 if spec.select.mode == "max" else -1
         interrupted = ledger.interrupt_running("the launch ended without a word")
         if interrupted:
             ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
-        self.agenda = Agenda(plan, ledger)
-        self.pruners: dict[str, Pruner] = {
-            cell.key: make_pruner(spec, cell.num_configs, cell.most_epochs) for cell in plan.cells
-        }
+        self.agenda = make_agenda(plan, ledger)
+        self.pruners: dict[str, Pruner] = {}
         self._told: Counter[str] = Counter()  # of how many configs a cell's pruner knows the past
         self.interrupted = False
         self.hopeless: str | None = None  # why the launch was given up
@@ -97,7 +102,7 @@ class Conductor:
 
     def decisions(self, todo: Todo) -> list[int]:
         """Epochs at which the trial's fate is decided."""
-        return self.pruners[todo.cell.key].decisions() if todo.screening else []
+        return self._pruner(todo.cell).decisions() if todo.screening else []
 
     def started(self, key: str) -> None:
         """A trial has gone to a worker."""
@@ -150,9 +155,10 @@ class Conductor:
         self.ledger.record_event("retried", reason, key)
 
     def _goes_on(self, todo: Todo, result: Mapping[str, Any]) -> bool:
-        epoch, pruner = result["epoch"], self.pruners[todo.cell.key]
-        if not todo.screening or epoch not in pruner.decisions():
+        epoch = result["epoch"]
+        if epoch not in self.decisions(todo):
             return True
+        pruner = self._pruner(todo.cell)
         score = self.sign * result["score"]
         self._fill_rungs(todo.cell)
         if pruner.goes_on(todo.key, epoch, score):
@@ -173,9 +179,14 @@ class Conductor:
         score = self.ledger.report(key, epoch).get(self.monitor)
         return score if score is not None and math.isfinite(score) else None
 
+    def _pruner(self, cell: Cell) -> Pruner:
+        if cell.key not in self.pruners:
+            self.pruners[cell.key] = make_pruner(self.plan.spec, cell.num_configs, cell.most_epochs)
+        return self.pruners[cell.key]
+
     def _fill_rungs(self, cell: Cell) -> None:
         """Tell a cell's pruner what the trials of earlier launches had at their decision epochs."""
-        pruner, known = self.pruners[cell.key], self.agenda.known
+        pruner, known = self._pruner(cell), self.agenda.known
         configs = self.agenda.configs(cell)
         untold, self._told[cell.key] = configs[self._told[cell.key] :], len(configs)
         for config in untold:

@@ -1,67 +1,35 @@
-"""Running what is missing on Ray Tune."""
+"""A study's two phases, each as one call: the search that `study launch` runs, and its confirmation."""
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
 import sqlite3
-import sys
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from study.conductor import Conductor
-from study.environment import describe_environment, usable_cpus
-from study.errors import StudyError
+from study.confirm import ConfirmAgenda, make_confirm_plan
+from study.environment import describe_environment
 from study.feasibility import check_feasible
 from study.ledger import Ledger
 from study.lock import WriterLock
 from study.paths import Home, StudyPaths
 from study.plan import Plan, make_plan
-from study.preflight import check_against_ledger, check_resources, concurrent_trials
-from study.ray_watch import RayWatch
+from study.preflight import check_against_ledger, check_resources
+from study.ray_run import Progress, run_on_ray, settle_environment
 from study.spec import StudySpec
 from study.stop import StopRequest
 from study.tracking import make_tracker
 from study.yaml_file import Document
 
-log = logging.getLogger(__name__)
-
-# Set before Ray is imported. Its own tables and loggers are off: the ledger keeps the results, the command shows them.
-RAY_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_AUTH_MODE": "token",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-}
-
-
-class Progress(Protocol):
-    """Shows a launch to its user."""
-
-    def stage(self, text: str) -> None:
-        """What is going on now."""
-
-    def watch(self, conductor: Conductor) -> None:
-        """Trials are about to run; read from the conductor how they fare."""
-
-    def close(self) -> None:
-        """Nothing more will happen."""
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was."""
+    """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was.
+
+    `left_out` says in a sentence each which cells have nothing to confirm.
+    """
 
     paths: StudyPaths
     ran: dict[str, int]
@@ -69,6 +37,7 @@ class Outcome:
     given_up: str | None
     tracking_uri: str | None
     tracking_problem: str | None
+    left_out: tuple[str, ...] = ()
 
 
 def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) -> Outcome:
@@ -79,8 +48,36 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     mistake in the file, or a trial too large for the machine, is refused before anything is started, and before
     anything but the data's cache is written.
     """
-    for name, value in RAY_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    with _prepared(spec, home, progress) as (plan, paths, stop):
+        check_feasible(plan, home.cache)
+        check_against_ledger(plan, paths.ledger)
+        environment = describe_environment() | {"launched_from": str(Path(document.source).absolute().parent)}
+        paths.root.mkdir(exist_ok=True)
+        with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
+            ledger.record_spec(spec.model_dump(mode="json"), environment)
+            paths.study_file.write_text(document.as_launched(), encoding="utf-8")
+            return _conduct(Conductor(plan, ledger, stop), home, progress, stop)
+
+
+def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = False) -> Outcome:
+    """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
+
+    StudyError too where trials of the search are missing, unless `partial`.
+    """
+    with _prepared(spec, home, progress) as (plan, paths, stop):
+        check_against_ledger(plan, paths.ledger)
+        with WriterLock(paths.lock, "study confirm"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
+            winners = make_confirm_plan(plan, ledger, partial=partial)
+            environment = describe_environment() | {"launched_from": str(ledger.launched_from() or "")}
+            ledger.record_spec(spec.model_dump(mode="json"), environment)
+            outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop)
+            return replace(outcome, left_out=winners.left_out)
+
+
+@contextmanager
+def _prepared(spec: StudySpec, home: Home, progress: Progress) -> Iterator[tuple[Plan, StudyPaths, StopRequest]]:
+    """What both phases begin with; signals are answered until it is left."""
+    settle_environment()
     check_resources(spec)
     paths = home.study(spec.name)
     home.ensure_writable()
@@ -88,133 +85,25 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     try:
         with stop.on_signals():
             progress.stage("preparing data")
-            plan = make_plan(spec, home.cache)
-            check_feasible(plan, home.cache)
-            check_against_ledger(plan, paths.ledger)
-            return _launch(plan, document, home, paths, progress, stop)
+            yield make_plan(spec, home.cache), paths, stop
     except Exception:
         if stop.at_once_asked:  # a library that was being imported made another error of it
             raise KeyboardInterrupt from None
         raise
 
 
-def _launch(
-    plan: Plan, document: Document, home: Home, paths: StudyPaths, progress: Progress, stop: StopRequest
-) -> Outcome:
-    spec, environment = plan.spec, describe_environment()
-    paths.root.mkdir(exist_ok=True)
-    with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
-        ledger.record_spec(spec.model_dump(mode="json"), environment)
-        paths.study_file.write_text(document.as_launched(), encoding="utf-8")
-        conductor = Conductor(plan, ledger, stop)
-        tracker = make_tracker(spec, home, ledger)
-        try:
-            if not conductor.idle:
-                _run(spec, conductor, home, paths, progress, tracker.wake, stop)
-            progress.stage("bringing MLflow up to date")
-        finally:
-            with suppress(sqlite3.OperationalError):  # a full disk was reported already
-                ledger.interrupt_running("its launch ended")
-            problem = tracker.close()
-            progress.close()
+def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopRequest) -> Outcome:
+    """Run what is missing, with MLflow following; for the holder of the study's lock."""
+    spec, ledger = conductor.plan.spec, conductor.ledger
+    paths = home.study(spec.name)
+    tracker = make_tracker(spec, home, ledger)
+    try:
+        if not conductor.idle:
+            run_on_ray(conductor, home, progress, tracker.wake, stop)
+        progress.stage("bringing MLflow up to date")
+    finally:
+        with suppress(sqlite3.OperationalError):  # a full disk was reported already
+            ledger.interrupt_running("its launch ended")
+        problem = tracker.close()
+        progress.close()
     return Outcome(paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem)
-
-
-def _run(
-    spec: StudySpec,
-    conductor: Conductor,
-    home: Home,
-    paths: StudyPaths,
-    progress: Progress,
-    wake: Callable[[], None],
-    stop: StopRequest,
-) -> None:
-    progress.stage("starting Ray")
-    slots = concurrent_trials(spec)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    import ray
-    from ray import tune
-    from ray.tune import TuneError
-
-    logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed stands in the ledger
-
-    from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
-    from trainables.base import StudyTrainable
-
-    with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
-        try:
-            ray.init(
-                address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
-                configure_logging=False, logging_level=logging.ERROR,
-            )  # fmt: skip
-        except SystemExit:  # Ray answers SIGTERM itself while it starts
-            raise KeyboardInterrupt from None
-        except Exception as problem:  # whatever keeps a local cluster from starting
-            said = str(problem).strip().splitlines()[-1][:300] if str(problem).strip() else type(problem).__name__
-            raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
-        try:
-            stop.listen()  # Ray's start takes SIGTERM
-            progress.watch(conductor)
-            resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
-            tuner = tune.Tuner(
-                tune.with_resources(StudyTrainable, resources),
-                tune_config=tune.TuneConfig(
-                    metric="score", mode="max", num_samples=-1, reuse_actors=True,
-                    search_alg=PlanSearcher(conductor, slots, lambda key: run_settings(spec, home, paths, key)),
-                ),
-                run_config=tune.RunConfig(
-                    name="tune", storage_path=scratch, verbose=0, log_to_file=False,
-                    stop=ConductorStopper(conductor, wake), callbacks=[LedgerCallback(conductor)],
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                    failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
-                ),
-            )  # fmt: skip
-            watch = RayWatch(stop, lambda died: _leave(conductor, progress, stop, scratch, died))
-            try:
-                with watch:
-                    tuner.fit()
-            except TuneError:
-                if conductor.ledger.failure is None:
-                    raise
-                raise StudyError(
-                    f"{paths.ledger}: {conductor.ledger.failure}; what was reported before is saved; make room, and "
-                    "the same command goes on"
-                ) from None
-            except KeyboardInterrupt:
-                if watch.died is None:
-                    raise
-                conductor.abandon(died_of(watch.died))
-        finally:
-            progress.stage("stopping Ray")
-            ray.shutdown()
-
-
-def died_of(process: str) -> str:
-    """What a launch is given up for when a process of Ray's is gone."""
-    return f"Ray's {process} died"
-
-
-def _leave(conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str) -> NoReturn:
-    """End the program from another thread than the main one, which Ray does not give back."""
-    code = 130 if stop else 1
-    conductor.abandon(died_of(died))
-    progress.close()
-    progress.stage(f"{died_of(died)}: what was reported is saved; the same command goes on")
-    stop.file.unlink(missing_ok=True)
-    shutil.rmtree(scratch, ignore_errors=True)
-    os._exit(code)
-
-
-def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, key: str) -> dict[str, Any]:
-    """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
-    return {
-        "store": str(paths.checkpoint(key)),
-        "import_from": [folder for folder in sys.path if folder],
-        "cache": str(home.cache),
-        "stop_file": str(paths.stop),
-        "report_interval_s": spec.resources.report_interval_s,
-        "checkpoint_interval_s": spec.resources.checkpoint_interval_s,
-        "threads": max(1, int(spec.resources.cpus)),
-        "device": "cuda" if spec.resources.gpus else "cpu",
-    }

@@ -21,8 +21,9 @@ from typing import Any
 
 from study.errors import StudyError
 from study.states import ENDED, INTERRUPTED, RUNNING, WAITING
+from trainables.trial import SEARCH
 
-SCHEMA_VERSION = 1
+CONFIRM = "confirm"  # the phase that follows the search
 
 SCHEMA = """
 CREATE TABLE specs (id INTEGER PRIMARY KEY, time REAL NOT NULL, spec TEXT NOT NULL, environment TEXT NOT NULL);
@@ -51,6 +52,10 @@ CREATE TABLE tracking (
     store TEXT NOT NULL, trial_key TEXT NOT NULL, run_id TEXT NOT NULL, epoch INTEGER NOT NULL, state TEXT NOT NULL,
     PRIMARY KEY (store, trial_key)) WITHOUT ROWID;
 """
+
+
+MIGRATIONS = (SCHEMA, f"ALTER TABLE cells ADD COLUMN phase TEXT NOT NULL DEFAULT '{SEARCH}'")  # to version 1, 2, ...
+SCHEMA_VERSION = len(MIGRATIONS)
 
 
 @dataclass(frozen=True)
@@ -145,23 +150,27 @@ class Ledger:
     # -- writing --------------------------------------------------------------------------------------------------
 
     def record_spec(self, spec: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Keep the study as it is launched, with the versions of code and packages."""
+        """Keep the study as it is launched, with the versions of code and packages and its file's folder."""
         with self._transaction() as run:
             run(
                 "INSERT INTO specs (time, spec, environment) VALUES (?, ?, ?)",
                 (time.time(), json.dumps(spec), json.dumps(environment)),
             )
 
-    def record_cells(self, cells: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """The cells that the study file asks for, in its order; all others fall out of scope."""
+    def record_cells(self, cells: Iterable[tuple[str, Mapping[str, Any]]], phase: str = SEARCH) -> None:
+        """The cells of a phase that the study asks for, in its order; all others of it fall out of scope."""
         with self._transaction() as run:
-            run("UPDATE cells SET in_scope = 0")
-            run("UPDATE configs SET in_scope = 0")
+            run(
+                "UPDATE configs SET in_scope = 0 WHERE cell_key IN (SELECT cell_key FROM cells WHERE phase = ?)",
+                (phase,),
+            )
+            run("UPDATE cells SET in_scope = 0 WHERE phase = ?", (phase,))
             for position, (key, facts) in enumerate(cells):
                 run(
-                    "INSERT INTO cells VALUES (?, ?, 1, ?) ON CONFLICT (cell_key) "
+                    "INSERT INTO cells (cell_key, position, in_scope, facts, phase) VALUES (?, ?, 1, ?, ?) "
+                    "ON CONFLICT (cell_key) "
                     "DO UPDATE SET position = excluded.position, in_scope = 1, facts = excluded.facts",
-                    (key, position, json.dumps(facts)),
+                    (key, position, json.dumps(facts), phase),
                 )
 
     def record_configs(self, configs: Iterable[tuple[str, str, int, Mapping[str, Any]]]) -> None:
@@ -264,22 +273,36 @@ class Ledger:
         row = self._one("SELECT spec FROM specs ORDER BY id DESC LIMIT 1")
         return json.loads(row[0]) if row else None
 
+    def launched_from(self) -> Path | None:
+        """The folder of the study file that was last launched; None where it is not known."""
+        row = self._one("SELECT json_extract(environment, '$.launched_from') FROM specs ORDER BY id DESC LIMIT 1")
+        return Path(row[0]) if row and row[0] else None
+
     def environment(self, trial_key: str) -> dict[str, Any]:
         """Versions of code and packages at the launch that ran a trial last."""
         query = "SELECT environment FROM specs JOIN trials ON specs.id = trials.launch WHERE trial_key = ?"
         row = self._one(query, (trial_key,))
-        return json.loads(row[0]) if row else {}
+        found = json.loads(row[0]) if row else {}
+        return {name: value for name, value in found.items() if name != "launched_from"}
 
-    def cells(self, *, all_scopes: bool = False) -> list[tuple[str, dict[str, Any]]]:
-        """The cells in scope, or all, in the study file's order, with their facts."""
-        where = "" if all_scopes else "WHERE in_scope"
-        rows = self._all(f"SELECT cell_key, facts FROM cells {where} ORDER BY position")
+    def cells(self, *, phase: str | None = SEARCH, all_scopes: bool = False) -> list[tuple[str, dict[str, Any]]]:
+        """The cells of a phase, or of every one, in scope, or all, in the study file's order, with their facts."""
+        rows = self._all(
+            "SELECT cell_key, facts FROM cells WHERE phase = coalesce(?, phase) AND in_scope >= ? "
+            "ORDER BY phase DESC, position",
+            (phase, not all_scopes),
+        )
         return [(row[0], json.loads(row[1])) for row in rows]
 
-    def configs(self, *, all_scopes: bool = False) -> list[tuple[str, str, int, dict[str, Any]]]:
-        """(cell key, config key, number, params) of the configs in scope, or of all."""
-        where = "" if all_scopes else "WHERE in_scope"
-        rows = self._all(f"SELECT cell_key, config_key, number, params FROM configs {where} ORDER BY number")
+    def configs(
+        self, *, phase: str | None = SEARCH, all_scopes: bool = False
+    ) -> list[tuple[str, str, int, dict[str, Any]]]:
+        """(cell key, config key, number, params) of a phase's configs, or of every one's, in scope, or all."""
+        rows = self._all(
+            "SELECT cell_key, config_key, number, params FROM configs JOIN cells USING (cell_key) "
+            "WHERE phase = coalesce(?, phase) AND configs.in_scope >= ? ORDER BY number",
+            (phase, not all_scopes),
+        )
         return [(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
 
     def trials(self) -> dict[str, TrialRecord]:
@@ -361,8 +384,10 @@ class Ledger:
                 f"{self.path}: ledger of format {version}, this program reads up to {SCHEMA_VERSION}; update it"
             )
         if not write:
-            raise StudyError(f"{self.path}: not begun yet; launch the study")
+            said = "not begun yet" if version == 0 else f"a ledger of the older format {version}"
+            raise StudyError(f"{self.path}: {said}; launch the study")
         with self._transaction():
-            for statement in SCHEMA.split(";\n"):
-                self._connection.execute(statement)
+            for migration in MIGRATIONS[version:]:
+                for statement in migration.split(";\n"):
+                    self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -26,7 +26,7 @@ from trainables.models import MODELS
 from trainables.seeds import derive_seed
 from trainables.similarity import identity
 from trainables.similarity.resolve import resolve
-from trainables.trial import Trial, trial_seeds
+from trainables.trial import SEARCH, Trial, trial_seeds
 
 KEY_FORMAT = 1  # raised when the engine changes what the same description trains to
 
@@ -77,26 +77,26 @@ class Config:
     def key(self) -> str:
         """Hash of what all repeats of this config share."""
         described = self._trial(None)
-        return key_of(_counts(described) | {"monitor": described["monitor"]})
+        return key_of(counts(described) | {"monitor": described["monitor"]})
 
-    def trial(self, repeat: int) -> Trial:
-        """The full description of one of its trials."""
-        return self._trial(repeat)
+    def trial(self, repeat: int, phase: str = SEARCH) -> Trial:
+        """The full description of one of its trials; another phase has other seeds."""
+        return self._trial(repeat, phase)
 
     def trial_key(self, repeat: int) -> str:
         """The key of one of its trials."""
         if repeat not in self._trial_keys:
-            self._trial_keys[repeat] = key_of(_counts(self._trial(repeat)))
+            self._trial_keys[repeat] = key_of(counts(self._trial(repeat)))
         return self._trial_keys[repeat]
 
     @cached_property
     def _trial_keys(self) -> dict[int, str]:
         return {}
 
-    def _trial(self, repeat: int | None) -> Trial:
+    def _trial(self, repeat: int | None, phase: str = SEARCH) -> Trial:
         spec, task, family = self.cell.spec, self.cell.task, self.cell.family.family
         loss = {k: v for k, v in self.params.items() if not k.startswith("training.")}
-        seeds = trial_seeds(spec.seed, repeat) if repeat is not None else {"noise": 0}
+        seeds = trial_seeds(spec.seed, repeat, phase) if repeat is not None else {"noise": 0}
         noise = {"kind": task.noise_kind, "rate": task.noise_rate, "seed": seeds.pop("noise")}
         return {
             "dataset": {"name": task.dataset.name, "digest": task.digest},
@@ -260,13 +260,13 @@ def _settled_similarity(value: str) -> dict[str, Any]:
         raise StudyError(str(problem)) from None
 
 
-def _counts(trial: Trial) -> Trial:
+def counts(trial: Trial) -> Trial:
     """What determines a trial's numbers: not which epoch is kept of it, nor where a similarity's file lies."""
     loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
-    counts = {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
-    if trial["training"]["patience"] is not None:  # then it says when training ends
-        counts["monitor"] = trial["monitor"]
-    return counts
+    found = {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
+    if trial["training"]["patience"] is not None or "confirm" in trial:  # it says when training ends, what is tested
+        found["monitor"] = trial["monitor"]
+    return found
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

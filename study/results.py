@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study import states
-from study.ledger import Ledger, TrialRecord
+from study.ledger import CONFIRM, Ledger, TrialRecord
+from trainables.trial import SEARCH
 
 
 @dataclass(frozen=True)
@@ -61,59 +63,79 @@ class CellResult:
         return sum(self.counts[state] for state in states.ENDED)
 
 
-def cell_results(ledger: Ledger, *, all_scopes: bool = False) -> list[CellResult]:
-    """Every cell in scope, or every one there ever was, in the study file's order."""
+def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool = False) -> list[CellResult]:
+    """Every cell of a phase in scope, or every one there ever was, in the study file's order; None is every phase.
+
+    A config is scored by the study's selection metric: on validation images in the search, on test images after it.
+    """
     spec = ledger.spec()
     if spec is None:  # a launch that died before its first trial
         return []
-    select, repeats = spec["select"], spec["search"]["repeats"]
+    select = spec["select"]
     by_config: dict[str, list[TrialRecord]] = {}
     for trial in ledger.trials().values():
-        if trial.repeat < repeats:
-            by_config.setdefault(trial.config_key, []).append(trial)
+        by_config.setdefault(trial.config_key, []).append(trial)
     configs: dict[str, list[tuple[str, int, dict[str, Any]]]] = {}
-    for cell, key, number, params in ledger.configs(all_scopes=all_scopes):
+    for cell, key, number, params in ledger.configs(phase=phase, all_scopes=all_scopes):
         configs.setdefault(cell, []).append((key, number, params))
     results = []
-    for cell_key, facts in ledger.cells(all_scopes=all_scopes):
-        members = [
-            _config_result(number, key, params, by_config.get(key, []), select["epoch"])
-            for key, number, params in configs.get(cell_key, [])
-        ]
-        trials = [trial for key, _, _ in configs.get(cell_key, []) for trial in by_config.get(key, [])]
-        best = _with_clean(ledger, _best(members, facts["mode"]), select["epoch"])
+    for cell_key, facts in ledger.cells(phase=phase, all_scopes=all_scopes):
+        repeats = facts.get("repeats", spec["search"]["repeats"])
+        score = _tested(select) if facts.get("phase") == CONFIRM else _validated(select)
+        members, trials = [], []
+        for key, number, params in configs.get(cell_key, []):
+            own = [trial for trial in by_config.get(key, []) if trial.repeat < repeats]
+            trials += own
+            members.append(_config_result(number, key, params, own, score))
+        best = _best(members, facts["mode"])
+        if best is not None and facts.get("phase") != CONFIRM:
+            best = _with_clean(ledger, best, select["epoch"])
         counts = Counter(trial.state for trial in trials)
         epochs, seconds = sum(trial.epoch for trial in trials), sum(trial.seconds for trial in trials)
         results.append(CellResult(cell_key, facts, tuple(members), best, counts, epochs, seconds))
     return results
 
 
+Score = Callable[[TrialRecord], float | None]
+
+
+def _validated(select: Mapping[str, Any]) -> Score:
+    return lambda trial: trial.best_score if select["epoch"] == "best" else trial.last_score
+
+
+def _tested(select: Mapping[str, Any]) -> Score:
+    metric = select["metric"].replace("val_", "test_", 1)
+    return lambda trial: trial.facts.get("test", {}).get(metric)
+
+
 def _config_result(
-    number: int, key: str, params: dict[str, Any], trials: list[TrialRecord], epoch: str
+    number: int, key: str, params: dict[str, Any], trials: list[TrialRecord], score: Score
 ) -> ConfigResult:
-    scored = []
-    for trial in sorted(trials, key=lambda trial: trial.repeat):
-        score = trial.best_score if epoch == "best" else trial.last_score
-        if trial.state == states.COMPLETED and score is not None:
-            scored.append((trial, score))
+    scored = [
+        (trial, value)
+        for trial in sorted(trials, key=lambda trial: trial.repeat)
+        if trial.state == states.COMPLETED and (value := score(trial)) is not None
+    ]
     return ConfigResult(number, key, params, tuple(t for t, _ in scored), tuple(s for _, s in scored))
 
 
-def _best(configs: list[ConfigResult], mode: str) -> ConfigResult | None:
-    """The best mean among the configs with the most completed repeats: a lucky single run does not win."""
+def ranked(cell: CellResult) -> list[ConfigResult]:
+    """The configs with the most completed repeats, best mean first: a lucky single run does not win."""
+    return _ranked(cell.configs, cell.facts["mode"])
+
+
+def _ranked(configs: Sequence[ConfigResult], mode: str) -> list[ConfigResult]:
     most = max((config.n for config in configs), default=0)
-    if most == 0:
-        return None
     sign = 1 if mode == "max" else -1
-    return max(
-        (config for config in configs if config.n == most),
-        key=lambda config: (sign * config.mean, -config.number),
-    )
+    complete = [config for config in configs if config.n == most and most]
+    return sorted(complete, key=lambda config: (-sign * config.mean, config.number))
 
 
-def _with_clean(ledger: Ledger, best: ConfigResult | None, epoch: str) -> ConfigResult | None:
-    if best is None:
-        return None
+def _best(configs: Sequence[ConfigResult], mode: str) -> ConfigResult | None:
+    return next(iter(_ranked(configs, mode)), None)
+
+
+def _with_clean(ledger: Ledger, best: ConfigResult, epoch: str) -> ConfigResult:
     reports = [ledger.report(t.key, t.best_epoch if epoch == "best" else t.epoch) for t in best.trials]
     values = [report["val_accuracy_clean"] for report in reports if report.get("val_accuracy_clean") is not None]
     return replace(best, clean=statistics.fmean(values) if values else None)
@@ -124,9 +146,12 @@ def out_of_scope(ledger: Ledger) -> int:
     spec = ledger.spec()
     if spec is None:
         return 0
-    wanted = {key for _, key, _, _ in ledger.configs()}
+    repeats = {key: facts.get("repeats", spec["search"]["repeats"]) for key, facts in ledger.cells(phase=None)}
+    wanted: dict[str, int] = {}
+    for cell, key, _, _ in ledger.configs(phase=None):
+        wanted[key] = max(wanted.get(key, 0), repeats.get(cell, 0))
     return sum(
-        trial.state != states.WAITING and (trial.config_key not in wanted or trial.repeat >= spec["search"]["repeats"])
+        trial.state != states.WAITING and trial.repeat >= wanted.get(trial.config_key, 0)
         for trial in ledger.trials().values()
     )
 

@@ -288,6 +288,11 @@ class SelectSpec(Strict):
         return f"{self.metric}_{self.labels}"
 
     @property
+    def test_metric(self) -> str:
+        """What the same is called on test images."""
+        return self.metric.replace("val_", "test_", 1)
+
+    @property
     def mode(self) -> Literal["max", "min"]:
         """Whether more or less is better."""
         return "max" if self.metric == "val_accuracy" else "min"

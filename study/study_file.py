@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from study.errors import StudyError
+from study.ledger import Ledger
+from study.paths import StudyPaths
 from study.spec import StudySpec
 from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
@@ -25,6 +27,15 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[StudySpec, Doc
         make_importable(folder)
     _settle_paths(document, path.absolute().parent)
     return parse_spec(document), document
+
+
+def load_launched(paths: StudyPaths) -> StudySpec:
+    """A study as it was last launched; StudyError where it never was, or its own losses are not found any more."""
+    with Ledger(paths.ledger) as ledger:
+        folder = ledger.launched_from()
+    if folder is not None:
+        make_importable(folder)
+    return load_spec(paths.study_file)[0]
 
 
 def _settle_paths(document: Document, folder: Path) -> None:

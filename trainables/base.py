@@ -84,7 +84,7 @@ class StudyTrainable(tune.Trainable):
             "key": session.key,
             "epoch": session.epoch,
             "best_epoch": session.best_epoch,
-            "score": session.history[-1][monitor] if session.history else float("nan"),
+            "score": session.history[-1].get(monitor, float("nan")) if session.history else float("nan"),
             "state": state or finished,
             "reports": new,
             "facts": {**session.facts, "threads": self.run["threads"], "device": self.run["device"]},

@@ -25,15 +25,21 @@ from trainables.seeds import derive_seed
 
 Trial = dict[str, Any]
 
+SEARCH = "search"  # the phase in which configs are chosen
+
 PLAIN_DEFAULTS: dict[str, Any] = {
     "dataset": "digits", "model": "small_cnn", "holdout": 0.2, "noise_rate": 0.0, "seed": 0, "epochs": 20,
     "batch_size": 64, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4, "schedule": "cosine",
 }  # fmt: skip
 
 
-def trial_seeds(seed: int, repeat: int) -> dict[str, int]:
-    """The seeds of one repeat, alike for every family: `noise`, `weights`, `order`, `augmentation`."""
-    return {use: derive_seed(seed, "repeat", repeat, use) for use in ("noise", "weights", "order", "augmentation")}
+def trial_seeds(seed: int, repeat: int, phase: str = SEARCH) -> dict[str, int]:
+    """The seeds of one repeat, alike for every family: `noise`, `weights`, `order`, `augmentation`.
+
+    Repeats of another phase than the search share no seed with its repeats.
+    """
+    path = ("repeat",) if phase == SEARCH else (phase, "repeat")
+    return {use: derive_seed(seed, *path, repeat, use) for use in ("noise", "weights", "order", "augmentation")}
 
 
 def plain_trial(family: str, config: Mapping[str, Any]) -> Trial:

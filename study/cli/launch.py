@@ -14,6 +14,7 @@ from study.cli.output import (
     duration,
     out_of_scope_note,
     print_json,
+    print_unfinished,
     program,
 )
 
@@ -85,8 +86,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
 
 def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside: int, exported: Any) -> None:
     if outcome.given_up:
-        again = f"what was reported is saved, launch again to go on; 'study status {spec.name}' says more"
-        console.print(f"[red]Given up[/]: {outcome.given_up}; {again}")
+        print_unfinished(spec.name, outcome.given_up)
         return
     if not outcome.ran and not outcome.interrupted:
         console.print(f"Study '{spec.name}' is complete: nothing was missing, no trial was run.")

@@ -45,6 +45,12 @@ def report_error(message: str, *, as_json: bool) -> None:
         print(f"error: {message}", file=sys.stderr)
 
 
+def print_unfinished(study: str, reason: str) -> None:
+    """Why a launch was given up, and what to do."""
+    again = f"what was reported is saved, the same command goes on; '{program()} status {study}' says more"
+    console.print(f"[red]Given up[/]: {reason}; {again}")
+
+
 def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
     """Families down, noise across, one table for each data set and network.
 

@@ -104,7 +104,7 @@ class LaunchProgress:
     def _read_table(self, conductor: Conductor) -> Table:
         table = Table("family", "noise", "config", *LABELS.values(), "running", "best so far", box=None, pad_edge=False)
         running = Counter(todo.cell.key for todo in list(conductor.running.values()))
-        for cell in cell_results(conductor.ledger):
+        for cell in cell_results(conductor.ledger, phase=conductor.agenda.phase):
             best = cell.best
             table.add_row(
                 cell.facts["label"],

@@ -15,7 +15,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     Example: study status quickstart
     """
     from study.errors import StudyError
-    from study.ledger import Ledger
+    from study.ledger import CONFIRM, Ledger
     from study.lock import is_held, owner
     from study.paths import Home
     from study.results import cell_results, comparison, out_of_scope
@@ -29,6 +29,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         if spec is None:
             raise StudyError(f"study '{name}' died before it began; launch it again, or: study delete {name}")
         rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
+        confirmed = comparison(cell_results(ledger, phase=CONFIRM))
         events = ledger.events()
         failures = [
             {"trial": trial.key, "state": trial.state, "reason": trial.reason}
@@ -39,21 +40,22 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     running = is_held(paths.lock)
     states: dict[str, int] = {}
     if not running:  # what a dead launch left running will be interrupted by the next one
-        for row in rows:
+        for row in rows + confirmed:
             if left := row["states"].pop("running", 0):
                 row["states"]["interrupted"] = row["states"].get("interrupted", 0) + left
-    for row in rows:
+    for row in rows + confirmed:
         for state, count in row["states"].items():
             states[state] = states.get(state, 0) + count
-    metric = SelectSpec.model_validate(spec["select"]).monitor
+    select = SelectSpec.model_validate(spec["select"])
     facts: dict[str, Any] = {
         "study": name,
         "folder": str(paths.root),
         "running": owner(paths.lock) if running else None,
         "states": states,
-        "training_seconds": sum(row["seconds"] for row in rows),
-        "metric": metric,
+        "training_seconds": sum(row["seconds"] for row in rows + confirmed),
+        "metric": select.monitor,
         "comparison": rows,
+        "confirmed": confirmed,
         "out_of_scope": outside,
         "failures": failures,
         "events": events,
@@ -66,7 +68,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     console.print(f"running: {facts['running']}" if running else "not running")
     counted = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in states.items())
     console.print(f"trials: {counted or 'none'}; {duration(facts['training_seconds'])} of training")
-    for table in comparison_tables(rows, metric):
+    for table in [*comparison_tables(rows, select.monitor), *comparison_tables(confirmed, select.test_metric)]:
         console.print(table)
     if outside:
         console.print(out_of_scope_note(outside))

@@ -21,7 +21,7 @@ from study.results import CellResult, cell_results
 from study.tracking import tracked_so_far
 from study.tracking.mlflow_store import make_sqlite_store, redacted, settle_environment
 from study.tracking.pictures import Pictures
-from study.tracking.words import cell_run_name, flat_params, trial_run_name
+from study.tracking.words import cell_run_name, flat_params, phase_of, trial_run_name
 
 STATUS = {
     states.RUNNING: "RUNNING",
@@ -66,7 +66,7 @@ class MlflowView:
         if not todo and not self._outdated(hurry):
             return
         self.connect()
-        cells, configs = dict(self.ledger.cells(all_scopes=True)), self._configs()
+        cells, configs = dict(self.ledger.cells(phase=None, all_scopes=True)), self._configs()
         refused: list[Exception] = []
         for trial in todo:
             if trial.state == states.RUNNING and not hurry:
@@ -131,7 +131,7 @@ class MlflowView:
     def _outdated(self, hurry: bool) -> list[tuple[CellResult, str]]:
         """Cells whose run does not count every trial that has ended, or has another status than the one beside them."""
         cursors, found = self._noted(), []
-        for cell in cell_results(self.ledger, all_scopes=True):
+        for cell in cell_results(self.ledger, phase=None, all_scopes=True):
             status = cell_status(cell, hurry)
             begun = cell.counts.total() > cell.counts[states.WAITING]
             if begun and cursors.get(cell.key, ("", 0, ""))[1:] != (cell.ended, status):
@@ -158,7 +158,7 @@ class MlflowView:
                 return
 
     def _configs(self) -> dict[str, tuple[str, int]]:
-        return {config: (cell, number) for cell, config, number, _ in self.ledger.configs(all_scopes=True)}
+        return {config: (cell, number) for cell, config, number, _ in self.ledger.configs(phase=None, all_scopes=True)}
 
     def _cursor(self, key: str) -> tuple[str, int, str]:
         assert self._cursors is not None, "connect comes first"
@@ -180,7 +180,9 @@ class MlflowView:
 
     def _parent(self, cell_key: str, facts: dict[str, Any], started_at: float) -> str:
         tags = {f"study.{name}": str(facts[name]) for name in ("family", "dataset", "noise", "model")}
-        return self._run(cell_key, cell_run_name(facts), started_at, {"study.level": "cell", **tags})
+        return self._run(
+            cell_key, cell_run_name(facts), started_at, {"study.level": "cell", "study.phase": phase_of(facts), **tags}
+        )
 
     def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -190,7 +192,7 @@ class MlflowView:
         tags = {
             "mlflow.parentRunId": parent,
             "study.level": "trial",
-            "study.phase": "search",
+            "study.phase": phase_of(cell),
             "study.label": cell["label"],
         }
         started_at = trial.started_at or time.time()
@@ -210,10 +212,15 @@ class MlflowView:
                 f"best_{description['monitor']['metric']}": trial.best_score,
             }
             metrics += [Metric(name, value, at, trial.epoch) for name, value in best.items()]
+        tested = trial.facts.get("test", {})
+        if trial.state == states.COMPLETED:
+            at = int((trial.ended_at or started_at) * 1000)
+            metrics += [Metric(name, value, at, trial.epoch) for name, value in tested.items() if value is not None]
         new_params = [Param(name, str(value)) for name, value in params.items()] if epoch == 0 else []
         reason = [RunTag("reason", trial.state), RunTag("study.detail", trial.reason)]
         reason.append(RunTag("study.config", str(number)))  # a grid that grows counts its configs anew
-        facts = [RunTag(f"study.{name}", str(value)) for name, value in trial.facts.items()] if epoch == 0 else []
+        found = {name: value for name, value in trial.facts.items() if name != "test"}
+        facts = [RunTag(f"study.{name}", str(value)) for name, value in found.items()] if epoch == 0 else []
         batches = list(_chunks(metrics, BATCH)) or [[]]
         for index, batch in enumerate(batches):
             last = index == len(batches) - 1

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainables.trial import SEARCH
+
 
 def cell_run_name(cell: Mapping[str, Any]) -> str:
     """`tce · uniform 0.4 · digits, small_cnn`: what differs most stands first, since narrow columns cut the end."""
-    return f"{cell['label']} · {cell['noise']} · {cell['dataset']}, {cell['model']}"
+    phase = "" if phase_of(cell) == SEARCH else f"{phase_of(cell)} · "
+    return f"{phase}{cell['label']} · {cell['noise']} · {cell['dataset']}, {cell['model']}"
 
 
 def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: int) -> str:
@@ -17,7 +20,13 @@ def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: i
     values = [
         f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss
     ]
-    return " ".join([cell["label"], *values, f"η={cell['noise_rate']:g}", f"repeat {repeat}"])
+    phase = [] if phase_of(cell) == SEARCH else [phase_of(cell)]
+    return " ".join([*phase, cell["label"], *values, f"η={cell['noise_rate']:g}", f"repeat {repeat}"])
+
+
+def phase_of(cell: Mapping[str, Any]) -> str:
+    """The phase of a study that a cell belongs to."""
+    return str(cell.get("phase", SEARCH))
 
 
 def setting_text(value: Any) -> Any:

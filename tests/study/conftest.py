@@ -12,6 +12,7 @@ import pytest
 
 from study.agenda import Todo
 from study.conductor import Conductor
+from study.confirm import ConfirmAgenda, make_confirm_plan
 from study.ledger import Ledger
 from study.plan import Plan, make_plan
 from study.spec import StudySpec
@@ -89,7 +90,8 @@ class Worker:
 
     def step(self, todo: Todo, reached: int, decisions: list[int], *, standing: bool = False) -> dict[str, Any] | None:
         """The next result; None where the worker breaks. With `standing` it reports where it is, and trains no more."""
-        epochs = todo.config.trial(todo.repeat)["training"]["epochs"]
+        trial = todo.config.trial(todo.repeat)
+        epochs = trial.get("confirm", {}).get("epoch", trial["training"]["epochs"])
         first, epoch, state = reached + 1, reached, None
         while state is None and epoch < epochs and not standing:
             epoch += 1
@@ -104,13 +106,18 @@ class Worker:
             "key": todo.key,
             "epoch": epoch,
             "best_epoch": max(range(1, epoch + 1), key=lambda e: self.accuracy(todo, e)),
-            "score": self.report(todo, epoch)[todo.cell.spec.select.monitor],
+            "score": self.report(todo, epoch)[trial["monitor"]["metric"]],
             "state": state or ("completed" if epoch == epochs else "running"),
             "reports": reports,
-            "facts": {"noise_digest": f"mask of repeat {todo.repeat}"},
+            "facts": {"noise_digest": f"mask of repeat {todo.repeat}", **self.tested(todo)},
             "problem": "",
             "warnings": [],
         }
+
+    def tested(self, todo: Todo) -> dict[str, Any]:
+        """What a confirmation found, and a search never does."""
+        confirmed = "confirm" in todo.config.trial(todo.repeat)
+        return {"test": {"test_accuracy": 0.8 + 0.01 * todo.repeat}} if confirmed else {}
 
     def report(self, todo: Todo, epoch: int) -> dict[str, Any]:
         accuracy = self.accuracy(todo, epoch)
@@ -139,7 +146,8 @@ Ran = tuple[str, float, int, int]  # family, noise rate, config number, repeat
 
 
 def describe(todo: Todo) -> Ran:
-    return (todo.cell.name, todo.cell.task.noise_rate, todo.config.number, todo.repeat)
+    trial = todo.config.trial(todo.repeat)
+    return (trial["loss"]["family"], trial["noise"]["rate"], todo.config.number, todo.repeat)
 
 
 @dataclass
@@ -164,39 +172,49 @@ class Driver:
         """Run what is missing; with `dies_after`, end without a word after so many results."""
         with Ledger(self.ledger_path, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), {})
-            conductor = Conductor(make_plan(spec, self.cache), ledger, self.stop)
-            launch = Launch([], [], conductor)
-            working: dict[str, tuple[Todo, int]] = {}
-            results = 0
-            while True:
-                while len(working) < slots and (todo := conductor.next()) is not None:
-                    assert todo.key not in working, "a trial was handed out twice"
-                    conductor.started(todo.key)
-                    launch.ran.append(describe(todo))
-                    launch.keys.append(todo.key)
-                    working[todo.key] = (todo, 0)
-                if not working:
-                    assert conductor.finished
+            return self._run(Conductor(make_plan(spec, self.cache), ledger, self.stop), slots, dies_after)
+
+    def confirm(
+        self, spec: StudySpec, *, partial: bool = False, slots: int = 2, dies_after: int | None = None
+    ) -> Launch:
+        """Run what is missing of a confirmation."""
+        with Ledger(self.ledger_path, write=True) as ledger:
+            winners = make_confirm_plan(make_plan(spec, self.cache), ledger, partial=partial)
+            return self._run(Conductor(winners, ledger, self.stop, ConfirmAgenda), slots, dies_after)
+
+    def _run(self, conductor: Conductor, slots: int, dies_after: int | None) -> Launch:
+        launch = Launch([], [], conductor)
+        working: dict[str, tuple[Todo, int]] = {}
+        results = 0
+        while True:
+            while len(working) < slots and (todo := conductor.next()) is not None:
+                assert todo.key not in working, "a trial was handed out twice"
+                conductor.started(todo.key)
+                launch.ran.append(describe(todo))
+                launch.keys.append(todo.key)
+                working[todo.key] = (todo, 0)
+            if not working:
+                assert conductor.finished
+                return launch
+            for key, (todo, reached) in list(working.items()):
+                decisions = conductor.decisions(todo)
+                start = max(reached, self.worker.checkpoints.get(key, 0))
+                undecided = reached == 0 and start in decisions  # it died, or was stopped, right there
+                result = self.worker.step(todo, start, [e for e in decisions if e > start], standing=undecided)
+                if result is None:
+                    conductor.failed(key, "RuntimeError: broken on purpose")
+                    del working[key]
+                    continue
+                if reached == 0 and start > 0:  # a resumed trial brings its history along
+                    result["reports"] = [self.worker.report(todo, e) for e in range(1, result["epoch"] + 1)]
+                goes_on = conductor.result(key, result)
+                if goes_on:
+                    working[key] = (todo, result["epoch"])
+                else:
+                    del working[key]
+                results += 1
+                if results == dies_after:
                     return launch
-                for key, (todo, reached) in list(working.items()):
-                    decisions = conductor.decisions(todo)
-                    start = max(reached, self.worker.checkpoints.get(key, 0))
-                    undecided = reached == 0 and start in decisions  # it died, or was stopped, right there
-                    result = self.worker.step(todo, start, [e for e in decisions if e > start], standing=undecided)
-                    if result is None:
-                        conductor.failed(key, "RuntimeError: broken on purpose")
-                        del working[key]
-                        continue
-                    if reached == 0 and start > 0:  # a resumed trial brings its history along
-                        result["reports"] = [self.worker.report(todo, e) for e in range(1, result["epoch"] + 1)]
-                    goes_on = conductor.result(key, result)
-                    if goes_on:
-                        working[key] = (todo, result["epoch"])
-                    else:
-                        del working[key]
-                    results += 1
-                    if results == dies_after:
-                        return launch
 
     def states(self) -> dict[str, int]:
         """How many trials are in each state."""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from study.errors import StudyError
-from study.ledger import SCHEMA_VERSION, Ledger
+from study.ledger import CONFIRM, MIGRATIONS, SCHEMA_VERSION, Ledger
 from study.states import COMPLETED, FAILED, RUNNING, WAITING
 
 MONITOR = "val_accuracy_noisy"
@@ -271,3 +271,33 @@ def test_kill_9_of_the_writer_loses_nothing_that_was_written_and_halves_nothing(
     with Ledger(path, write=True) as ledger:
         ledger.record_event("recovered", "written again")
         assert ledger.trials() == trials
+
+
+def test_a_ledger_of_the_first_format_is_brought_to_this_one_with_what_is_in_it(path: Path) -> None:
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[0].split(";\n"):
+            old.execute(statement)
+        old.execute("INSERT INTO cells VALUES ('k', 0, 1, '{\"family\": \"ce\"}')")
+        old.execute("INSERT INTO configs VALUES ('k', 'c', 0, '{}', 1)")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    with pytest.raises(StudyError, match="a ledger of the older format 1; launch the study"):
+        Ledger(path)
+    with Ledger(path, write=True) as ledger:
+        assert ledger.cells() == [("k", {"family": "ce"})]
+        assert ledger.configs() == [("k", "c", 0, {})]
+        assert ledger.cells(phase=CONFIRM) == []
+    with Ledger(path) as ledger:
+        assert ledger.cells() == [("k", {"family": "ce"})]
+
+
+def test_phases_have_scopes_of_their_own(ledger: Ledger) -> None:
+    ledger.record_cells([("a", {}), ("b", {})])
+    ledger.record_cells([("x", {})], phase=CONFIRM)
+    ledger.record_configs([("a", "c1", 0, {}), ("x", "c2", 0, {})])
+    ledger.record_cells([("b", {})])
+    assert [key for key, _ in ledger.cells()] == ["b"]
+    assert [key for key, _ in ledger.cells(phase=CONFIRM)] == ["x"]
+    assert sorted(key for key, _ in ledger.cells(phase=None, all_scopes=True)) == ["a", "b", "x"]
+    assert [config for _, config, _, _ in ledger.configs()] == []
+    assert [config for _, config, _, _ in ledger.configs(phase=CONFIRM)] == ["c2"]

@@ -8,11 +8,13 @@ import numpy as np
 def stratified_holdout(labels: np.ndarray, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Sorted indices `(train, validation)`; `holdout` is the share held out, alike in every class.
 
-    Raises ValueError where a class would be left without an image on either side.
+    A holdout of 0 holds nothing out. Raises ValueError where a class would be left without an image on either side.
     """
     from sklearn.model_selection import train_test_split
 
     everything = np.arange(len(labels))
+    if holdout == 0:
+        return everything, everything[:0]
     classes = len(np.unique(labels))
     held_out = round(holdout * len(labels))
     if held_out < classes or len(labels) - held_out < classes:

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -109,12 +109,13 @@ class LaneArray:
         rows = [{name: next(numbers) for name in MEASURED} for _ in self.lanes]
         reports = {}
         for row, (lane, state) in enumerate(zip(self.lanes, self.states, strict=True)):
-            metrics: Metrics = rows[row] | {"lr": float(rates[0, 0, row]), "seconds": seconds}
+            measured_here = rows[row] if self.data.num_val else {name: rows[row][name] for name in MEASURED[:2]}
+            metrics: Metrics = measured_here | {"lr": float(rates[0, 0, row]), "seconds": seconds}
             metrics |= {f"loss_{name}": next(numbers) for name in logged[row]}
             state.epoch += 1
             state.last = {CONFUSION: program.confusion[row].view(self.data.num_classes, -1)}
             state.history.append(metrics)
-            self._keep_best(row, metrics[lane.monitor])
+            self._keep_best(row, metrics.get(lane.monitor, math.nan))
             reports[lane.key] = metrics
         return reports
 
@@ -127,6 +128,16 @@ class LaneArray:
         tensors |= {f"loss_optimizer.{name}": t for name, t in objective.optimizer_memory(row).items()}
         last, best = ({name: t.detach().cpu().clone() for name, t in kept.items()} for kept in (tensors, state.best))
         return LaneState(state.epoch, last, best, state.best_epoch, state.best_value, list(state.history))
+
+    def network(self, key: str, which: Literal["best", "last"]) -> nn.Module:
+        """A lane's network by itself, as it was at the best epoch or as it is."""
+        row = self.keys.index(key)
+        module = self._new_module(seed=0)
+        restore(
+            network_tensors(module, named_tensors(module)),
+            self.states[row].best if which == "best" else self._shown(row),
+        )
+        return module
 
     def warnings(self, key: str) -> Sequence[str]:
         """What a lane's loss has to say of what it has learned."""

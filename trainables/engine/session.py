@@ -7,15 +7,17 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from trainables.data.datasets import load_test
 from trainables.data.task import TaskData, load_task
 from trainables.engine.checkpoint import CorruptCheckpointError, read_checkpoint, write_checkpoint
 from trainables.engine.lane import Lane, Metrics
 from trainables.engine.lanes import LaneArray
 from trainables.engine.resolve import trial_loss, trial_modules
+from trainables.engine.testing import metrics_on_test
 from trainables.losses.families.own import is_own, source_digest
 from trainables.trial import Trial
 
@@ -31,7 +33,7 @@ class Session:
     """
 
     def __init__(self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu") -> None:
-        self.key, self.trial, self.store = key, trial, store
+        self.key, self.trial, self.store, self.cache = key, trial, store, cache
         data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
         planned = trial["dataset"].get("digest", data.pool.digest)
         if planned != data.pool.digest:
@@ -44,7 +46,7 @@ class Session:
             raise ValueError(
                 f"the code of '{family}' is not the one that the trial was planned with; restore it, or launch again"
             )
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "split_digest": data.split_digest,
             "noise_digest": data.noise_digest,
             "noise_rate_realised": data.realised_rate,
@@ -61,6 +63,8 @@ class Session:
             except CorruptCheckpointError as problem:
                 self.warnings = (f"{problem}; starting again from epoch 0",)
         self.array.add(lane, state)
+        if self.done and not self.diverged:
+            self._test()
 
     @property
     def history(self) -> list[Metrics]:
@@ -80,24 +84,37 @@ class Session:
     @property
     def diverged(self) -> bool:
         """Whether the last epoch's loss is not a finite number."""
+        losses = ("train_loss", "val_loss_noisy")
         return bool(self.history) and not all(
-            math.isfinite(self.history[-1][name]) for name in ("train_loss", "val_loss_noisy")
+            math.isfinite(self.history[-1][name]) for name in losses if name in self.history[-1]
         )
 
     @property
     def done(self) -> bool:
         """Whether there is nothing left to train: its epochs are done, or its patience is at an end."""
-        training = self.trial["training"]
+        training, confirmed = self.trial["training"], self.trial.get("confirm", {})
+        epochs = confirmed.get("epoch", training["epochs"])
         patience = training.get("patience")
         waited = self.epoch - self.best_epoch
-        return self.diverged or self.epoch >= training["epochs"] or (patience is not None and waited > patience)
+        return self.diverged or self.epoch >= epochs or (patience is not None and waited > patience)
 
     def advance(self) -> Metrics:
         """Train one epoch and return its metrics."""
         metrics = self.array.advance()[self.key]
         metrics["time"] = time.time()
         self._note(self.array.warnings(self.key))
+        if self.done and not self.diverged:
+            self._test()
         return metrics
+
+    def _test(self) -> None:
+        """A confirmation ends with the test images, which nothing else ever reads."""
+        if "confirm" not in self.trial:
+            return
+        test = load_test(self.trial["dataset"]["name"], self.cache)
+        which: Literal["best", "last"] = "last" if self.trial["confirm"]["protocol"] == "retrain" else "best"
+        epoch = self.epoch if which == "last" else self.best_epoch
+        self.facts["test"] = {"epoch": epoch, **metrics_on_test(self.array, self.key, test, which)}
 
     def _note(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:

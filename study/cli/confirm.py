@@ -1,0 +1,86 @@
+"""study confirm"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from study.cli.output import AsJson, StudyName, comparison_tables, console, print_json, print_unfinished, program
+
+
+def confirm(
+    name: StudyName,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", metavar="N", min=1, help="Fresh repeats of each config.")
+    ] = None,
+    top: Annotated[int | None, typer.Option("--top", metavar="K", min=1, help="Configs of each cell.")] = None,
+    protocol: Annotated[
+        Literal["retrain", "holdout"] | None,
+        typer.Option("--protocol", help="Retrain on all training images, or keep the holdout to choose the epoch."),
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Confirm what there is, though trials of the search are missing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the best configs on fresh repeats by the test set, which nothing has seen before.
+
+    Without options as the study file's section `confirm` says. Example: study confirm quickstart --repeats 5
+    """
+    from rich.console import Console
+
+    from study.cli.progress import LaunchProgress
+    from study.launch import confirm as run
+    from study.ledger import CONFIRM, Ledger
+    from study.paths import Home
+    from study.results import cell_results, comparison
+    from study.spec import ConfirmSpec
+    from study.study_file import load_launched
+
+    home = Home.current()
+    paths = home.existing(name)
+    spec = load_launched(paths)
+    asked = {"repeats": repeats, "top": top, "protocol": protocol}
+    given = {key: value for key, value in asked.items() if value is not None}
+    spec = spec.model_copy(update={"confirm": ConfirmSpec.model_validate(spec.confirm.model_dump() | given)})
+    outcome = run(spec, home, LaunchProgress(Console(stderr=True) if as_json else console), partial=partial)
+    with Ledger(paths.ledger) as ledger:
+        rows = comparison(cell_results(ledger, phase=CONFIRM))
+    metric = spec.select.test_metric
+    if as_json:
+        facts: dict[str, Any] = {
+            "study": name,
+            "confirm": spec.confirm.model_dump(),
+            "ran": outcome.ran,
+            "interrupted": outcome.interrupted,
+            "given_up": outcome.given_up,
+            "left_out": list(outcome.left_out),
+            "metric": metric,
+            "comparison": rows,
+            "tracking": {"uri": outcome.tracking_uri, "problem": outcome.tracking_problem},
+        }
+        print_json(facts)
+    elif outcome.given_up:
+        print_unfinished(name, outcome.given_up)
+    else:
+        if not outcome.ran and not outcome.interrupted:
+            console.print(f"The confirmation of '{name}' is complete: nothing was missing, no trial was run.")
+        console.print()
+        for table in comparison_tables(rows, metric):
+            console.print(table)
+        console.print(f"[dim]{NOTES[spec.confirm.protocol]} Mean ± sd over repeats that no selection has seen.[/]")
+        for sentence in outcome.left_out:
+            console.print(f"[yellow]left out[/] {sentence}")
+        if outcome.tracking_problem:
+            console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: {program()} sync {name}")
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if outcome.given_up or any(row["states"].get("failed") for row in rows):
+        raise typer.Exit(1)
+
+
+NOTES = {
+    "retrain": "Trained on training and validation images up to the epoch that the search chose, then tested.",
+    "holdout": "Trained on the training images; the best validation epoch was tested.",
+}

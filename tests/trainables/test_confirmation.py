@@ -1,0 +1,108 @@
+"""Trials of a confirmation: they alone read the test images, once, at the epoch that the protocol says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainables.data.datasets import load_test
+from trainables.engine import session as sessions
+from trainables.engine.session import Session
+from trainables.trial import Trial
+
+TrialMaker = Callable[..., Trial]
+
+
+def trained(trial: Trial, cache: Path, store: Path | None = None) -> Session:
+    session = Session("confirmed", trial, cache, store)
+    while not session.done:
+        session.advance()
+    return session
+
+
+def accuracy_on_test(network: torch.nn.Module, session: Session, cache: Path) -> float:
+    test = load_test("digits", cache)
+    images = session.array.data.normalised(torch.tensor(np.array(test.images)))
+    with torch.no_grad():
+        predictions = network.eval()(images).argmax(1).numpy()
+    return float((predictions == test.labels).mean())
+
+
+def test_a_search_never_reads_the_test_set(
+    make_trial: TrialMaker, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any) -> None:
+        raise AssertionError("the test set was read")
+
+    monkeypatch.setattr(sessions, "load_test", refuse)
+    assert "test" not in trained(make_trial("ce"), cache).facts
+    with pytest.raises(AssertionError, match="the test set was read"):
+        trained(make_trial("ce") | {"confirm": {"protocol": "holdout"}}, cache)
+
+
+def test_holdout_tests_the_best_validation_epoch(make_trial: TrialMaker, cache: Path) -> None:
+    trial = make_trial("ce", epochs=6, optimizer={"lr": 0.3}, schedule={"name": "constant"})
+    session = trained(trial | {"confirm": {"protocol": "holdout"}}, cache)
+    assert session.epoch == 6
+    tested = session.facts["test"]
+    assert tested["epoch"] == session.best_epoch
+    network = session.array.network("confirmed", "best")
+    assert tested["test_accuracy"] == pytest.approx(accuracy_on_test(network, session, cache), abs=1e-12)
+
+
+def test_retraining_uses_all_images_ends_at_the_chosen_epoch_and_tests_it(make_trial: TrialMaker, cache: Path) -> None:
+    trial = make_trial("ce", epochs=6)
+    trial = trial | {"split": {"holdout": 0, "seed": 3}, "confirm": {"protocol": "retrain", "epoch": 4}}
+    session = trained(trial, cache)
+    assert session.epoch == session.facts["test"]["epoch"] == 4
+    assert session.array.data.num_train == 1437
+    assert not any(name.startswith("val_") for name in session.history[-1])
+    assert not session.diverged
+    network = session.array.network("confirmed", "last")
+    expected = accuracy_on_test(network, session, cache)
+    assert session.facts["test"]["test_accuracy"] == pytest.approx(expected, abs=1e-12)
+    assert expected > 0.5
+
+
+def test_retraining_keeps_the_length_of_the_schedule(make_trial: TrialMaker, cache: Path) -> None:
+    retrain = {"split": {"holdout": 0, "seed": 3}, "confirm": {"protocol": "retrain", "epoch": 2}}
+    session = trained(make_trial("ce", epochs=6) | retrain, cache)
+    whole = trained(make_trial("ce", epochs=6), cache)
+    assert [metrics["lr"] for metrics in session.history] == [metrics["lr"] for metrics in whole.history[:2]]
+
+
+def test_an_interrupted_confirmation_comes_to_the_same_test_numbers(
+    make_trial: TrialMaker, cache: Path, tmp_path: Path
+) -> None:
+    trial = make_trial("elr", epochs=5) | {"confirm": {"protocol": "holdout"}}
+    undisturbed = trained(trial, cache)
+    for stop in (2, 5):  # in the middle, and between the last epoch and its report
+        store = tmp_path / str(stop)
+        first = Session("confirmed", trial, cache, store)
+        for _ in range(stop):
+            first.advance()
+        first.save()
+        assert trained(trial, cache, store).facts == undisturbed.facts
+
+
+def test_permuted_test_labels_change_no_number_of_a_search(make_trial: TrialMaker, cache: Path, tmp_path: Path) -> None:
+    def numbers(folder: Path, more: Mapping[str, Any]) -> Any:
+        session = trained(make_trial("ce") | more, folder)
+        return [{k: v for k, v in m.items() if k not in ("seconds", "time")} for m in session.history], session.facts
+
+    load_test("digits", cache)
+    permuted = tmp_path / "cache"
+    shutil.copytree(cache, permuted)
+    (labels,) = permuted.glob("datasets/digits-test-*/labels.npy")
+    labels.chmod(0o644)
+    np.save(labels, np.random.default_rng(0).permutation(np.load(labels)))
+    assert numbers(permuted, {}) == numbers(cache, {})
+    confirm = {"confirm": {"protocol": "holdout"}}
+    assert numbers(permuted, confirm)[0] == numbers(cache, confirm)[0]
+    assert numbers(permuted, confirm)[1]["test"] != numbers(cache, confirm)[1]["test"]
