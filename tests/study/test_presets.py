@@ -123,7 +123,8 @@ def test_a_preset_says_where_its_paper_has_no_numbers(name: str) -> None:
 @pytest.mark.parametrize("name", OF_PAPERS)
 def test_every_setting_that_a_preset_recommends_makes_a_study(name: str, tmp_path: Path) -> None:
     (tmp_path / "matrix.npy").touch()
-    text = " ".join(line for lines in read_preset(name).notes.values() for line in lines)
+    lines = [line for lines in read_preset(name).notes.values() for line in lines]
+    text = " ".join(line for line in lines if not line.startswith("study data"))
     settings = [quoted or plain.rstrip(").,;:") for quoted, plain in SETTING.findall(text)]
     assert settings
     for setting in settings:
