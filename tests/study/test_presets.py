@@ -227,8 +227,8 @@ def test_a_preset_without_a_paper_has_its_notes_source() -> None:
 
 @pytest.mark.parametrize("columns", [80, 140])
 def test_the_list_shows_every_name_whole(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("study.cli.presets.console.width", columns, raising=False)
-    shown = CliRunner().invoke(app, ["presets"], env={"COLUMNS": str(columns)}).stdout
+    monkeypatch.setattr("study.cli.presets.console.width", columns)
+    shown = CliRunner().invoke(app, ["presets"]).stdout
     assert all(name in shown for name in preset_names())
     assert max(map(len, shown.splitlines())) <= columns
 
