@@ -15,6 +15,7 @@ from typer import rich_utils
 from typer._click.exceptions import UsageError  # typer exports only a child of it
 
 from study.cli import (
+    compare,
     confirm,
     dashboard,
     delete,
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command("launch")(launch.launch)
 app.command("status")(status.status)
 app.command("confirm")(confirm.confirm)
+app.command("compare")(compare.compare)
 app.command("list")(list_studies.list_studies)
 app.command("export")(export.export)
 app.command("train")(train.train)

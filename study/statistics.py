@@ -1,0 +1,126 @@
+"""Intervals and tests for few, paired repeats. Plain numbers in, plain numbers out; scipy does the distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05
+POWER = 0.8
+MOST_REPEATS = 10_000  # beyond which a difference is not worth looking for
+WILCOXON_FROM = 6  # pairs: with fewer, no result can fall below 0.05
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Differences `a - b` over pairs: mean, its 95 % interval, effect size and the tests' p-values, two-sided.
+
+    `effect` is the mean in units of the differences' standard deviation (Cohen's d_z); `p_wilcoxon` is None with fewer
+    than six pairs.
+    """
+
+    n: int
+    mean: float
+    low: float
+    high: float
+    effect: float | None
+    p: float
+    p_wilcoxon: float | None
+
+
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % confidence interval of the mean, by Student's t; None for fewer than two values."""
+    n = len(values)
+    if n < 2:
+        return None
+    mean = math.fsum(values) / n
+    return _around(mean, _sd(values), n)
+
+
+def paired_test(a: Sequence[float], b: Sequence[float]) -> PairedTest | None:
+    """Compare `a` with `b`, value i of the one with value i of the other; None for fewer than two pairs.
+
+    Where all differences are equal there is no spread to test against: p is 1 where they are zero, else 0.
+    """
+    from scipy import stats
+
+    if len(a) != len(b):
+        raise ValueError(f"{len(a)} values cannot be paired with {len(b)}")
+    n = len(a)
+    if n < 2:
+        return None
+    differences = [x - y for x, y in zip(a, b, strict=True)]
+    mean, sd = math.fsum(differences) / n, _sd(differences)
+    if sd <= 1e-12 * max(map(abs, [*a, *b])):
+        p = 1.0 if abs(mean) <= 1e-12 * max(map(abs, [*a, *b])) else 0.0
+        return PairedTest(n, mean, mean, mean, None, p, None)
+    low, high = _around(mean, sd, n)
+    p = float(2 * stats.t.sf(abs(mean) / (sd / math.sqrt(n)), n - 1))
+    ranked = float(stats.wilcoxon(differences).pvalue) if n >= WILCOXON_FROM else None
+    return PairedTest(n, mean, low, high, mean / sd, p, ranked)
+
+
+def repeats_needed(effect: float, tests: int = 1) -> int | None:
+    """The fewest pairs at which a paired t-test at 5 % finds an effect of that size (d_z) with a power of 80 %.
+
+    As one of several `tests` it has to be found at 5 % divided by their number. None where even 10,000 would not do.
+    """
+    from scipy import stats
+
+    significance = SIGNIFICANCE / tests
+
+    def power(n: int) -> float:
+        critical = float(stats.t.ppf(1 - significance / 2, n - 1))
+        shift = abs(effect) * math.sqrt(n)
+        return float(stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift))
+
+    if not math.isfinite(effect) or effect == 0 or power(MOST_REPEATS) < POWER:
+        return None
+    few, many = 1, 2
+    while power(many) < POWER:
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if power(middle) >= POWER else (middle, many)
+    return many
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for being several, in their order (Holm, 1979): any of them below 0.05 is so at 5 % in all."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for place, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[i]))
+        corrected[i] = highest
+    return corrected
+
+
+def mean_ranks(scores: Sequence[Sequence[float]], *, more_is_better: bool = True) -> list[float]:
+    """The mean rank of each of k families over N cells, from scores `[N][k]`; 1 is best, ties share their ranks."""
+    from scipy import stats
+
+    sign = -1 if more_is_better else 1
+    ranks = [stats.rankdata([sign * score for score in cell]) for cell in scores]
+    return [float(sum(column) / len(ranks)) for column in zip(*ranks, strict=True)]
+
+
+def critical_difference(families: int, cells: int) -> float:
+    """By how much mean ranks must differ to be told apart at 5 % (Nemenyi's test; Demšar, 2006, section 3.2.2)."""
+    from scipy import stats
+
+    q = float(stats.studentized_range.ppf(1 - SIGNIFICANCE, families, math.inf)) / math.sqrt(2)
+    return q * math.sqrt(families * (families + 1) / (6 * cells))
+
+
+def _sd(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _around(mean: float, sd: float, n: int) -> tuple[float, float]:
+    from scipy import stats
+
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
+    return mean - half, mean + half

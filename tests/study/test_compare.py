@@ -1,0 +1,169 @@
+"""Comparisons: paired by repeat, corrected for being several, silent about what cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.compare import Comparison, Row, compare
+from study.errors import StudyError
+from study.ledger import Ledger
+from tests.study.conftest import Driver, SpecMaker, Todo
+
+FAMILIES = ["ce", "mse", "tce"]
+GAIN = {"ce": 0.0, "mse": 0.0001, "tce": 0.05}
+
+
+def by_family(todo: Todo, epoch: int) -> float:
+    """Repeats differ alike for all families, but for a little of mse's own."""
+    family = todo.config.trial(0)["loss"]["family"]
+    own = 0.01 * (-1) ** todo.repeat if family == "mse" else 0.001 * (todo.repeat % 2)
+    return 0.6 + GAIN[family] + 0.02 * todo.repeat + own + 0.001 * epoch
+
+
+@pytest.fixture
+def compared(driver: Driver, make_spec: SpecMaker) -> Callable[..., Comparison]:
+    def run(*, asked: dict[str, Any] | None = None, **changes: Any) -> Comparison:
+        driver.worker.accuracy = by_family
+        driver.launch(make_spec(families=FAMILIES, **{"search__repeats": 5, **changes}))
+        with Ledger(driver.ledger_path) as ledger:
+            return compare([("small", ledger)], **(asked or {}))
+
+    return run
+
+
+def rows_of(comparison: Comparison, task: str = "digits, clean, mlp hidden=8") -> dict[str, Row]:
+    return {row.entry.family: row for row in comparison.tasks[task]}
+
+
+def verdicts(comparison: Comparison) -> dict[str, str]:
+    return {
+        name: row.verdict(comparison.baseline, comparison.more_is_better) for name, row in rows_of(comparison).items()
+    }
+
+
+def test_a_clear_difference_is_named_and_an_unclear_one_is_said_to_be_unclear(
+    compared: Callable[..., Comparison],
+) -> None:
+    found = verdicts(compared())
+    assert found["ce"] == "baseline"
+    assert found["tce"] == "better than ce"
+    assert found["mse"].startswith("not distinguishable from ce")
+    assert verdicts(compared(asked={"baseline": "tce"}))["ce"] == "worse than tce"
+
+
+def test_less_is_better_where_a_loss_is_selected_by(driver: Driver, make_spec: SpecMaker) -> None:
+    driver.worker.accuracy = by_family
+    driver.launch(make_spec(families=FAMILIES, search__repeats=5, select__metric="val_loss"))
+    with Ledger(driver.ledger_path) as ledger:
+        comparison = compare([("small", ledger)])
+    assert comparison.metric == "val_loss_noisy"
+    assert verdicts(comparison)["tce"] == "better than ce"  # its loss, 1 - accuracy, is smaller
+    assert comparison.ranks["tce"] == 1.0
+
+
+def test_p_values_are_corrected_for_all_tests_of_the_comparison(compared: Callable[..., Comparison]) -> None:
+    both_tasks = compared()
+    assert len(both_tasks.tasks) == 2
+    row = rows_of(both_tasks)["tce"]
+    assert row.test is not None
+    assert row.p == pytest.approx(min(1.0, 4 * row.test.p))  # the smallest of four
+
+
+def test_a_single_repeat_has_neither_spread_nor_test(compared: Callable[..., Comparison]) -> None:
+    comparison = compared(search__repeats=1)
+    row = rows_of(comparison)["tce"]
+    assert (row.interval, row.test, row.p, row.entry.sd) == (None, None, None, None)
+    assert verdicts(comparison)["tce"] == "one repeat: no spread, no test"
+
+
+def test_ranks_need_two_tasks_that_every_family_has_a_score_in(
+    compared: Callable[..., Comparison],
+) -> None:
+    found = compared()
+    assert list(found.ranks.values()) == [3.0, 2.0, 1.0]
+    assert found.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, rel=1e-3)
+
+
+def test_ranks_of_one_task_say_nothing(compared: Callable[..., Comparison]) -> None:
+    found = compared(noise__rate=0.0)
+    assert (found.ranks, found.critical_difference) == ({}, None)
+
+
+def test_divergence_and_cost_are_told(driver: Driver, make_spec: SpecMaker) -> None:
+    driver.worker.mishap = lambda todo, epoch: "diverged" if todo.config.number == 2 else None
+    driver.launch(make_spec(noise__rate=0.0))
+    with Ledger(driver.ledger_path) as ledger:
+        entry = rows_of(compare([("small", ledger)]))["tce"].entry
+    assert entry.divergence_rate == pytest.approx(1 / 5)  # three configs screened, two of them repeated
+    assert entry.epochs == 4 * 9 + 1
+
+
+def test_confirmed_scores_come_before_those_of_the_search(driver: Driver, make_spec: SpecMaker) -> None:
+    spec = make_spec(confirm={"repeats": 3}, noise__rate=0.0)
+    driver.launch(spec)
+    driver.confirm(spec)
+    with Ledger(driver.ledger_path) as ledger:
+        confirmed, searched = compare([("small", ledger)]), compare([("small", ledger)], phase="search")
+    assert (confirmed.phase, confirmed.metric) == ("confirm", "test_accuracy")
+    assert (searched.phase, searched.metric) == ("search", "val_accuracy_noisy")
+    row = rows_of(confirmed)["tce"]
+    assert row.entry.scores == pytest.approx((0.8, 0.81, 0.82))
+    assert row.entry.epochs == 9 * (2 * 3 + 3)  # the search's epochs and the confirmation's
+
+
+def test_trials_of_different_masks_are_never_paired(
+    driver: Driver, make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = driver.worker.step
+
+    def other_mask(todo: Todo, *given: Any, **more: Any) -> Any:
+        result = original(todo, *given, **more)
+        if result is not None and todo.cell.name == "tce":
+            result["facts"]["noise_digest"] = "another"
+        return result
+
+    monkeypatch.setattr(driver.worker, "step", other_mask)
+    driver.launch(make_spec(noise__rate=0.4))
+    with Ledger(driver.ledger_path) as ledger, pytest.raises(StudyError, match="differ in the noise of repeat 0"):
+        compare([("small", ledger)])
+
+
+def test_studies_are_compared_by_task_and_entries_of_one_name_told_apart(
+    driver: Driver, make_spec: SpecMaker, tmp_path: Path, cache: Path
+) -> None:
+    other = Driver(tmp_path / "other.db", cache, driver.worker)
+    driver.launch(make_spec(families=["ce", "tce"], noise__rate=0.0))
+    driver.worker.checkpoints.clear()
+    other.launch(make_spec(families=["ce", "mse"], noise__rate=0.0))
+    with Ledger(driver.ledger_path) as one, Ledger(other.ledger_path) as two:
+        found = compare([("a", one), ("b", two)])
+    assert list(rows_of(found)) == ["a/ce", "tce", "b/ce", "mse"]
+    assert found.baseline == "a/ce"
+
+
+def test_studies_that_select_differently_and_unknown_baselines_are_refused(
+    driver: Driver, make_spec: SpecMaker, tmp_path: Path, cache: Path
+) -> None:
+    other = Driver(tmp_path / "other.db", cache, driver.worker)
+    driver.launch(make_spec())
+    with Ledger(driver.ledger_path) as one:
+        with pytest.raises(StudyError, match="unknown family 'cee'; did you mean 'ce'"):
+            compare([("a", one)], baseline="cee")
+        driver.worker.checkpoints.clear()
+        other.launch(make_spec(select__metric="val_loss"))
+        with (
+            Ledger(other.ledger_path) as two,
+            pytest.raises(StudyError, match="a by val_accuracy_noisy, b by val_loss"),
+        ):
+            compare([("a", one), ("b", two)])
+
+
+def test_a_study_without_a_completed_trial_cannot_be_compared(driver: Driver, make_spec: SpecMaker) -> None:
+    driver.worker.mishap = lambda todo, epoch: "diverged"
+    driver.launch(make_spec())
+    with Ledger(driver.ledger_path) as ledger, pytest.raises(StudyError, match="no completed trial of the search"):
+        compare([("small", ledger)])

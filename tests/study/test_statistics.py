@@ -1,0 +1,110 @@
+"""The statistics, against scipy and against a table worked by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from study.statistics import critical_difference, holm, interval, mean_ranks, paired_test, repeats_needed
+
+BEFORE, AFTER = [72.0, 75.0, 71.0, 78.0, 74.0], [74.0, 78.0, 75.0, 83.0, 80.0]  # differences 2, 3, 4, 5, 6
+scores = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=12)
+
+
+def test_paired_test_of_a_table_worked_by_hand() -> None:
+    # Mean 4, sd sqrt(10 / 4) = 1.5811, t = 4 / (1.5811 / sqrt 5) = 5.6569 at 4 degrees of freedom; t* = 2.7764.
+    found = paired_test(AFTER, BEFORE)
+    assert found is not None
+    assert (found.n, found.mean) == (5, 4.0)
+    assert found.effect == pytest.approx(2.5298, abs=1e-4)
+    assert found.p == pytest.approx(0.004813, abs=1e-6)
+    assert (found.low, found.high) == pytest.approx((2.0368, 5.9632), abs=1e-4)
+    assert found.p_wilcoxon is None  # five pairs cannot fall below 0.0625
+
+
+@settings(deadline=None)
+@given(scores)
+def test_paired_test_equals_scipys(pairs: list[tuple[float, float]]) -> None:
+    a, b = ([pair[i] for pair in pairs] for i in (0, 1))
+    differences = np.subtract(a, b)
+    if np.std(differences) < 1e-6:
+        return
+    found, theirs = paired_test(a, b), stats.ttest_rel(a, b)
+    assert found is not None
+    assert found.p == pytest.approx(theirs.pvalue, rel=1e-6, abs=1e-12)
+    low, high = theirs.confidence_interval()
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-6, abs=1e-9)
+    if len(pairs) >= 6:
+        assert found.p_wilcoxon == pytest.approx(stats.wilcoxon(differences).pvalue)
+
+
+def test_interval_equals_scipys_and_a_single_value_has_none() -> None:
+    values = [0.91, 0.93, 0.92, 0.95]
+    expected = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert interval(values) == pytest.approx(expected)
+    assert interval([0.9]) is None
+    assert paired_test([0.9], [0.8]) is None
+
+
+def test_equal_differences_have_no_spread_to_test_against() -> None:
+    same, shifted = paired_test([0.5, 0.7], [0.5, 0.7]), paired_test([0.6, 0.8], [0.5, 0.7])
+    assert same is not None
+    assert shifted is not None
+    assert (same.p, shifted.p) == (1.0, 0.0)
+    assert shifted.effect is None
+
+
+def test_unequal_lengths_cannot_be_paired() -> None:
+    with pytest.raises(ValueError, match="3 values cannot be paired with 2"):
+        paired_test([1, 2, 3], [1, 2])
+
+
+@pytest.mark.parametrize(("effect", "pairs"), [(0.5, 34), (0.2, 199), (0.8, 15), (1.0, 10)])
+def test_repeats_needed_are_those_of_published_tables(effect: float, pairs: int) -> None:
+    """Those of G*Power 3.1 for a two-sided paired t-test at 5 % with a power of 80 %."""
+    assert repeats_needed(effect) == repeats_needed(-effect) == pairs
+
+
+def test_one_of_several_tests_needs_more_repeats() -> None:
+    alone, among_ten = repeats_needed(0.5), repeats_needed(0.5, tests=10)
+    assert alone is not None
+    assert among_ten is not None
+    assert among_ten == 58 > alone  # at 0.5 %: G*Power 3.1
+
+
+def test_an_effect_of_nothing_is_never_seen() -> None:
+    assert repeats_needed(0.0) is None
+    assert repeats_needed(1e-6) is None
+    assert repeats_needed(math.nan) is None
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_keeps_the_order_and_never_helps(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    assert all(after >= before for before, after in zip(p_values, corrected, strict=True))
+    assert all(0 <= p <= 1 for p in corrected)
+    order = np.argsort(p_values, kind="stable")
+    assert (np.diff(np.array(corrected)[order]) >= 0).all()
+
+
+def test_mean_ranks_share_ties() -> None:
+    assert mean_ranks([[0.9, 0.8, 0.7], [0.9, 0.9, 0.1]]) == [1.25, 1.75, 3.0]
+    assert mean_ranks([[0.1, 0.2]], more_is_better=False) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("families", "q"), [(2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)])
+def test_critical_difference_is_that_of_demsars_table(families: int, q: float) -> None:
+    """Demšar (2006), table 5a."""
+    expected = q * math.sqrt(families * (families + 1) / (6 * 14))
+    assert critical_difference(families, 14) == pytest.approx(expected, rel=1e-3)
