@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from study.cli.output import AsJson, console, print_json
 
@@ -18,24 +18,32 @@ def presets(
 
     Example: study presets quickstart > mine.yaml
     """
-    from study.paths import find_study_file, preset_names
-    from study.study_file import load_spec
+    from study.paths import find_study_file
+    from study.preset import read_presets
 
     if name is not None:
         text = find_study_file(name).read_text(encoding="utf-8")
         print_json({"name": name, "text": text}) if as_json else print(text, end="")
         return
-    rows = []
-    for preset in preset_names():
-        spec, document = load_spec(find_study_file(preset))
-        notes = [line.removeprefix("#").strip() for line in document.text.splitlines() if line.startswith("#")]
-        cost = next((line.removeprefix("Cost").strip() for line in notes if line.startswith("Cost")), "")
-        rows.append({"preset": preset, "description": spec.description, "cost": cost})
+    shipped = read_presets()
     if as_json:
-        print_json(rows)
+        print_json(
+            [
+                {
+                    "preset": preset.name,
+                    "description": preset.description,
+                    "source": preset.source,
+                    "cost": preset.cost,
+                    "notes": preset.notes,
+                    "paper": preset.paper.model_dump(exclude_unset=True) if preset.paper else None,
+                }
+                for preset in shipped
+            ]
+        )
         return
-    table = Table("preset", "description", "cost")
-    for row in rows:
-        table.add_row(*row.values())
+    table = Table(Column("preset", no_wrap=True), "description", "source", "cost")
+    for preset, following in zip(shipped, [*shipped[1:], None], strict=True):
+        ends_group = following is not None and following.group != preset.group
+        table.add_row(preset.name, preset.description, preset.source, preset.cost, end_section=ends_group)
     console.print(table)
     console.print("Launch one: study launch NAME. See or copy one: study presets NAME")
