@@ -18,17 +18,20 @@ from study.errors import StudyError
 from study.search import Params, Proposer, make_proposer
 from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
+from trainables.augmentation import resolve_augment
 from trainables.data.datasets import load_pool
 from trainables.data.task import load_task
 from trainables.losses.families import Integer, Similarity, get_family
 from trainables.losses.families.own import is_own, source_digest
 from trainables.models import MODELS
+from trainables.normalisation import complete_normalisation
 from trainables.seeds import derive_seed
 from trainables.similarity import identity
 from trainables.similarity.resolve import resolve
 from trainables.trial import Trial, trial_seeds
 
 KEY_FORMAT = 1  # raised when the engine changes what the same description trains to
+UNMENTIONED = {"augment": [], "normalise": {"name": "channel"}}
 
 
 def key_of(value: Any) -> str:
@@ -104,7 +107,7 @@ class Config:
             "model": {"name": task.model.name, **MODELS[task.model.name].arguments, **(task.model.model_extra or {})},
             "loss": {"family": family, **_settled(family, loss)},
             **({"code": source_digest(family)} if is_own(family) else {}),
-            "training": resolve_training(spec.training, self.params),
+            "training": resolve_training(spec.training, self.params, task.dataset.name),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
         }
@@ -195,8 +198,11 @@ def make_plan(spec: StudySpec, cache: Path) -> Plan:
     return Plan(spec, tuple(Cell(spec, task, family) for task in tasks for family in spec.families))
 
 
-def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
-    """The training of one config: searched settings replaced by their values, checked once more as a whole."""
+def resolve_training(training: TrainingSpec, params: Params, dataset: str) -> dict[str, Any]:
+    """The training of one config: searched settings replaced by their values, checked once more as a whole.
+
+    Augmentation and normalisation are written out, as the data set's standard has them.
+    """
     values = training.model_dump()
     for key, value in params.items():
         if key.startswith("training."):
@@ -206,7 +212,10 @@ def resolve_training(training: TrainingSpec, params: Params) -> dict[str, Any]:
                 holder = holder[parent]
             holder[last] = value
     try:
-        return TrainingSpec.model_validate(values).model_dump()
+        resolved = TrainingSpec.model_validate(values).model_dump()
+        resolved["augment"] = resolve_augment(resolved["augment"], dataset)
+        resolved["normalise"] = complete_normalisation(resolved["normalise"])
+        return resolved
     except ValueError as problem:
         raise StudyError(f"config {json.dumps(params)} does not make a valid training: {problem}") from None
 
@@ -235,9 +244,13 @@ def _settled_similarity(value: str) -> dict[str, Any]:
 
 
 def _counts(trial: Trial) -> Trial:
-    """What determines a trial's numbers: not which epoch is kept of it, nor where a similarity's file lies."""
+    """What determines a trial's numbers: not which epoch is kept of it, nor where a similarity's file lies.
+
+    Of augmentation and normalisation what differs from a trial that does not mention them.
+    """
+    training = {key: value for key, value in trial["training"].items() if value != UNMENTIONED.get(key, ...)}
     loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
-    return {key: value for key, value in trial.items() if key != "monitor"} | {"loss": loss}
+    return {key: value for key, value in trial.items() if key != "monitor"} | {"training": training, "loss": loss}
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

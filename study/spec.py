@@ -22,10 +22,12 @@ from pydantic import (
 from search_spaces import get_space
 from study.spaces import Distribution, Searchable, as_real, check_searchable, parse_searchable
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
+from trainables.augmentation import complete_augmentation, standard_for
 from trainables.data.datasets import check_dataset_name
 from trainables.losses.families import Real, get_family
 from trainables.models import check_model
 from trainables.names import unknown_name
+from trainables.normalisation import complete_normalisation
 
 FINITE = ("grid", "integer")
 LR = Real(0.05, 0, low_open=True, meaning="a learning rate is positive")
@@ -179,6 +181,40 @@ class MultistepSpec(Strict):
     gamma: float = Field(0.1, gt=0, le=1)
 
 
+class AugmentationSpec(Strict):
+    """An augmentation by name, with its options; `standard` stands for the data set's own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    shorthand = "name"
+    name: str
+
+    @model_validator(mode="after")
+    def _known(self) -> AugmentationSpec:
+        if self.name != "standard":
+            complete_augmentation(self.model_dump())
+        elif self.model_extra:
+            raise ValueError("augmentation 'standard' has no options; write its list out to change them")
+        return self
+
+
+class NormalisationSpec(Strict):
+    """A normalisation by name, with its options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    shorthand = "name"
+    name: str
+
+    @model_validator(mode="after")
+    def _known(self) -> NormalisationSpec:
+        complete_normalisation(self.model_dump())
+        return self
+
+
+def _no_list(value: Any) -> Any:
+    """`none` as the empty list."""
+    return [] if value == "none" else value
+
+
 class TrainingSpec(Strict):
     """How a trial trains; the same for every family."""
 
@@ -190,6 +226,8 @@ class TrainingSpec(Strict):
     ] = CosineSpec(name="cosine")
     clip_norm: float | None = Field(None, gt=0)
     precision: Literal["float32", "float64"] = "float32"
+    augment: Annotated[list[AugmentationSpec], OneOrMany(), BeforeValidator(_no_list)] = Field([])
+    normalise: NormalisationSpec = NormalisationSpec(name="channel")
 
 
 MAX_CONFIGS = 100_000  # of one cell
@@ -312,6 +350,12 @@ class StudySpec(Strict):
                 f"scheduler.grace_epochs = {self.scheduler.grace_epochs} is more than "
                 f"training.epochs = {self.training.epochs}: no trial would be stopped early",
             )
+        if any(augmentation.name == "standard" for augmentation in self.training.augment):
+            for dataset in self.dataset:
+                try:
+                    standard_for(dataset.name)
+                except ValueError as problem:
+                    raise PlacedError(("training", "augment"), str(problem)) from None
         if self.search.name == "grid":
             for path, value in self._searched():
                 if isinstance(value, Distribution) and not value.finite:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from trainables.engine.augmenting import LaneAugmentation
 from trainables.engine.bank import Bank
-from trainables.engine.device_data import DeviceData
 from trainables.engine.dropout import lane_dropouts
+from trainables.engine.image_source import ImageSource
 from trainables.engine.lane import Lane
 from trainables.engine.objective import LaneLoss, Objective
 from trainables.engine.optimizers import clip
@@ -29,7 +30,7 @@ class Program:
     """
 
     def __init__(
-        self, lanes: Sequence[Lane], losses: Sequence[LaneLoss], module: nn.Module, bank: Bank, data: DeviceData
+        self, lanes: Sequence[Lane], losses: Sequence[LaneLoss], module: nn.Module, bank: Bank, data: ImageSource
     ) -> None:
         self.lanes, self.bank, self.data = list(lanes), bank, data
         self.batch_size = lanes[0].training["batch_size"]
@@ -46,6 +47,7 @@ class Program:
         clipped = any(norm is not None for norm in norms)
         self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
         self.dropouts = lane_dropouts(module)
+        self.augmentation = LaneAugmentation(lanes, data.image_shape, data.device)
         self.confusion = torch.zeros(len(lanes), data.num_classes**2, dtype=torch.long, device=data.device)
 
     def learning_rates(self, epochs: Sequence[int]) -> Tensor:
@@ -62,10 +64,11 @@ class Program:
         """Train on all images once; mean loss and accuracy `[2, L]`, still on the device."""
         lr, loss_lr = rates.to(self.data.device, self.data.dtype)[:, :, None]
         self._seed_dropouts(epochs)
+        self.augmentation.begin(epochs, self.data.num_train)
         totals = torch.zeros(2, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
-        for indices in self._orders(epochs).split(self.batch_size, dim=1):
+        for indices, images in self.data.train_batches(self._orders(epochs), self.batch_size, self.augmentation):
             targets = self.labels.gather(1, indices)
-            logits = self.networks.forward(self.data.batch(indices))
+            logits = self.networks.forward(images)
             losses = self.objective(logits, targets, indices)
             gradient, *of_losses = gradients(losses.sum(), [self.networks, *self.objective.learning_stacks])
             with torch.no_grad():
@@ -85,9 +88,8 @@ class Program:
         self.confusion = torch.zeros_like(self.confusion)
         totals = torch.zeros(4, len(self.lanes), dtype=self.data.dtype, device=self.data.device)
         labels = torch.stack([self.val_labels, self.clean_val_labels])
-        for start in range(0, self.data.num_val, EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            logits = last(self.networks.evaluate(self.data.val_images[part]))
+        for part, images in self.data.val_batches(EVALUATION_BATCH):
+            logits = last(self.networks.evaluate(images))
             predictions = logits.argmax(-1)
             pairs = labels[0, :, part] * self.data.num_classes + predictions
             self.confusion.scatter_add_(1, pairs, torch.ones_like(pairs))
@@ -103,18 +105,18 @@ class Program:
         rows = self.objective.observing([epoch + 1 for epoch in epochs])
         if not rows:
             return
-        images = self.data.train_images.split(EVALUATION_BATCH)
-        logits = torch.cat([last(self.networks.evaluate(self.data.normalised(part)))[rows] for part in images], dim=1)
+        watched = self.data.watched_batches(EVALUATION_BATCH)
+        logits = torch.cat([last(self.networks.evaluate(images))[rows] for _, images in watched], dim=1)
         for row, outputs in zip(rows, logits, strict=True):
             self.objective.end_epoch(row, epochs[row] + 1, outputs, self.labels[row])
 
     def _orders(self, epochs: Sequence[int]) -> Tensor:
-        """Each lane's order of the training images, `[L, N]`."""
+        """Each lane's order of the training images, `[L, N]` on the CPU."""
         orders = []
         for lane, epoch in zip(self.lanes, epochs, strict=True):
             generator = torch.Generator().manual_seed(derive_seed(lane.order_seed, epoch))
             orders.append(torch.randperm(self.data.num_train, generator=generator))
-        return torch.stack(orders).to(self.data.device)
+        return torch.stack(orders)
 
     def _seed_dropouts(self, epochs: Sequence[int]) -> None:
         for place, name in enumerate(self.dropouts):
