@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
-from study.plan import Cell, Plan
+from study.plan import Cell, Plan, resolve_training
 from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
 from trainables.data.datasets import load_pool
 from trainables.losses.families import Blocks, Similarity, get_family
+from trainables.normalisation import check_images
 from trainables.similarity import SIMILARITIES, parse
 
 
 def check_feasible(plan: Plan, cache: Path) -> None:
-    """StudyError for a similarity that cannot be made for a task's classes, a block that a network does not have, and
-    for more configs than anyone would train."""
+    """StudyError for a similarity that cannot be made for a task's classes, a block that a network does not have, an
+    augmentation or normalisation that its images do not take, and for more configs than anyone would train."""
     for cell in plan.cells:
         if (size := cell.proposer().size) > MAX_CONFIGS:
             raise StudyError(
@@ -29,6 +30,7 @@ def check_feasible(plan: Plan, cache: Path) -> None:
 
 
 def _check_cell(cell: Cell, cache: Path) -> None:
+    _check_inputs(cell, cache)
     family = get_family(cell.family.family)
     for key, kind in family.hyperparameters.items():
         value = cell.space.get(key, kind.default)
@@ -37,6 +39,16 @@ def _check_cell(cell: Cell, cache: Path) -> None:
                 _check_similarity(kind, point, cell, cache)
             elif isinstance(kind, Blocks) and point not in ("last", "all"):
                 _check_blocks(point, cell, cache)
+
+
+def _check_inputs(cell: Cell, cache: Path) -> None:
+    pool = load_pool(cell.task.dataset.name, cache)
+    training = resolve_training(cell.spec.training, {}, cell.task.dataset.name)
+    check_images(training["normalise"]["name"], pool)
+    if training["augment"]:
+        from trainables.engine.augmenting import check_augment  # brings torch, for which most studies need not wait
+
+        check_augment(training, pool.image_shape)
 
 
 def _check_similarity(kind: Similarity, value: Any, cell: Cell, cache: Path) -> None:

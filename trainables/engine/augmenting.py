@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from trainables.augmentation import make_augmentation
 from trainables.augmentation.base import Augmentation
 from trainables.engine.lane import Lane
+from trainables.normalisation import normalisation_class
 from trainables.seeds import derive_seed
 
 
@@ -72,3 +74,12 @@ class LaneAugmentation:
             else:
                 images[group.rows] = group.apply(images[group.rows], part)
         return images
+
+
+def check_augment(training: Mapping[str, Any], image_shape: tuple[int, int, int]) -> None:
+    """ValueError where an augmentation of a trial's `training` cannot be applied to images of its data set."""
+    normalised = normalisation_class(training["normalise"]["name"]).first
+    images = torch.zeros(1, *image_shape, dtype=torch.float32 if normalised else torch.uint8)
+    for described in training["augment"]:
+        augmentation = make_augmentation(described, image_shape)
+        augmentation.apply(images, augmentation.draw(1, torch.Generator()))

@@ -6,6 +6,8 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from trainables.described import Described, complete
 from trainables.real import Real
 from trainables.similarity.options import Number
@@ -13,6 +15,7 @@ from trainables.similarity.options import Number
 if TYPE_CHECKING:
     import torch
 
+    from trainables.data.datasets import Images
     from trainables.data.task import TaskData
     from trainables.normalisation.base import Normalisation
 
@@ -32,7 +35,7 @@ class Scale:
         return float(value)
 
 
-EPSILON = Number(1e-8, 0, low_open=True, meaning="the least that an image is divided by")
+EPSILON = Number(1e-8, 0, low_open=True, meaning="the least that an image is divided by is positive")
 
 NORMALISATIONS: dict[str, Described] = {
     "channel": Described("Channel", "mean 0 and standard deviation 1 of each channel", {}),
@@ -42,7 +45,7 @@ NORMALISATIONS: dict[str, Described] = {
         "ZCA",
         "contrast normalised, then whitened",
         {
-            "regulariser": Number(0.1, 0, low_open=True, meaning="added to the variances"),
+            "regulariser": Number(0.1, 0, low_open=True, meaning="what is added to the variances is positive"),
             "scale": Scale(),
             "epsilon": EPSILON,
         },
@@ -63,6 +66,20 @@ def make_normalisation(value: Any, data: TaskData, device: torch.device, dtype: 
     """
     options = complete_normalisation(value)
     name = options.pop("name")
-    cls = getattr(importlib.import_module(f"trainables.normalisation.{name}"), NORMALISATIONS[name].class_name)
-    made: Normalisation = cls(data, device, dtype, **options)
+    check_images(name, data.pool)
+    made: Normalisation = normalisation_class(name)(data, device, dtype, **options)
     return made
+
+
+def normalisation_class(name: str) -> Any:
+    """The class of a known normalisation."""
+    return getattr(importlib.import_module(f"trainables.normalisation.{name}"), NORMALISATIONS[name].class_name)
+
+
+def check_images(name: str, pool: Images) -> None:
+    """ValueError where a known normalisation cannot be fitted to these images."""
+    if name == "zca" and not isinstance(pool.images, np.ndarray):
+        raise ValueError(
+            f"normalise: zca whitens a data set that is decoded as a whole, '{pool.name}' is read image by image; "
+            "gcn normalises contrast alone"
+        )

@@ -24,8 +24,6 @@ class ZCA(Normalisation):
     the variance becomes v / (v + regulariser): 1 where v is large. The maxout networks' pipeline, and MSL's, with 0.1.
     The pool is whitened once and kept on disk in float32, mapped from there by every process; augmentation changes the
     whitened images.
-
-    Raises ValueError for images that are decoded on demand.
     """
 
     first = True
@@ -39,11 +37,6 @@ class ZCA(Normalisation):
         scale: float | None,
         epsilon: float,
     ) -> None:
-        if not isinstance(data.pool.images, np.ndarray):
-            raise ValueError(
-                f"normalise: zca whitens a data set that is decoded as a whole, '{data.pool.name}' is read image by "
-                "image; gcn normalises contrast alone"
-            )
         self.gcn = GCN(data, device, dtype, scale, epsilon)
         exact = GCN(data, torch.device("cpu"), torch.float64, scale, epsilon)
         options = {"regulariser": regulariser, "scale": exact.scale, "epsilon": epsilon}
