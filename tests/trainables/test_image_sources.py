@@ -123,6 +123,8 @@ def test_a_file_that_cannot_be_read_says_so(on_demand: TaskData) -> None:
     source = make_source(on_demand, "none", CPU, torch.float32)
     with pytest.raises(OSError, match="a file cannot be read"):
         list(source.val_batches(13))
+    for worker in source.loader._iterator._workers:  # after an error torch waits 5 s for each before it ends them
+        worker.terminate()
 
 
 def test_an_array_is_streamed_where_it_does_not_fit(digits: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
