@@ -35,6 +35,7 @@ test-all: lint
 bench: install
 	$(BIN)/python -m benchmarks.platforms
 	$(BIN)/python -m benchmarks.losses
+	$(BIN)/python -m benchmarks.pipeline
 
 schema: install
 	$(BIN)/study schema > study/schema.json

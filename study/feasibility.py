@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
-from study.plan import Cell, Plan
+from study.plan import Cell, Plan, resolve_training
 from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
 from trainables.data.datasets import Images, load_pool
@@ -14,18 +14,21 @@ from trainables.losses.families import Blocks, Similarity, get_family
 from trainables.metrics.catalogue import METRICS
 from trainables.metrics.classes import Classes
 from trainables.models import check_fits, get_model
+from trainables.normalisation import check_images
 from trainables.similarity import SIMILARITIES, parse
 
 
 def check_feasible(plan: Plan, cache: Path) -> None:
-    """StudyError for a metric that a data set does not have, images that a network cannot take, a similarity that
-    cannot be made for a task's classes, a block that a network does not have, and more configs than anyone would train.
+    """StudyError for a metric that a data set does not have, images that a network, an augmentation or a normalisation
+    cannot take, a similarity that cannot be made for a task's classes, a block that a network does not have, and more
+    configs than anyone would train.
     """
     for task in {cell.task.title: cell.task for cell in plan.cells}.values():
         pool = load_pool(task.source, cache)
         _check_metric(plan.spec.select.metric, pool)
         try:
             check_fits(**task.model.completed, image_shape=pool.image_shape, num_classes=pool.num_classes)
+            _check_inputs(resolve_training(plan.spec.training, {}, task), pool)
         except ValueError as problem:
             raise StudyError(f"{task.title}: {problem}") from None
     for cell in plan.cells:
@@ -57,6 +60,14 @@ def _check_cell(cell: Cell, cache: Path) -> None:
                 _check_similarity(kind, point, cell, cache)
             elif isinstance(kind, Blocks) and not _has_blocks(cell.task.model.name, point):
                 _check_blocks(point, cell, cache)
+
+
+def _check_inputs(training: dict[str, Any], pool: Images) -> None:
+    check_images(training["normalise"]["name"], pool)
+    if training["augment"]:
+        from trainables.engine.augmenting import check_augment  # brings torch, for which most studies need not wait
+
+        check_augment(training, pool.image_shape)
 
 
 def _check_similarity(kind: Similarity, value: Any, cell: Cell, cache: Path) -> None:

@@ -19,10 +19,12 @@ from study.noises import TaskNoise, task_noises
 from study.search import Params, Proposer, make_proposer
 from study.spaces import Distribution, as_real
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
+from trainables.augmentation import resolve_augment
 from trainables.data.datasets import load_pool, located
 from trainables.data.noise import CLEAN
 from trainables.data.task import load_task
 from trainables.losses.families import Integer, Similarity, get_family
+from trainables.normalisation import complete_normalisation
 from trainables.own import is_own, source_digest
 from trainables.seeds import derive_seed
 from trainables.similarity import identity
@@ -30,6 +32,7 @@ from trainables.similarity.resolve import resolve
 from trainables.trial import SEARCH, Trial, trial_seeds
 
 KEY_FORMAT = 1  # raised when the engine changes what the same description trains to
+UNMENTIONED: dict[str, Any] = {"augment": [], "normalise": {"name": "channel"}, "patience": None}
 
 
 def key_of(value: Any) -> str:
@@ -106,7 +109,7 @@ class Config:
             "loss": {"family": family, **_settled(family, loss)},
             **({"code": source_digest(family)} if is_own(family) else {}),
             **({"model_code": source_digest(task.model.name)} if is_own(task.model.name) else {}),
-            "training": resolve_training(spec.training, self.params, task.num_train),
+            "training": resolve_training(spec.training, self.params, task),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
         }
@@ -153,7 +156,7 @@ class Cell:
             for key in ("epochs", "batch_size")
             if (value := searched.get(key)) is not None
         }
-        epochs: int = resolve_training(self.spec.training, longest, self.task.num_train)["epochs"]
+        epochs: int = resolve_training(self.spec.training, longest, self.task)["epochs"]
         return epochs
 
     def proposer(self) -> Proposer:
@@ -216,9 +219,10 @@ def _digest(dataset: DatasetSpec, cache: Path) -> str:
         raise StudyError(str(problem)) from None
 
 
-def resolve_training(training: TrainingSpec, params: Params, num_train: int) -> dict[str, Any]:
-    """The training of one config on `num_train` images: searched settings replaced by their values, its length in
-    epochs; checked once more as a whole.
+def resolve_training(training: TrainingSpec, params: Params, task: Task) -> dict[str, Any]:
+    """The training of one config: searched settings replaced by their values, checked once more as a whole.
+
+    Its length is in epochs, augmentation and normalisation are written out as the data set's standard has them.
     """
     values = training.model_dump()
     if "training.epochs" in params:
@@ -232,7 +236,11 @@ def resolve_training(training: TrainingSpec, params: Params, num_train: int) -> 
             holder[last] = value
     try:
         resolved = TrainingSpec.model_validate(values)
-        return resolved.model_dump(exclude={"iterations"}) | {"epochs": resolved.num_epochs(num_train)}
+        return resolved.model_dump(exclude={"iterations"}) | {
+            "epochs": resolved.num_epochs(task.num_train),
+            "augment": resolve_augment(values["augment"], task.dataset.name),
+            "normalise": complete_normalisation(values["normalise"]),
+        }
     except ValueError as problem:
         raise StudyError(f"config {json.dumps(params)} does not make a valid training: {problem}") from None
 
@@ -262,14 +270,15 @@ def _settled_similarity(value: str) -> dict[str, Any]:
 
 def counts(trial: Trial) -> Trial:
     """What determines a trial's numbers: not which epoch is kept of it, nor where its files lie. What the options of a
-    data set come to is in its digest.
+    data set come to is in its digest; of the training counts what differs from one that does not mention it.
     """
     loss = {key: identity(value) if isinstance(value, dict) else value for key, value in trial["loss"].items()}
     dataset = {key: trial["dataset"][key] for key in ("name", "digest")}
+    training = {key: value for key, value in trial["training"].items() if value != UNMENTIONED.get(key, ...)}
     found = {key: value for key, value in trial.items() if key != "monitor"}
     if trial["training"]["patience"] is not None or "confirm" in trial:  # it says when training ends, what is tested
         found["monitor"] = trial["monitor"]
-    return found | {"dataset": dataset, "loss": loss, "noise": identity(trial["noise"])}
+    return found | {"dataset": dataset, "training": training, "loss": loss, "noise": identity(trial["noise"])}
 
 
 def _all(proposer: Proposer) -> Iterator[Params]:

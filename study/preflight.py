@@ -9,7 +9,7 @@ from study.environment import num_gpus, usable_cpus
 from study.errors import StudyError
 from study.ledger import Ledger, is_begun
 from study.plan import Plan
-from study.spec import StudySpec, dataset_title
+from study.spec import StudySpec, TrainingSpec, dataset_title
 
 # What may differ between two launches of one study: it adds trials or takes them away, or changes how they are run,
 # never what a trial that ran would have come to.
@@ -69,6 +69,8 @@ def check_against_ledger(plan: Plan, path: Path) -> None:
 def check_extends(spec: StudySpec, before: dict[str, Any], tasks: set[str], tasks_before: set[str]) -> None:
     """StudyError where `spec` is another study than the one that was launched under its name."""
     now = spec.model_dump(mode="json")
+    # A ledger of an earlier version lacks the settings that came later, which then had their defaults.
+    before = before | {"training": TrainingSpec.model_validate(before["training"]).model_dump(mode="json")}
     for section in now:
         if section not in EXTENDABLE and now[section] != before.get(section):
             key, old, new = _first_difference(section, before.get(section), now[section])

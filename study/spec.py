@@ -25,6 +25,7 @@ from search_spaces import get_space
 from study.paper import PaperSpec
 from study.spaces import Distribution, Searchable, as_real, check_searchable, parse_searchable
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
+from trainables.augmentation import complete_augmentation, standard_for
 from trainables.data.datasets import check_dataset, get_source, option_names
 from trainables.data.noise import NOISES, title
 from trainables.data.noise import parse as parse_noise
@@ -32,6 +33,7 @@ from trainables.losses.families import Real, get_family
 from trainables.metrics.catalogue import METRICS, SELECTABLE
 from trainables.models import check_model, complete_model
 from trainables.names import unknown_name
+from trainables.normalisation import complete_normalisation
 from trainables.own import is_own
 
 FINITE = ("grid", "integer")
@@ -283,6 +285,40 @@ class ExponentialSpec(Strict):
     unit: Unit = "epochs"
 
 
+class AugmentationSpec(Strict):
+    """An augmentation by name, with its options; `standard` stands for the data set's own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    shorthand = "name"
+    name: str
+
+    @model_validator(mode="after")
+    def _known(self) -> AugmentationSpec:
+        if self.name != "standard":
+            complete_augmentation(self.model_dump())
+        elif self.model_extra:
+            raise ValueError("augmentation 'standard' has no options; write its list out to change them")
+        return self
+
+
+class NormalisationSpec(Strict):
+    """A normalisation by name, with its options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    shorthand = "name"
+    name: str
+
+    @model_validator(mode="after")
+    def _known(self) -> NormalisationSpec:
+        complete_normalisation(self.model_dump())
+        return self
+
+
+def _no_list(value: Any) -> Any:
+    """`none` as the empty list."""
+    return [] if value == "none" else value
+
+
 class TrainingSpec(Strict):
     """How a trial trains; the same for every family.
 
@@ -302,6 +338,8 @@ class TrainingSpec(Strict):
     ] = CosineSpec(name="cosine")
     clip_norm: float | None = Field(None, gt=0)
     precision: Literal["float32", "float64"] = "float32"
+    augment: Annotated[list[AugmentationSpec], OneOrMany(), BeforeValidator(_no_list)] = Field([])
+    normalise: NormalisationSpec = NormalisationSpec(name="channel")
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSpec:
@@ -496,6 +534,12 @@ class StudySpec(Strict):
                 f"scheduler.grace_epochs = {self.scheduler.grace_epochs} is more than "
                 f"training.epochs = {self.training.epochs}: no trial would be stopped early",
             )
+        if any(augmentation.name == "standard" for augmentation in self.training.augment):
+            for dataset in self.dataset:
+                try:
+                    standard_for(dataset.name)
+                except ValueError as problem:
+                    raise PlacedError(("training", "augment"), str(problem)) from None
         if self.search.name == "grid":
             for path, value in self._searched():
                 if isinstance(value, Distribution) and not value.finite:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
@@ -32,7 +32,9 @@ class Strict(BaseModel):
         schema = handler(core_schema)
         if cls.shorthand is None:
             return schema
-        return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(schema)]}
+        annotation = cls.model_fields[cls.shorthand].annotation
+        names = {"enum": list(get_args(annotation))} if get_origin(annotation) is Literal else {}
+        return {"anyOf": [{"type": "string", **names}, handler.resolve_ref_schema(schema)]}
 
 
 class PlacedError(ValueError):

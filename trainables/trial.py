@@ -7,9 +7,12 @@
      "loss":     {"family": "tce", "alpha": 1.5},
      "training": {"epochs": 30, "batch_size": 64, "precision": "float32", "clip_norm": None,
                   "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4},
-                  "schedule": {"name": "cosine"}},
+                  "schedule": {"name": "cosine"},
+                  "augment": [{"name": "shift", "pixels": 1, "padding": "zeros"}], "normalise": {"name": "channel"}},
      "seeds":    {"weights": 3, "order": 4, "augmentation": 5},
      "monitor":  {"metric": "val_accuracy_noisy", "mode": "max"}}
+
+`augment` and `normalise` came later: a trial without them has none, and channel mean and deviation.
 
 It is JSON, so that it travels through Ray, lies in the ledger and in exported files, and can be hashed.
 """
@@ -19,9 +22,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainables.augmentation import resolve_augment
 from trainables.data.noise import parse
 from trainables.losses.families import get_family
 from trainables.names import unknown_name
+from trainables.normalisation import complete_normalisation
 from trainables.seeds import derive_seed
 
 Trial = dict[str, Any]
@@ -31,6 +36,7 @@ SEARCH = "search"  # the phase in which configs are chosen
 PLAIN_DEFAULTS: dict[str, Any] = {
     "dataset": "digits", "model": "small_cnn", "holdout": 0.2, "noise_rate": 0.0, "seed": 0, "epochs": 20,
     "batch_size": 64, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4, "schedule": "cosine",
+    "augment": "none", "normalise": "channel",
 }  # fmt: skip
 
 
@@ -46,7 +52,7 @@ def trial_seeds(seed: int, repeat: int, phase: str = SEARCH) -> dict[str, int]:
 def plain_trial(family: str, config: Mapping[str, Any]) -> Trial:
     """A trial from flat keys, as one writes them for `tune.Tuner`: hyperparameters of the loss and `PLAIN_DEFAULTS`.
 
-    Raises ValueError for an unknown key.
+    Raises ValueError for an unknown key, augmentation or normalisation.
     """
     hyperparameters = get_family(family).hyperparameters
     for key in config:
@@ -72,6 +78,8 @@ def plain_trial(family: str, config: Mapping[str, Any]) -> Trial:
             "clip_norm": None,
             "optimizer": optimizer,
             "schedule": {"name": values["schedule"]},
+            "augment": resolve_augment(values["augment"], values["dataset"]),
+            "normalise": complete_normalisation(values["normalise"]),
         },
         "seeds": seeds,
         "monitor": {"metric": "val_accuracy_noisy", "mode": "max"},

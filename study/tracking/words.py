@@ -57,6 +57,8 @@ def flat_params(trial: Mapping[str, Any], repeat: int) -> dict[str, Any]:
         "batch_size": training["batch_size"],
         "clip_norm": training["clip_norm"],
         "precision": training["precision"],
+        "augment": " + ".join(map(setting_text, training.get("augment", []))) or "none",
+        "normalise": setting_text(training.get("normalise", "channel")),
         "holdout": trial["split"]["holdout"],
         "repeat": repeat,
     }

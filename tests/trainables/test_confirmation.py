@@ -28,7 +28,7 @@ def trained(trial: Trial, cache: Path, store: Path | None = None) -> Session:
 
 def accuracy_on_test(network: torch.nn.Module, session: Session, cache: Path) -> float:
     test = load_test({"name": "digits"}, cache)
-    images = session.array.data.normalised(torch.tensor(np.array(test.images)))
+    images = session.array.data.normalisation(torch.tensor(np.array(test.images)))
     with torch.no_grad():
         predictions = network.eval()(images).argmax(1).numpy()
     return float((predictions == test.labels).mean())

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from trainables.data.task import TaskData
+from trainables.engine.image_source import ImageSource
+from trainables.normalisation.base import Normalisation
 
 
-class DeviceData:
-    """uint8 images in the device's memory; a batch is an index, normalised by the training pixels' statistics."""
+class DeviceData(ImageSource):
+    """Images in the device's memory; a batch is an index.
 
-    def __init__(self, data: TaskData, device: torch.device, dtype: torch.dtype) -> None:
-        self.device, self.dtype = device, dtype
-        self.train_images = torch.from_numpy(np.array(data.pool.images[data.train_index])).to(device)
-        val_images = torch.from_numpy(np.array(data.pool.images[data.val_index])).to(device)
-        mean, deviation = (
-            torch.as_tensor(values * 255, dtype=dtype, device=device).view(-1, 1, 1) for values in data.pixel_statistics
-        )
-        self.shift, self.scale = mean, 1 / deviation
-        self.val_images = self.normalised(val_images)
-        self.num_train, self.num_val = len(data.train_index), len(data.val_index)
-        self.image_shape, self.num_classes = data.pool.image_shape, data.pool.num_classes
+    On the CPU that memory is the data set's own, mapped from disk: all processes of a node share one copy.
+    """
 
-    def normalised(self, images: Tensor) -> Tensor:
-        """uint8 images as numbers of mean 0 and standard deviation 1 per channel."""
-        return images.to(self.dtype).sub_(self.shift).mul_(self.scale)
+    def __init__(
+        self,
+        data: TaskData,
+        normalisation: Normalisation,
+        device: torch.device,
+        dtype: torch.dtype,
+        images: np.ndarray,
+    ) -> None:
+        self.images = _as_tensor(images).to(device)
+        super().__init__(data, normalisation, device, dtype)
 
-    def batch(self, indices: Tensor) -> Tensor:
-        """Training images `[L, B, channels, height, width]` at `indices` `[L, B]`."""
-        return self.normalised(self.train_images[indices])
+    @property
+    def index_device(self) -> torch.device:
+        return self.images.device
+
+    def _read(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        for batch in batches:  # index_select copies whole images, 25 times as fast as self.images[batch] on a CPU
+            yield self.images.index_select(0, batch.flatten()).unflatten(0, batch.shape)
+
+
+def _as_tensor(images: np.ndarray) -> Tensor:
+    """A tensor in the array's own memory, which is only read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(images)

@@ -39,6 +39,7 @@ class Lane:
     monitor: str = "val_accuracy_noisy"
     maximise: bool = True
     modules: str | Sequence[str] | None = None
+    augmentation_seed: int = 0
 
     def __post_init__(self) -> None:
         classes = self.loss.num_classes

@@ -13,7 +13,6 @@ from torch import nn
 
 from trainables.data.task import TaskData
 from trainables.engine.bank import Bank
-from trainables.engine.device_data import DeviceData
 from trainables.engine.lane import Lane, LaneState, Metrics, Tensors
 from trainables.engine.layout import named_tensors
 from trainables.engine.measure import ALWAYS, TRAINED
@@ -22,6 +21,7 @@ from trainables.engine.network import make_network
 from trainables.engine.objective import LaneLoss
 from trainables.engine.optimizers import make_optimizer
 from trainables.engine.program import Program
+from trainables.engine.sources import make_source
 from trainables.metrics.classes import Classes
 from trainables.models.attached import Attached, chosen_blocks
 
@@ -29,11 +29,12 @@ CONFUSION = "measured.confusion"
 
 
 class LaneArray:
-    """Trials that share network, batch size, kind of optimiser, precision and images, training as one program.
+    """Trials that share network, batch size, kind of optimiser, precision, images and how these are normalised,
+    training as one program.
 
-    Lanes differ in weights, loss, learning rate and the other hyperparameters, noise mask and order of the data. What
-    happens in a lane does not depend on its neighbours: not its random numbers, not a loss that became NaN. The blocks
-    that carry `modules` of their own are part of the network.
+    Lanes differ in weights, loss, learning rate and the other hyperparameters, noise mask, order of the data and
+    augmentation. What happens in a lane does not depend on its neighbours: not its random numbers, not a loss that
+    became NaN. The blocks that carry `modules` of their own are part of the network.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class LaneArray:
     ) -> None:
         self.device = torch.device(device)
         self.dtype = {"float32": torch.float32, "float64": torch.float64}[training["precision"]]
-        self.data = DeviceData(data, self.device, self.dtype)
+        self.data = make_source(data, training.get("normalise", "channel"), self.device, self.dtype)
         self.classes = Classes.of(data.pool)
         self.model, self.modules = dict(model), modules
         self.module = self._new_module(seed=0)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from trainables.engine.augmenting import LaneAugmentation
 from trainables.engine.bank import Bank
-from trainables.engine.device_data import DeviceData
 from trainables.engine.dropout import lane_dropouts
+from trainables.engine.image_source import ImageSource
 from trainables.engine.lane import Lane
 from trainables.engine.measure import TrainingMeasure, ValidationMeasure
 from trainables.engine.objective import LaneLoss, Objective
@@ -36,7 +37,7 @@ class Program:
         losses: Sequence[LaneLoss],
         module: nn.Module,
         bank: Bank,
-        data: DeviceData,
+        data: ImageSource,
         classes: Classes,
     ) -> None:
         self.lanes, self.bank, self.data, self.classes = list(lanes), bank, data, classes
@@ -58,6 +59,7 @@ class Program:
         clipped = any(norm is not None for norm in norms)
         self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
         self.dropouts = lane_dropouts(module)
+        self.augmentation = LaneAugmentation(lanes, data.image_shape, data.device)
 
     def learning_rates(self, epochs: Sequence[int]) -> Tensor:
         """The learning rates of each lane's network and of what its loss learns, at each step: `[2, steps, L]`."""
@@ -76,11 +78,12 @@ class Program:
         """Train on all images once; the metrics `measure.TRAINED` `[4, L]`, still on the device."""
         by_step = zip(*rates.to(self.data.device, self.data.dtype)[..., None], strict=True)
         self._seed_dropouts(epochs)
+        self.augmentation.begin(epochs, self.data.num_train)
         measure = TrainingMeasure(self.labels, self.clean_labels)
-        batches = self._orders(epochs).split(self.batch_size, dim=1)
-        for indices, (lr, loss_lr) in zip(batches, by_step, strict=True):
+        batches = self.data.train_batches(self._orders(epochs), self.batch_size, self.augmentation)
+        for (indices, images), (lr, loss_lr) in zip(batches, by_step, strict=True):
             targets = self.labels.gather(1, indices)
-            logits = self.networks.forward(self.data.batch(indices))
+            logits = self.networks.forward(images)
             losses = self.objective(logits, targets, indices)
             gradient, *of_losses = gradients(losses.sum(), [self.networks, *self.objective.learning_stacks])
             with torch.no_grad():
@@ -94,7 +97,7 @@ class Program:
     def evaluate(self) -> ValidationMeasure:
         """What the networks make of the validation images."""
         measure = ValidationMeasure(self.val_labels, self.classes, self.superclasses)
-        for images in self.data.val_images.split(EVALUATION_BATCH):
+        for _, images in self.data.val_batches(EVALUATION_BATCH):
             measure.add(last(self.networks.evaluate(images)))
         return measure
 
@@ -103,18 +106,18 @@ class Program:
         rows = self.objective.observing([epoch + 1 for epoch in epochs])
         if not rows:
             return
-        images = self.data.train_images.split(EVALUATION_BATCH)
-        logits = torch.cat([last(self.networks.evaluate(self.data.normalised(part)))[rows] for part in images], dim=1)
+        watched = self.data.watched_batches(EVALUATION_BATCH)
+        logits = torch.cat([last(self.networks.evaluate(images))[rows] for _, images in watched], dim=1)
         for row, outputs in zip(rows, logits, strict=True):
             self.objective.end_epoch(row, epochs[row] + 1, outputs, self.labels[row])
 
     def _orders(self, epochs: Sequence[int]) -> Tensor:
-        """Each lane's order of the training images, `[L, N]`."""
+        """Each lane's order of the training images, `[L, N]` on the CPU."""
         orders = []
         for lane, epoch in zip(self.lanes, epochs, strict=True):
             generator = torch.Generator().manual_seed(derive_seed(lane.order_seed, epoch))
             orders.append(torch.randperm(self.data.num_train, generator=generator))
-        return torch.stack(orders).to(self.data.device)
+        return torch.stack(orders)
 
     def _seed_dropouts(self, epochs: Sequence[int]) -> None:
         for place, name in enumerate(self.dropouts):

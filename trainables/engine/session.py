@@ -143,4 +143,5 @@ def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:
         monitor=trial["monitor"]["metric"],
         maximise=trial["monitor"]["mode"] == "max",
         modules=trial_modules(trial["loss"]),
+        augmentation_seed=trial["seeds"]["augmentation"],
     )

@@ -27,7 +27,7 @@ def metrics_on_test(array: LaneArray, key: str, test: Images, which: Literal["be
     measure = ValidationMeasure(torch.tensor(test.labels[:], device=array.device).view(1, 1, -1), classes, groups)
     for start in range(0, len(test.labels), EVALUATION_BATCH):
         images = torch.from_numpy(np.array(test.images[start : start + EVALUATION_BATCH])).to(array.device)
-        measure.add(last(network(array.data.normalised(images))).unsqueeze(0))
+        measure.add(last(network(array.data.normalisation(images))).unsqueeze(0))
     values = dict(zip(measure.reported_names(), measure.finish()[:, 0].tolist(), strict=True))
     tested = {name.replace("val_", "test_", 1).removesuffix("_clean"): value for name, value in values.items()}
     return {name: value for name, value in tested.items() if not name.endswith("_noisy") and math.isfinite(value)}

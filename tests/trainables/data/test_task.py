@@ -48,7 +48,7 @@ def test_pixel_statistics_are_those_of_the_training_images(digits: TaskData) -> 
 
 def test_pixel_statistics_are_counted_once_per_split(digits: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = digits.pixel_statistics
-    monkeypatch.setattr("trainables.data.statistics.pixel_counts", None)
+    monkeypatch.setattr("trainables.data.task.channel_statistics", None)
     again = load_task({"name": "digits"}, SPLIT, {"kind": "uniform", "rate": 0.5, "seed": 1}, digits.cache)
     np.testing.assert_array_equal(again.pixel_statistics, expected)
 
