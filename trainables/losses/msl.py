@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.losses.base import Loss
@@ -66,29 +67,26 @@ class MixtureSeparability(Loss):
         return torch.stack([negative_log_likelihood(module, targets) for module in logits]).mean(0)
 
     def batch_term(self, logits: Tensor | Sequence[Tensor], targets: Tensor) -> Tensor:
-        within, each, paired = within_class_loss(self._by_module(logits), targets, self.xi, self.p)
-        if self.training:
-            self._adapt(each, paired)
-        return within / self.num_modules if self.num_modules > 1 else within
+        return self._within(*self._rows(logits, targets))
+
+    def batch_loss(self, logits: Tensor | Sequence[Tensor], targets: Tensor, indices: Tensor | None) -> Tensor:
+        rows, labels = self._rows(logits, targets)
+        return F.cross_entropy(rows, labels) + self._within(rows, labels)
 
     def metrics(self) -> dict[str, Tensor]:
         return {"xi_mean": self.xi.mean()}
 
-    def _by_module(self, logits: Tensor | Sequence[Tensor]) -> Tensor:
-        """`[M, B, C]`, in at least single precision."""
-        given = logits.unsqueeze(0) if isinstance(logits, Tensor) else torch.stack(tuple(logits))
-        if len(given) != self.num_modules:
-            raise ValueError(f"logits of {len(given)} modules; the loss was made with num_modules={self.num_modules}")
-        return given.to(torch.promote_types(given.dtype, torch.float32))
+    def _rows(self, logits: Tensor | Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:
+        """All modules' logits, module after module, `[M * B, C]`, in at least single precision, and their targets."""
+        modules = (logits,) if isinstance(logits, Tensor) else tuple(logits)
+        if len(modules) != self.num_modules:
+            raise ValueError(f"logits of {len(modules)} modules; the loss was made with num_modules={self.num_modules}")
+        rows = modules[0] if len(modules) == 1 else torch.cat(modules)
+        labels = targets if len(modules) == 1 else targets.repeat(len(modules))
+        return rows.to(torch.promote_types(rows.dtype, torch.float32)), labels
 
-    def _adapt(self, within: Tensor, paired: Tensor) -> None:
-        """Count the iteration in, and lower ξ where a full window's mean is that of the window before."""
-        total, count = self.window_sum.add_(within), self.window_count.add_(paired)  # the loss is 0 without a pair
-        xi, before, patience = self.xi, self.window_before, self.patience
-        filling = count < patience
-        mean = total / patience
-        changed = (mean - before).abs_() > self.tolerance * before
-        xi.copy_(torch.where(changed.logical_or_(filling), xi, torch.maximum(xi * self.xi_decay, self.xi_floor)))
-        before.copy_(torch.where(filling, before, mean))
-        total.mul_(filling)
-        count.mul_(filling)
+    def _within(self, rows: Tensor, labels: Tensor) -> Tensor:
+        state = (self.xi, self.window_sum, self.window_count, self.window_before)
+        settings = (self.patience, self.tolerance, self.xi_decay, self.xi_floor)
+        within = within_class_loss(rows, labels, state, settings, self.p, self.training)
+        return within / self.num_modules if self.num_modules > 1 else within

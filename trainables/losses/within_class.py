@@ -1,118 +1,162 @@
 """MSL's within-class loss as one operator: how far apart a class's logits lie in the batch.
 
 Which pairs there are depends on the labels, so that the pairs' tensor has a shape of its own in every batch. As an
-operator of its own the work may look at the labels, and still runs under `torch.func.vmap` (lanes become rows of one
-call) and `torch.compile` (which sees the fixed shapes of what comes out).
+operator of its own the work may look at the labels, and still runs under `torch.func.vmap` (lanes become modules of one
+call) and `torch.compile` (which sees the fixed shapes of what comes out). The step of the threshold is part of it,
+because it too is quicker where numbers may be looked at.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.losses.threshold import adapt_threshold
+
 MOST_NUMBERS = 2**26  # differences of pairs held at once, 256 MiB in single precision
 
 
-def within_class_loss(logits: Tensor, targets: Tensor, xi: Tensor, p: float) -> tuple[Tensor, Tensor, Tensor]:
-    """`Σ_j max(0, d_j - ξ)²`: summed over modules, 0-d; of each, detached, `[M]`; and whether it had a pair, `[M]`.
+def within_class_loss(
+    logits: Tensor, targets: Tensor, state: Sequence[Tensor], settings: Sequence[Tensor], p: float, adapt: bool
+) -> Tensor:
+    """`Σ_j max(0, d_j - ξ)²`, summed over modules, 0-d; with `adapt` each module's ξ then makes its step.
 
-    `logits` `[M, B, C]`, `targets` `[B]`, `xi` `[M]`. d_j is the mean of the p-norm distance over all unordered pairs
-    of the batch's samples of class j; a class with fewer than two adds nothing. Identical logits have gradient zero.
-    Do et al., eqs. 3 to 5.
+    `logits` `[M * B, C]`, module after module, and their `targets` `[M * B]`; `state`, of which ξ comes first, and
+    `settings` are those of `adapt_threshold`. d_j is the mean of the p-norm distance over all unordered pairs of the
+    batch's samples of class j; a class with fewer than two adds nothing. Identical logits have gradient zero. Do et
+    al., eqs. 3 to 5.
     """
-    rows = targets.expand(logits.shape[:-1]).contiguous()
-    within, paired, slope = _within_class(logits.detach().contiguous(), rows, xi, p)
-    linear = (slope * logits).sum()  # for its gradient: an operator's own takes twice as long
-    return linear + (within.sum() - linear.detach()), within, paired
+    within, slope = torch.ops.trainables.within_class.default(
+        logits.detach().contiguous(), targets, state, settings, p, adapt
+    )
+    # For its gradient: an operator's own takes twice as long.
+    linear = (slope * logits).sum()
+    return linear + (within.sum() - linear.detach())
 
 
-@torch.library.custom_op("trainables::within_class", mutates_args=())
-def _within_class(logits: Tensor, targets: Tensor, xi: Tensor, p: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss `[M]`, whether there was a pair `[M]`, and the loss's gradient `[M, B, C]`: it costs little more here."""
-    modules, _, classes = logits.shape
-    groups = targets if modules == 1 else targets + classes * torch.arange(modules, device=targets.device).unsqueeze(1)
-    # scatter_add_, because bincount waits for a GPU.
-    counts = groups.new_zeros(modules * classes).scatter_add_(0, groups.flatten(), torch.ones_like(groups).flatten())
-    pairs = (counts * counts).sub_(counts).bitwise_right_shift_(1)
-    # On a GPU the size of the list of pairs would have to be fetched from it, and distances of all are cheap.
-    listed = logits.device.type == "cpu" and int(pairs.sum()) * classes <= MOST_NUMBERS
-    within, slope = (_from_pairs if listed else _from_all)(logits, groups, xi, p, counts, pairs)
-    return within, pairs.view(modules, classes).any(1), slope
+# Not `custom_op`, whose wrappers take as long as the sum over all pairs.
+torch.library.define(
+    "trainables::within_class",
+    "(Tensor logits, Tensor targets, Tensor(a!)[] state, Tensor[] settings, float p, bool adapt) -> (Tensor, Tensor)",
+)
+
+
+def _within_class(
+    logits: Tensor, targets: Tensor, state: Sequence[Tensor], settings: Sequence[Tensor], p: float, adapt: bool
+) -> tuple[Tensor, Tensor]:
+    """Loss `[M]` and its gradient `[M * B, C]`, which costs little more here."""
+    xi, classes = state[0], logits.shape[1]
+    if logits.device.type == "cpu":
+        groups = targets.numpy() + np.arange(0, len(xi) * classes, classes).repeat(len(targets) // len(xi))
+        counts = np.bincount(groups, minlength=len(xi) * classes)
+        pairs = counts * (counts - 1) // 2
+    if logits.device.type == "cpu" and int(pairs.sum()) * classes <= MOST_NUMBERS:
+        within, paired, slope = _from_pairs(logits, groups, counts, pairs, xi, p)
+    else:  # on a GPU the size of the list of pairs would have to be fetched from it, and distances of all are cheap
+        within, paired, slope = _from_all(logits, targets, xi, p)
+    if adapt:
+        adapt_threshold(state, settings, within, paired)
+    return within, slope
 
 
 def _from_pairs(
-    logits: Tensor, groups: Tensor, xi: Tensor, p: float, counts: Tensor, pairs: Tensor
-) -> tuple[Tensor, Tensor]:
-    """From a list of all pairs of one class and module; samples in order of class, so that a class's are neighbours."""
-    group, order = groups.flatten().sort()
-    rows = logits.view(len(order), -1).index_select(0, order)
-    ends = counts.cumsum(0)
-    # Each sample is paired with those that follow it up to the end of its class.
-    place = torch.arange(1, len(order) + 1)
-    following = ends.index_select(0, group) - place
-    first = torch.repeat_interleave(following)
-    second = torch.arange(len(first)).add_((place + following).sub_(following.cumsum(0)).index_select(0, first))
-    difference = rows.index_select(0, first).sub_(rows.index_select(0, second))
-    length = torch.linalg.vector_norm(difference, ord=p, dim=-1)
-    within, weight = _hinge(torch.segment_reduce(length, "sum", lengths=pairs, unsafe=True, initial=0), xi, pairs)
-    scale = weight.index_select(0, group).index_select(0, first)
+    logits: Tensor, groups: np.ndarray, counts: np.ndarray, pairs: np.ndarray, xi: Tensor, p: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """From a list of all pairs of one class and module; in numpy but for the long sums, as its calls cost less."""
+    ends, starts, forth, back = _list_pairs(groups, counts)
+    # x_i - x_j as a weighted sum of two rows: half the time of two gathers and a subtraction.
+    signs = logits.new_ones(ends.shape)
+    signs.numpy()[:, 1] = -1
+    difference = F.embedding_bag(torch.from_numpy(ends), logits, mode="sum", per_sample_weights=signs)
+    length = (difference.abs().sum(1) if p == 1 else torch.linalg.vector_norm(difference, dim=1)).numpy()
+    group = groups.take(ends[:, 0])
+    number = np.maximum(pairs, 1)
+    means = np.bincount(group, length, len(counts)) / number
+    excess = np.maximum(means.reshape(len(xi), -1) - xi.numpy()[:, np.newaxis], 0)  # without a pair 0 - ξ
+    scale = (2 * excess.ravel() / number).take(group)
     if p == 1:
-        step = difference.sign_().mul_(scale.unsqueeze(1))
-        slope = torch.zeros_like(rows).index_add_(0, first, step).index_add_(0, second, step, alpha=-1)
+        difference.sign_()
     else:
-        scale = scale.div_(length).nan_to_num_(0, 0, 0)
-        slope = _pull(rows, (ends - counts).index_select(0, group), int(counts.max()), first, second, scale)
-    return within, torch.empty_like(logits).view_as(slope).index_copy_(0, order, slope).view_as(logits)
+        scale /= length + (length == 0)
+    # A row's gradient is the sum of its pairs' directions, those where it comes second turned round.
+    pair, weight = np.empty(2 * len(scale), np.int64), np.empty(2 * len(scale), length.dtype)
+    pair[forth] = pair[back] = np.arange(len(scale))
+    weight[forth] = scale
+    weight[back] = -scale
+    slope = F.embedding_bag(
+        torch.from_numpy(pair), difference, torch.from_numpy(starts), mode="sum",
+        per_sample_weights=torch.from_numpy(weight),
+    )  # fmt: skip
+    within, paired = (excess * excess).sum(1).astype(length.dtype), pairs.reshape(len(xi), -1).any(1)
+    return torch.from_numpy(within), torch.from_numpy(paired), slope
 
 
-def _pull(rows: Tensor, starts: Tensor, most: int, first: Tensor, second: Tensor, scale: Tensor) -> Tensor:
-    """Σ_j s_ij (x_i - x_j) for every row i, `[B, C]`, from the pairs' s; a row's class begins at `starts` `[B]`.
+def _list_pairs(groups: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """All pairs of rows of one group, `[P, 2]`, and where they stand in a list of every row's pairs, row by row.
 
-    As a weighted sum of the rows of the class, of which the largest has `most`: no difference is read again.
+    The pairs of row i begin at `starts[i]` of that list; pair k stands at `forth[k]` for its first row and at `back[k]`
+    for its second.
     """
-    offset = torch.arange(0, len(rows) * most, most).sub_(starts)
-    weights = rows.new_zeros(len(rows) * most)
-    weights.scatter_(0, offset.index_select(0, first).add_(second), scale)
-    weights.scatter_(0, offset.index_select(0, second).add_(first), scale)
-    weights = weights.view(-1, most)
-    members = starts.unsqueeze(1) + torch.arange(most)
-    others = F.embedding_bag(members.clamp_max_(len(rows) - 1), rows, mode="sum", per_sample_weights=weights)
-    return others.neg_().addcmul_(rows, weights.sum(1, keepdim=True))
+    row = np.arange(len(groups))
+    order = groups.astype(np.min_scalar_type(len(counts))).argsort(kind="stable")  # small integers are quicker
+    place = np.empty_like(order)
+    place[order] = row
+    earlier = place - (counts.cumsum() - counts).take(groups)  # rows of the same group before this one
+    later = counts.take(groups) - 1 - earlier
+    sum_earlier, sum_later = earlier.cumsum(), later.cumsum()
+    before = sum_earlier - earlier
+    pair = np.arange(sum_later[-1])
+    second = order.take(pair + (place + 1 + later - sum_later).repeat(later))
+    ends = np.empty((len(pair), 2), np.int64)
+    ends[:, 0], ends[:, 1] = row.repeat(later), second
+    # Of a row's list, pairs with later rows come first.
+    forth = pair + before.repeat(later)
+    back = (sum_later + before).take(second) + earlier.repeat(later)
+    return ends, before + sum_later - later, forth, back
 
 
-def _from_all(
-    logits: Tensor, groups: Tensor, xi: Tensor, p: float, counts: Tensor, pairs: Tensor
-) -> tuple[Tensor, Tensor]:
+def _from_all(logits: Tensor, targets: Tensor, xi: Tensor, p: float) -> tuple[Tensor, Tensor, Tensor]:
     """From the distances of all samples, those of other classes left out: no shape depends on the labels."""
-    distance = torch.cdist(logits, logits, p, compute_mode="donot_use_mm_for_euclid_dist")
-    same = groups.unsqueeze(2) == groups.unsqueeze(1)
-    sums = logits.new_zeros(len(counts)).scatter_add_(0, groups.flatten(), (distance * same).sum(2).flatten() / 2)
-    within, weight = _hinge(sums, xi, pairs)
-    weights = weight.index_select(0, groups.flatten()).view_as(groups).unsqueeze(2) * same
-    return within, torch.ops.aten._cdist_backward(weights, logits, logits, p, distance)
-
-
-def _hinge(sums: Tensor, xi: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss `[M]` from the sums of distances by class `[M * C]`, and its derivative by each of the distances."""
+    rows, labels = logits.view(len(xi), -1, logits.shape[1]), targets.view(len(xi), -1)
+    distance = torch.cdist(rows, rows, p, compute_mode="donot_use_mm_for_euclid_dist")
+    same = labels.unsqueeze(2) == labels.unsqueeze(1)
+    zeros = rows.new_zeros(len(xi), rows.shape[2])
+    counts = zeros.scatter_add(1, labels, torch.ones_like(distance[:, 0]))  # bincount waits for a GPU
+    pairs = counts * (counts - 1) / 2
     number = pairs.clamp_min(1)
-    excess = ((sums / number).view(len(xi), -1) - xi.unsqueeze(1)).relu_()  # without a pair 0 - ξ
-    return (excess * excess).sum(1), (excess + excess).view(-1).div_(number)
+    excess = (zeros.scatter_add(1, labels, (distance * same).sum(2) / 2) / number - xi.unsqueeze(1)).relu()
+    weights = (2 * excess / number).to(rows.dtype).gather(1, labels).unsqueeze(2) * same
+    slope = torch.ops.aten._cdist_backward(weights, rows, rows, p, distance)
+    return (excess * excess).sum(1).to(rows.dtype), pairs.any(1), slope.view_as(logits)
 
 
-@_within_class.register_fake
-def _(logits: Tensor, targets: Tensor, xi: Tensor, p: float) -> tuple[Tensor, Tensor, Tensor]:
-    modules = logits.shape[0]
-    return logits.new_empty(modules), logits.new_empty(modules, dtype=torch.bool), torch.empty_like(logits)
+def _shapes(logits, targets, state, settings, p, adapt):  # type: ignore[no-untyped-def]
+    return logits.new_empty(len(state[0])), torch.empty_like(logits)
 
 
-@_within_class.register_vmap
-def _(info, in_dims, logits, targets, xi, p):  # type: ignore[no-untyped-def]
+def _stacked(info, in_dims, logits, targets, state, settings, p, adapt):  # type: ignore[no-untyped-def]
     lanes = info.batch_size
-    rows = [
-        tensor.expand(lanes, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-        for tensor, dim in zip((logits, targets, xi), in_dims, strict=False)
-    ]
-    modules = rows[2].shape[1]
-    outputs = _within_class(*(row.flatten(0, 1).contiguous() for row in rows), p)
-    return tuple(output.unflatten(0, (lanes, modules)) for output in outputs), (0, 0, 0)
+
+    def rows(tensor: Tensor, dim: int | None) -> Tensor:
+        return tensor.expand(lanes, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+
+    modules = state[0].shape[-1]
+    flat = Tensor.view if adapt else Tensor.reshape  # what changes in place must not be a copy
+    outputs = torch.ops.trainables.within_class.default(
+        rows(logits, in_dims[0]).flatten(0, 1).contiguous(),
+        rows(targets, in_dims[1]).flatten(),
+        [flat(rows(*each), (-1,)) for each in zip(state, in_dims[2], strict=True)],
+        [rows(*each).repeat_interleave(modules) for each in zip(settings, in_dims[3], strict=True)],
+        p,
+        adapt,
+    )
+    return tuple(output.unflatten(0, (lanes, -1)) for output in outputs), (0, 0)
+
+
+torch.library.impl("trainables::within_class", "default", _within_class)
+torch.library.register_fake("trainables::within_class", _shapes)
+torch.library.register_vmap("trainables::within_class", _stacked)

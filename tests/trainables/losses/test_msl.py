@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.trainables.losses.formulas import C, make
 from trainables.losses import make_loss, within_class
 from trainables.losses.msl import MixtureSeparability
+from trainables.losses.threshold import adapt_threshold
 
 
 def naive_within_class(logits: np.ndarray, labels: np.ndarray, xi: float, distance: str) -> float:
@@ -81,10 +82,10 @@ def test_list_of_pairs_and_table_of_distances_agree(p: float, labels: str) -> No
         "no pair": torch.arange(C).expand(3, C),
     }[labels]
     xi = torch.tensor([0.05, 0.5, 2.5], dtype=torch.float64)
-    groups = targets + C * torch.arange(3).unsqueeze(1)
-    counts = groups.flatten().bincount(minlength=3 * C)
-    arguments = (logits, groups, xi, p, counts, counts * (counts - 1) // 2)
-    for one, other in zip(within_class._from_pairs(*arguments), within_class._from_all(*arguments), strict=True):
+    rows, labels, groups = logits.flatten(0, 1), targets.flatten(), targets + C * torch.arange(3).unsqueeze(1)
+    counts = groups.flatten().bincount(minlength=3 * C).numpy()
+    listed = within_class._from_pairs(rows, groups.flatten().numpy(), counts, counts * (counts - 1) // 2, xi, p)
+    for one, other in zip(listed, within_class._from_all(rows, labels, xi, p), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
@@ -111,6 +112,24 @@ def test_identical_outputs_beside_others_pull_on_nothing(distance: str) -> None:
     torch.testing.assert_close(gradients[1][2], 2 * gradients[0][1], rtol=1e-6, atol=0)
 
 
+def test_one_loss_maps_over_many_logits_unless_it_would_adapt() -> None:
+    logits = torch.randn(3, 12, C, dtype=torch.float64)
+    labels, loss = draw(12)[1], make("msl").eval()
+    together = torch.func.vmap(loss, in_dims=(0, None))(logits, labels)
+    torch.testing.assert_close(together, torch.stack([loss(each, labels) for each in logits]), rtol=1e-13, atol=1e-13)
+    with pytest.raises(RuntimeError, match=r"view size is not compatible|single memory location"):
+        torch.func.vmap(loss.train(), in_dims=(0, None))(logits, labels)
+
+
+def test_nothing_on_another_device_is_waited_for() -> None:
+    loss = make("msl").to("meta")  # has no values that could be looked at
+    state = [loss.xi, loss.window_sum, loss.window_count, loss.window_before]
+    settings = [loss.patience, loss.tolerance, loss.xi_decay, loss.xi_floor]
+    logits, labels = torch.empty(12, C, device="meta"), torch.empty(12, dtype=torch.long, device="meta")
+    within, slope = within_class._within_class(logits, labels, state, settings, loss.p, True)
+    assert (within.shape, slope.shape) == ((1,), (12, C))
+
+
 def test_several_modules_give_the_mean_of_their_losses() -> None:
     given = [draw(20, scale)[0].detach() for scale in (0.5, 1.0, 3.0)]
     labels = draw(20)[1]
@@ -128,11 +147,17 @@ def test_another_number_of_modules_is_refused() -> None:
 # -- the adaptive threshold ----------------------------------------------------------------------------------------
 
 
+def step(loss: MixtureSeparability, within: Tensor, paired: Tensor) -> None:
+    """An iteration with such within-class losses of the modules."""
+    state = (loss.xi, loss.window_sum, loss.window_count, loss.window_before)
+    adapt_threshold(state, (loss.patience, loss.tolerance, loss.xi_decay, loss.xi_floor), within, paired)
+
+
 def feed(loss: MixtureSeparability, within: list[float], paired: bool = True) -> list[float]:
     """ξ after each iteration with such a within-class loss."""
     seen = []
     for value in within:
-        loss._adapt(torch.tensor([value], dtype=torch.float64), torch.tensor([paired]))
+        step(loss, torch.tensor([value], dtype=torch.float64), torch.tensor([paired]))
         seen.append(round(float(loss.xi), 12))
     return seen
 
@@ -171,8 +196,8 @@ def test_a_loss_of_zero_lowers_xi_to_its_floor_and_no_further() -> None:
 def test_each_module_adapts_by_itself() -> None:
     loss = make_loss("msl", num_classes=C, num_modules=2, patience=2)
     assert isinstance(loss, MixtureSeparability)
-    for step in range(4):
-        loss._adapt(torch.tensor([1.0, 1.0 + step]), torch.tensor([True, True]))
+    for iteration in range(4):
+        step(loss, torch.tensor([1.0, 1.0 + iteration]), torch.tensor([True, True]))
     assert [round(x, 6) for x in loss.xi.tolist()] == [0.45, 0.5]
 
 
