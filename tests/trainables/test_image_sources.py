@@ -165,7 +165,7 @@ cache = Path(sys.argv[1])
 arrays, _ = cached_arrays(cache / "pool", lambda: sys.exit("not there"))
 index = np.arange(len(arrays["images"]))
 pool = Images("made up", arrays["images"], index, ("a", "b"), "digest")
-data = TaskData(pool, index[1000:], index[:1000], index, "split", "noise", cache)
+data = TaskData(pool, index[1000:], index[:1000], index, "split", "noise", {}, cache)
 source = make_source(data, "channel", torch.device("cpu"), torch.float32)
 for _, images in source.watched_batches(500): pass
 for _, images in source.val_batches(500): pass

@@ -44,7 +44,7 @@ def task(tmp_path: Path) -> TaskData:
     held_out = np.arange(2600) % 5 == 0
     pool = Images("made up", images, np.zeros(2600, np.int64), ("a", "b"), "digest")
     index = np.arange(2600)
-    return TaskData(pool, index[~held_out], index[held_out], pool.labels, "split", "noise", tmp_path)
+    return TaskData(pool, index[~held_out], index[held_out], pool.labels, "split", "noise", {}, tmp_path)
 
 
 def made(described: Any, task: TaskData) -> Normalisation:
