@@ -101,7 +101,7 @@ class MlflowView:
             make_sqlite_store(Path(self.uri.removeprefix("sqlite:///")))
         client = mlflow.MlflowClient(tracking_uri=self.uri)
         experiment = client.get_experiment_by_name(self.experiment)
-        location = (self.artifacts / self.experiment).as_uri() if self.uri.startswith("sqlite:") else None
+        location = None if self.uri.startswith("http") else (self.artifacts / self.experiment).as_uri()
         self._artifacts_are_here = experiment is None or location in (None, experiment.artifact_location)
         if experiment is None:
             self._experiment_id = client.create_experiment(
