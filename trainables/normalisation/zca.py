@@ -56,6 +56,8 @@ class ZCA(Normalisation):
 def _fit(data: TaskData, gcn: GCN, regulariser: float) -> tuple[Arrays, dict[str, Any]]:
     """Mean `[D]` and whitening matrix `[D, D]` of the training part, D values an image."""
     size = int(np.prod(data.pool.image_shape))
+    if len(data.train_index) < size:
+        return _fit_few(data, gcn, regulariser)
     total, products = torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
     for start in range(0, len(data.train_index), BLOCK):
         values = gcn(torch.from_numpy(data.pool.images[data.train_index[start : start + BLOCK]])).flatten(1)
@@ -66,6 +68,18 @@ def _fit(data: TaskData, gcn: GCN, regulariser: float) -> tuple[Arrays, dict[str
     covariance = products.div_(count).addr_(mean, mean, alpha=-1)
     variances, vectors = torch.linalg.eigh(covariance)
     matrix = (vectors / (variances.clamp(min=0) + regulariser).sqrt()) @ vectors.T
+    return {"mean": mean.numpy(), "matrix": matrix.numpy()}, {}
+
+
+def _fit_few(data: TaskData, gcn: GCN, regulariser: float) -> tuple[Arrays, dict[str, Any]]:
+    """The same of fewer images than values: no variance but along their own directions."""
+    values = gcn(torch.from_numpy(data.pool.images[data.train_index])).flatten(1)
+    mean = values.mean(0)
+    _, singular, vectors = torch.linalg.svd(values - mean, full_matrices=False)
+    elsewhere = regulariser**-0.5
+    along = (singular**2 / len(values) + regulariser).rsqrt() - elsewhere
+    matrix = (vectors.T * along) @ vectors
+    matrix.diagonal().add_(elsewhere)
     return {"mean": mean.numpy(), "matrix": matrix.numpy()}, {}
 
 
