@@ -22,6 +22,7 @@ from trainables.models import smallest
 ENDING = "-smoke"
 EPOCHS, CONFIGS, REPEATS, RATES = 2, 2, 2, 2
 IMAGES, PER_CLASS = 400, 6  # of a data set, and at least of each class
+LARGE, LARGE_IMAGES = 64, 100  # fewer where they are asked for with longer sides than that
 FEW_CLASSES = 10  # that a synthetic data set has where the real one has any number
 BATCH = 64
 SYNTHETIC = "synthetic"
@@ -115,7 +116,8 @@ def _few_images(dataset: DatasetSpec, home: Home) -> dict[str, Any]:
         values["root"] = str(_synthetic(dataset.name, values, home.cache / SYNTHETIC))
         values["label"] = f"{dataset.label or dataset.name}-{SYNTHETIC}"
     else:
-        values["limit"] = min(int(values.get("limit", IMAGES)), max(IMAGES, PER_CLASS * _num_classes(dataset.name)))
+        most = max(_num_images(values), PER_CLASS * _num_classes(dataset.name))
+        values["limit"] = min(int(values.get("limit", most)), most)
     return values | {"holdout": dataset.holdout if dataset.holdout < 1 else 0.2}
 
 
@@ -127,8 +129,12 @@ def _synthetic(name: str, options: Mapping[str, Any], folder: Path) -> Path:
             f"data set '{name}': its files are not there, and no synthetic ones can be made for a smoke run"
         )
     form = {"extra": True} if options.get("extra") else {}
-    per_class = max(PER_CLASS, IMAGES // (_num_classes(name) or FEW_CLASSES))
+    per_class = max(PER_CLASS, _num_images(options) // (_num_classes(name) or FEW_CLASSES))
     return write_synthetic(name, folder / "-".join([name, *form]), images_per_class=per_class, **form)
+
+
+def _num_images(options: Mapping[str, Any]) -> int:
+    return LARGE_IMAGES if (options.get("size") or 0) > LARGE else IMAGES
 
 
 def _num_classes(name: str) -> int:
