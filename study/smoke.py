@@ -24,7 +24,7 @@ EPOCHS, CONFIGS, REPEATS, RATES = 2, 2, 2, 2
 IMAGES, PER_CLASS = 400, 6  # of a data set, and at least of each class
 LARGE, LARGE_IMAGES = 64, 100  # fewer where they are asked for with longer sides than that
 FEW_CLASSES = 10  # that a synthetic data set has where the real one has any number
-BATCH = 64
+BATCH, HOLDOUT = 64, 0.2
 SYNTHETIC = "synthetic"
 
 
@@ -118,7 +118,7 @@ def _few_images(dataset: DatasetSpec, home: Home) -> dict[str, Any]:
     else:
         most = max(_num_images(values), PER_CLASS * _num_classes(dataset.name))
         values["limit"] = min(int(values.get("limit", most)), most)
-    return values | {"holdout": dataset.holdout if dataset.holdout < 1 else 0.2}
+    return values | {"holdout": HOLDOUT}
 
 
 def _synthetic(name: str, options: Mapping[str, Any], folder: Path) -> Path:
