@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import confusion_matrix, recall_score
 
-from study.export import confusion_text
+from study.export.files import confusion_text
 from trainables.similarity.file import read_numbers
 
 
