@@ -30,7 +30,8 @@ NORMALISATION = ".normalisation.safetensors"
 WEIGHTS, CARD = ".safetensors", ".md"
 SIGNATURE = "# Written by 'study export'."
 HEADER = SIGNATURE + " Retrain it, without Ray: study train {file}\n"
-BELOW = re.compile(r"-top\d+(?=\.\w+$)")  # what the file of a config that is not its cell's best has in its name
+JSON_SIGNATURE = '{\n  "format": '
+BELOW = re.compile(r"-top\d+$")  # what the file of a config that is not its cell's best has in its name
 
 
 class UnusableCheckpointError(Exception):
@@ -81,11 +82,11 @@ def export_study(
 def drop_stale(paths: StudyPaths) -> None:
     """Remove from the study's own `best` folder what earlier launches wrote of cells that are out of scope now."""
     with Ledger(paths.ledger) as ledger:
-        current = set(file_names(cell_results(ledger)).values())
-    for file in paths.best.glob("*.yaml"):
-        ours = file.read_text(encoding="utf-8").startswith(SIGNATURE)
-        if ours and BELOW.sub("", file.name) not in current:
-            for ending in (WEIGHTS, CONFUSION, NORMALISATION, CARD, ".yaml"):
+        current = {name.removesuffix(".yaml") for name in file_names(cell_results(ledger)).values()}
+    for file in [*paths.best.glob("*.yaml"), *paths.best.glob("*.json")]:
+        ours = file.read_text(encoding="utf-8").startswith((SIGNATURE, JSON_SIGNATURE))
+        if ours and BELOW.sub("", file.name.removesuffix(file.suffix)) not in current:
+            for ending in (WEIGHTS, CONFUSION, NORMALISATION, CARD, file.suffix):
                 file.with_suffix(ending).unlink(missing_ok=True)
 
 

@@ -18,12 +18,12 @@ from study.export.reading import described_input_of, network_of, read_export
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
 from study.tracking import launched_tracking, tracking_uri
-from study.tracking.mlflow_store import in_a_line, redacted, settle_environment
+from study.tracking.mlflow_store import STUDY_TAG, in_a_line, redacted, settle_environment
 
 if TYPE_CHECKING:
     from trainables.deployed import Deployed
 
-STUDY_TAG, WEIGHTS_TAG = "study.name", "study.sha256"
+WEIGHTS_TAG = "study.sha256"
 ARTIFACT = "model-{digest:.8}"  # where a run keeps it
 CHAMPION = "champion"
 PACKAGES = ("torch", "numpy")
