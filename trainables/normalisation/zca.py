@@ -17,6 +17,18 @@ FORMAT = 1  # raised when the fit changes, so that what was kept before is not r
 BLOCK = 1024  # images at a time
 
 
+class Whitening(Normalisation):
+    """(gcn(x) - mean) matrix, with `mean` `[D]` and `matrix` `[D, D]`, D values an image."""
+
+    first = True
+
+    def __init__(self, gcn: GCN, mean: Tensor, matrix: Tensor) -> None:
+        self.gcn, self.mean, self.matrix = gcn, mean, matrix
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return ((self.gcn(images).flatten(-3) - self.mean) @ self.matrix).view(images.shape)
+
+
 class ZCA(Normalisation):
     """Global contrast normalisation, then (x - mean) U diag(1 / sqrt(v + regulariser)) U'.
 
@@ -37,7 +49,6 @@ class ZCA(Normalisation):
         scale: float | None,
         epsilon: float,
     ) -> None:
-        self.gcn = GCN(data, device, dtype, scale, epsilon)
         exact = GCN(data, torch.device("cpu"), torch.float64, scale, epsilon)
         options = {"regulariser": regulariser, "scale": exact.scale, "epsilon": epsilon}
         key = content_hash(FORMAT, data.pool.digest, data.split_digest, options)
@@ -45,12 +56,13 @@ class ZCA(Normalisation):
         fitted, _ = cached_arrays(folder / f"zca-{key}", lambda: _fit(data, exact, regulariser))
         kept, _ = cached_arrays(folder / f"whitened-{key}", lambda: _whiten(data, exact, **fitted))
         self.prepared = kept["images"]
-        self.mean, self.matrix = (
+        mean, matrix = (
             torch.tensor(np.asarray(fitted[name]), dtype=dtype, device=device) for name in ("mean", "matrix")
         )
+        self.whitening = Whitening(GCN(data, device, dtype, scale, epsilon), mean, matrix)
 
     def __call__(self, images: Tensor) -> Tensor:
-        return ((self.gcn(images).flatten(-3) - self.mean) @ self.matrix).view(images.shape)
+        return self.whitening(images)
 
 
 def _fit(data: TaskData, gcn: GCN, regulariser: float) -> tuple[Arrays, dict[str, Any]]:
