@@ -10,16 +10,18 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from study import states
 from study.agenda import Todo, cell_facts
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger, TrialRecord
-from study.plan import Cell, Config, Plan, counts, key_of
+from study.plan import Cell, Config, Plan, Task, counts, key_of
 from study.results import CellResult, ConfigResult, cell_results, ranked
 from study.search import Params
 from study.spec import ConfirmSpec, StudySpec
+from trainables.data.datasets import load_pool, load_test
 from trainables.trial import Trial
 
 
@@ -30,6 +32,7 @@ class ConfirmCell:
     cell: Cell
     confirm: ConfirmSpec
     results: tuple[ConfigResult, ...]
+    test_digest: str
 
     @cached_property
     def key(self) -> str:
@@ -102,13 +105,13 @@ class Winner:
     def trial(self, repeat: int) -> Trial:
         """The full description of one of its trials: other masks, weights and orders than any repeat of the search."""
         trial = self._config.trial(repeat, CONFIRM)
-        curve = {"curve": True} if self.cell.confirm.curve else {}
+        more = {"test_digest": self.cell.test_digest, **({"curve": True} if self.cell.confirm.curve else {})}
         if self.cell.confirm.protocol == "holdout":
-            return trial | {"confirm": {"protocol": "holdout", **curve}}
+            return trial | {"confirm": {"protocol": "holdout", **more}}
         return trial | {
             "split": trial["split"] | {"holdout": 0},
             "training": trial["training"] | {"patience": None},
-            "confirm": {"protocol": "retrain", "epoch": self.chosen_epoch, **curve},
+            "confirm": {"protocol": "retrain", "epoch": self.chosen_epoch, **more},
         }
 
     def trial_key(self, repeat: int) -> str:
@@ -134,10 +137,11 @@ class ConfirmPlan:
         return max(cell.most_epochs for cell in self.cells)
 
 
-def make_confirm_plan(plan: Plan, ledger: Ledger, *, partial: bool = False) -> ConfirmPlan:
-    """The winners of the search so far.
+def make_confirm_plan(plan: Plan, ledger: Ledger, cache: Path, *, partial: bool = False) -> ConfirmPlan:
+    """The winners of the search so far, and the test sets that they will be judged by, read whole.
 
-    StudyError where nothing is completed, or, unless `partial`, where trials of the search are still missing.
+    StudyError where nothing is completed, where test images are missing, damaged or unlike the others, or, unless
+    `partial`, where trials of the search are still missing.
     """
     spec, cells = plan.spec, {cell.key: cell for cell in plan.cells}
     results = [result for result in cell_results(ledger) if result.key in cells]
@@ -148,10 +152,30 @@ def make_confirm_plan(plan: Plan, ledger: Ledger, *, partial: bool = False) -> C
             "or confirm what there is with --partial"
         )
     winners = [(cells[result.key], result, ranked(result)[: spec.confirm.top]) for result in results]
-    confirmed = [ConfirmCell(cell, spec.confirm, tuple(best)) for cell, _, best in winners if best]
-    if not confirmed:
+    if not any(best for _, _, best in winners):
         raise StudyError(f"study '{spec.name}' has no completed trial to confirm; see 'study status {spec.name}'")
+    tests = {cell.task.dataset.title: cell.task for cell, _, best in winners if best}
+    digests = {title: _test_digest(task, cache) for title, task in tests.items()}
+    confirmed = [
+        ConfirmCell(cell, spec.confirm, tuple(best), digests[cell.task.dataset.title])
+        for cell, _, best in winners
+        if best
+    ]
     return ConfirmPlan(spec, tuple(confirmed), tuple(_why_not(result) for _, result, best in winners if not best))
+
+
+def _test_digest(task: Task, cache: Path) -> str:
+    try:
+        pool, test = load_pool(task.source, cache), load_test(task.source, cache)
+    except ValueError as problem:
+        raise StudyError(str(problem)) from None
+    for what in ("image_shape", "class_names"):
+        ours, theirs = getattr(pool, what), getattr(test, what)
+        if ours != theirs:
+            raise StudyError(
+                f"data set '{task.dataset.title}': {what} is {ours} in training and {theirs} in the test set"
+            )
+    return test.digest
 
 
 def _why_not(result: CellResult) -> str:

@@ -67,7 +67,7 @@ def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = 
     with _prepared(spec, home, progress) as (plan, paths, stop):
         check_against_ledger(plan, paths.ledger)
         with WriterLock(paths.lock, "study confirm"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
-            winners = make_confirm_plan(plan, ledger, partial=partial)
+            winners = make_confirm_plan(plan, ledger, home.cache, partial=partial)
             environment = describe_environment() | {"launched_from": str(ledger.launched_from() or "")}
             ledger.record_spec(spec.model_dump(mode="json"), environment)
             outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop)

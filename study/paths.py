@@ -123,4 +123,7 @@ def find_study_file(name_or_path: str) -> Path:
         return path
     if name_or_path in preset_names():
         return Path(str(files("study.presets") / f"{name_or_path}.yaml"))
+    parts = [name for name in preset_names() if name.startswith(f"{name_or_path}-")]
+    if len(parts) > 1:
+        raise StudyError(f"'{name_or_path}' is {len(parts)} studies: {', '.join(parts)}; name one of them")
     raise StudyError(unknown_name("preset or file", name_or_path, preset_names(), "presets"))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from study import states
 from study.agenda import SCREENING, scheduler_text
@@ -16,6 +19,10 @@ from study.plan import Cell, Config, Plan, make_plan
 from study.preflight import check_against_ledger, concurrent_trials
 from study.search import Params
 from study.spec import StudySpec
+from trainables.trial import Trial
+
+BATCHES = 4  # that a pilot trains on
+SOON_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Forecast:
 
 
 def foresee(spec: StudySpec, home: Home) -> Forecast:
-    """Count the trials of a study, and estimate their time from its ledger, or by training two epochs here and now."""
+    """Count the trials of a study, and estimate their time: from its ledger, or by a few batches here and now."""
     plan = make_plan(spec, home.cache)
     check_feasible(plan, home.cache)
     path = home.study(spec.name).ledger
@@ -57,7 +64,7 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     if timed:
         pace, basis = statistics.fmean(timed), f"from {len(timed)} trials of this study"
     else:
-        pace, basis = _pilot(plan, home), "from a pilot of one epoch per task"
+        pace, basis = _pilot(plan, home), f"from {BATCHES} batches of each task"
     cells = [
         {
             "family": cell.name,
@@ -97,21 +104,38 @@ def _missing(config: Config, spec: StudySpec, records: dict[str, TrialRecord]) -
 
 
 def _pilot(plan: Plan, home: Home) -> float:
-    """Mean seconds of an epoch over one cell of each task, the first epoch left out as warm-up."""
+    """Mean seconds of an epoch over one cell of each task, from a few batches of each."""
     import torch
 
-    from trainables.engine.session import Session
-
-    spec = plan.spec
-    torch.set_num_threads(max(1, int(spec.resources.cpus)))
+    torch.set_num_threads(max(1, int(plan.spec.resources.cpus)))
     paces = []
     for cell in {id(cell.task): cell for cell in plan.cells}.values():
         params = cell.proposer().ask()
         assert params is not None, "a cell has at least one config"
         try:
-            session = Session("pilot", Config(cell, 0, params).trial(0), home.cache)
+            paces.append(_pace(Config(cell, 0, params).trial(0), home.cache))
         except ValueError as problem:
             raise StudyError(f"{cell.task.title}: {problem}") from None
-        session.advance()
-        paces.append(session.advance()["seconds"])
     return statistics.fmean(paces)
+
+
+def _pace(trial: Trial, cache: Path) -> float:
+    """Seconds of an epoch, from that of a few batches, the first time left out as warm-up where that is soon over."""
+    from trainables.data.task import load_task
+    from trainables.engine.lanes import LaneArray
+    from trainables.engine.session import make_lane
+
+    data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
+    share = min(1.0, BATCHES * trial["training"]["batch_size"] / len(data.train_index))
+    train, val = (
+        index[np.linspace(0, len(index) - 1, max(1, round(share * len(index)))).astype(int)]
+        for index in (data.train_index, data.val_index)
+    )
+    few = replace(data, train_index=train, val_index=val, split_digest=f"{data.split_digest} pilot")
+    lane = make_lane("pilot", trial, few)
+    array = LaneArray(few, trial["model"], trial["training"], modules=lane.modules)
+    array.add(lane)
+    seconds = array.advance()["pilot"]["seconds"]
+    if seconds < SOON_S:
+        seconds = array.advance()["pilot"]["seconds"]
+    return seconds / share

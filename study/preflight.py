@@ -76,7 +76,7 @@ def check_extends(spec: StudySpec, before: dict[str, Any], tasks: set[str], task
             key, old, new = _first_difference(section, before.get(section), now[section])
             raise StudyError(
                 f"study '{spec.name}' was launched with {key} = {old}, now it is {new}: that is another study; "
-                f"give it another name, or undo the change"
+                f"give it another name, as in --set name={spec.name}-2, or undo the change"
             )
     holdouts = {dataset_title(dataset): dataset["holdout"] for dataset in before["dataset"]}
     for dataset in spec.dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ EPOCHS, CONFIGS, REPEATS, RATES = 2, 2, 2, 2
 IMAGES, PER_CLASS = 400, 6  # of a data set, and at least of each class
 LARGE, LARGE_IMAGES = 64, 100  # fewer where they are asked for with longer sides than that
 FEW_CLASSES = 10  # that a synthetic data set has where the real one has any number
+RAREST = 3  # images of the rarest class: a holdout takes one of them
 BATCH, HOLDOUT = 64, 0.2
 SYNTHETIC = "synthetic"
 
@@ -35,11 +37,12 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
     kind at their smallest width and depth. Where a data set's files are not there, synthetic ones in its real format
     stand in, and tables say so. The numbers mean nothing, the paper's are left out.
     """
+    from_file = any(noise.kind == "file" for noise in spec.noise)  # one label for each image
     values = document.values
     values |= {
         "name": spec.name + ENDING,
         "description": f"Smoke run, its numbers mean nothing. {spec.description}".strip(),
-        "dataset": [_few_images(dataset, home) for dataset in spec.dataset],
+        "dataset": [_few_images(dataset, home, whole=from_file) for dataset in spec.dataset],
         "noise": [_few_rates(noise.model_dump(exclude_defaults=True)) for noise in spec.noise],
         "model": _without_repeats([_smallest(model.name) for model in spec.model]),
         "training": _short(spec.training.model_dump(mode="json", exclude_none=True)),
@@ -56,7 +59,7 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
 def try_full_networks(spec: StudySpec, small: StudySpec, home: Home) -> Iterator[str]:
     """Build every network as `spec` asks for it, train it for one step on two images, and say in a line how it went.
 
-    StudyError where one cannot be built on its data, or its first step is no number.
+    The step is of cross entropy. StudyError where one cannot be built on its data, or its first step is no number.
     """
     for whole, few in zip(spec.dataset, small.dataset, strict=True):
         pool = load_pool(few.described, home.cache)
@@ -104,21 +107,29 @@ def _one_step(model: Mapping[str, Any], modules: str | None, pool: Images) -> tu
     return sum(parameter.numel() for parameter in network.parameters()), time.perf_counter() - started
 
 
-def _few_images(dataset: DatasetSpec, home: Home) -> dict[str, Any]:
-    """The data set cut to some hundred images, or a synthetic one in its format."""
+def _few_images(dataset: DatasetSpec, home: Home, *, whole: bool) -> dict[str, Any]:
+    """The data set cut to some hundred images unless it has to be `whole`, or a synthetic one in its format."""
     values: dict[str, Any] = {"name": dataset.name, **(dataset.model_extra or {})}
-    source = get_source(dataset.name)
     if dataset.label:
         values["label"] = dataset.label
     if dataset.root is not None:
         values["root"] = str(dataset.root)
-    if source.needs_root and not files_are_there(dataset.described):
+    if get_source(dataset.name).needs_root and not files_are_there(dataset.described):
         values["root"] = str(_synthetic(dataset.name, values, home.cache / SYNTHETIC))
         values["label"] = f"{dataset.label or dataset.name}-{SYNTHETIC}"
-    else:
-        most = max(_num_images(values), PER_CLASS * _num_classes(dataset.name))
-        values["limit"] = min(int(values.get("limit", most)), most)
+    elif not whole:
+        try:
+            values["limit"] = _enough(load_pool(dataset.described, home.cache), _num_images(values))
+        except ValueError as problem:
+            raise StudyError(str(problem)) from None
     return values | {"holdout": HOLDOUT}
+
+
+def _enough(pool: Images, wanted: int) -> int:
+    """How many images have some of every class on both sides of the split, `wanted` at the least."""
+    counts = np.bincount(pool.labels, minlength=pool.num_classes)
+    for_rarest = math.ceil(len(pool.labels) * RAREST / max(1, int(counts.min())))
+    return min(len(pool.labels), max(wanted, PER_CLASS * pool.num_classes, for_rarest))
 
 
 def _synthetic(name: str, options: Mapping[str, Any], folder: Path) -> Path:

@@ -534,7 +534,8 @@ class StudySpec(Strict):
             raise PlacedError(
                 ("scheduler", "grace_epochs"),
                 f"scheduler.grace_epochs = {self.scheduler.grace_epochs} is more than "
-                f"training.epochs = {self.training.epochs}: no trial would be stopped early",
+                f"training.epochs = {self.training.epochs}: no trial would be stopped early; "
+                "--set scheduler.grace_epochs=1, or --set scheduler=none",
             )
         if any(augmentation.name == "standard" for augmentation in self.training.augment):
             for dataset in self.dataset:

@@ -65,10 +65,10 @@ NOTES = {
 
 def _table(task: str, rows: list[Row], comparison: Comparison) -> Table:
     table = Table(title=f"{comparison.metric} · {task}", title_justify="left")
-    table.add_column("family", no_wrap=True)
+    table.add_column("family", overflow="fold")
     table.add_column("mean ± sd, 95 % interval", no_wrap=True)
     table.add_column("difference", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", min_width=len("not distinguishable"))
     for row in rows:
         table.add_row(row.entry.family, _scores(row), _difference(row), _verdict(row, comparison))
     return table

@@ -70,6 +70,10 @@ def confirm(
         for table in comparison_tables(rows, metric):
             console.print(table)
         console.print(f"[dim]{NOTES[spec.confirm.protocol]} Mean ± sd over repeats that no selection has seen.[/]")
+        if failed := sum(row["states"].get("failed", 0) for row in rows):
+            console.print(
+                f"[red]{failed} trials failed[/]: '{program()} status {name}' says why; confirm again to retry."
+            )
         for sentence in outcome.left_out:
             console.print(f"[yellow]left out[/] {sentence}")
         if outcome.tracking_problem:

@@ -38,7 +38,7 @@ def launch(
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
 
-    Example: study launch quickstart --set training.epochs=5
+    Example: study launch quickstart --set training.epochs=5 --set name=short
     """
     from study.errors import PlacedStudyError
     from study.paths import Home, find_study_file
@@ -146,6 +146,8 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     from study.preflight import check_resources
 
     check_resources(spec)
+    if not as_json:
+        console.print("[dim]Reading the data, and timing a few batches of each task unless the study has trials.[/]")
     forecast = foresee(spec, home)
     if as_json:
         print_json(forecast.as_json())

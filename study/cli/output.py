@@ -26,7 +26,11 @@ StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name
 
 SETTINGS_WIDTH = 25
 
-console = Console(highlight=False, soft_wrap=True)
+WIDTH_OF_A_FILE = 120  # columns, where output goes to a file or another program
+
+console = Console(
+    highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_OF_A_FILE
+)
 
 
 def program() -> str:

@@ -179,7 +179,7 @@ class Driver:
     ) -> Launch:
         """Run what is missing of a confirmation."""
         with Ledger(self.ledger_path, write=True) as ledger:
-            winners = make_confirm_plan(make_plan(spec, self.cache), ledger, partial=partial)
+            winners = make_confirm_plan(make_plan(spec, self.cache), ledger, self.cache, partial=partial)
             return self._run(Conductor(winners, ledger, self.stop, ConfirmAgenda), slots, dies_after)
 
     def _run(self, conductor: Conductor, slots: int, dies_after: int | None) -> Launch:

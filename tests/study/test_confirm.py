@@ -19,7 +19,7 @@ RETRAIN = {"protocol": "retrain", "repeats": 3}
 
 def winners_of(driver: Driver, spec: StudySpec, *, partial: bool = False) -> ConfirmPlan:
     with Ledger(driver.ledger_path) as ledger:
-        return make_confirm_plan(make_plan(spec, driver.cache), ledger, partial=partial)
+        return make_confirm_plan(make_plan(spec, driver.cache), ledger, driver.cache, partial=partial)
 
 
 def test_the_best_config_of_every_cell_gets_its_fresh_repeats(driver: Driver, make_spec: SpecMaker) -> None:
@@ -71,7 +71,7 @@ def test_retraining_has_no_holdout_and_ends_at_the_median_of_the_epochs_that_the
     spec = make_spec(confirm=RETRAIN, search__repeats=3, training__patience=5)
     driver.launch(spec)
     trial = winners_of(driver, spec).cells[0].configs[0].trial(0)
-    assert trial["confirm"] == {"protocol": "retrain", "epoch": 7}  # of 4, 7 and 7
+    assert (trial["confirm"]["protocol"], trial["confirm"]["epoch"]) == ("retrain", 7)  # of 4, 7 and 7
     assert trial["split"]["holdout"] == 0
     assert trial["training"]["epochs"] == 9  # the schedule's length stays
     assert trial["training"]["patience"] is None

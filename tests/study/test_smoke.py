@@ -49,7 +49,7 @@ def test_what_is_launched_is_written_down_as_it_was_shrunk(home: Home) -> None:
 
 
 def test_real_files_are_cut_and_go_before_synthetic_ones(home: Home, tmp_path: Path) -> None:
-    write_synthetic("cifar10", tmp_path / "mine")
+    write_synthetic("cifar10", tmp_path / "mine", images_per_class=60)
     root = tmp_path / "mine"
     _, small = shrunk("tce-table2-cifar10", home, f"dataset.root={root}")
     (dataset,) = small.dataset

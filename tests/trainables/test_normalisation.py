@@ -125,8 +125,8 @@ def test_zca_is_its_formula_with_fewer_images_than_values_and_with_more(task: Ta
     variances, vectors = np.linalg.eigh(np.cov(values.T, bias=True))
     expected = vectors @ np.diag((variances.clip(min=0) + 0.1) ** -0.5) @ vectors.T
     found = made({"name": "zca", "regulariser": 0.1}, few)
-    np.testing.assert_allclose(found.matrix, expected, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(found.mean, values.mean(0), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.whitening.matrix, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.whitening.mean, values.mean(0), rtol=0, atol=1e-12)
 
 
 def test_zca_prepares_the_whole_pool_once_and_maps_it_from_disk(

@@ -6,12 +6,13 @@ import math
 import re
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from trainables.data.datasets import load_test
+from trainables.data.datasets import Images, load_test
 from trainables.data.task import TaskData, load_task
 from trainables.engine.checkpoint import CorruptCheckpointError, read_checkpoint, write_checkpoint
 from trainables.engine.lane import Lane, Metrics
@@ -114,9 +115,18 @@ class Session:
         else:
             tested = self._on_test("last" if "epoch" in self.confirmed else "best")
         self.facts["test"] = {"epoch": epoch, **tested}
+        self.facts["test_digest"] = self._test_set.digest
 
     def _on_test(self, which: Literal["best", "last"]) -> Metrics:
-        return metrics_on_test(self.array, self.key, load_test(self.trial["dataset"], self.cache), which)
+        return metrics_on_test(self.array, self.key, self._test_set, which)
+
+    @cached_property
+    def _test_set(self) -> Images:
+        test = load_test(self.trial["dataset"], self.cache)
+        if self.confirmed.get("test_digest", test.digest) != test.digest:
+            name = self.trial["dataset"]["name"]
+            raise ValueError(f"the test set of '{name}' is not the one that the confirmation was planned with")
+        return test
 
     def _note(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:

@@ -46,12 +46,14 @@ def fit(
     """The similarity `value`, a name or a mapping of name and options, as a matrix `[C, C]`, float64.
 
     `contract` is "target" (MCEL's family: rows sum to 1, zero diagonal) or "likeness" (SimLoss: in [-1, 1], unit
-    diagonal); `sharpness` and `symmetric` shape a target alone. Of images, labels, names and confusion counts only
+    diagonal); `sharpness` and `symmetric` shape a target alone. Of images `[N, ch, h, w]`, labels `[N]` (arrays, or
+    tensors on the CPU), names and confusion counts only
     what the kind needs has to be there (`SIMILARITIES[name].needs`). ValueError for what is missing or wrong, and for
     a file that is not the one planned with.
     """
     spec = resolve(value)
-    source = Source(num_classes, images, labels, class_names, confusion)
+    arrays = [None if given is None else np.asarray(given) for given in (images, labels, confusion)]
+    source = Source(num_classes, arrays[0], arrays[1], class_names, arrays[2])
     if class_names is not None and len(class_names) != num_classes:
         raise ValueError(f"there are {len(class_names)} class names for {num_classes} classes")
     matrix, given = MAKERS[spec["name"]](spec, source)

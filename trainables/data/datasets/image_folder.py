@@ -23,6 +23,9 @@ OPTIONS: dict[str, Option] = {
 }
 
 
+PARTS = ("train", "training", "val", "valid", "validation", "test", "testing")  # no names for classes
+
+
 def class_folders(folder: Path) -> dict[str, list[Path]]:
     """The image files of each class below `folder`, classes and files sorted by name.
 
@@ -47,6 +50,11 @@ def _folders(request: Request) -> dict[str, Path]:
     """The folders of a root by what they are for: `train`, `val`, `test`, or `all` where it is one to be split."""
     root = request.folder(request.name)
     if not (root / "train").is_dir():
+        for name in class_names(root):
+            if name.lower() in PARTS:
+                raise ValueError(
+                    f"{root / name}: is that a class, or a part? Parts are called train, val and test; rename it"
+                )
         return {"all": root}
     val = next((root / name for name in VALIDATION if (root / name).is_dir()), None)
     test = root / "test" if (root / "test").is_dir() else None

@@ -24,12 +24,7 @@ def settle(spec: Spec, dataset: str, class_names: Names) -> Spec:
 
     ValueError for an unknown class, one that is named twice or becomes itself, and a data set without a usual mapping.
     """
-    given = spec.get("mapping") or USUAL.get(dataset)
-    if given is None:
-        raise ValueError(
-            f"noise 'asymmetric' has a usual mapping for {', '.join(USUAL)}, none for {dataset}; "
-            "give one, as in mapping: {truck: automobile}"
-        )
+    given = spec.get("mapping") or _usual(dataset, class_names)
     mapping: dict[int, int] = {}
     for source, target in given.items():
         number = class_number(source, class_names)
@@ -41,11 +36,30 @@ def settle(spec: Spec, dataset: str, class_names: Names) -> Spec:
     return spec | {"mapping": {class_names[source]: class_names[mapping[source]] for source in sorted(mapping)}}
 
 
+def _usual(dataset: str, class_names: Names) -> dict[str, str]:
+    """The data set's usual mapping for the classes that are there."""
+    if dataset not in USUAL:
+        raise ValueError(
+            f"noise 'asymmetric' has a usual mapping for {', '.join(USUAL)}, none for {dataset}; "
+            "give one, as in mapping: {truck: automobile}"
+        )
+    usual = {source: target for source, target in USUAL[dataset].items() if source in class_names}
+    for source, target in usual.items():
+        if target not in class_names:
+            raise ValueError(
+                f"the usual mapping of {dataset} turns '{source}' into '{target}', which is left out; give a mapping"
+            )
+    if not usual:
+        raise ValueError(f"the usual mapping of {dataset} has none of the classes that are left; give a mapping")
+    return usual
+
+
 def class_number(name: str, class_names: Names) -> int:
-    """The class of that name or else of that number; ValueError where there is none."""
+    """The class of that name, or of that number where no class is named by one; ValueError where there is none."""
     if name in class_names:
         return class_names.index(name)
-    if name.isdecimal() and int(name) < len(class_names):
+    named_by_numbers = any(each.isdecimal() for each in class_names)
+    if name.isdecimal() and int(name) < len(class_names) and not named_by_numbers:
         return int(name)
     raise ValueError(unknown_name("class", name, class_names, "classes"))
 
