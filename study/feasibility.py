@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
-from study.plan import Cell, Plan, resolve_training
+from study.plan import Cell, Config, Plan, resolve_training
 from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
 from trainables.data.datasets import Images, load_pool
@@ -15,6 +15,7 @@ from trainables.metrics.catalogue import METRICS
 from trainables.metrics.classes import Classes
 from trainables.models import check_fits, get_model
 from trainables.normalisation import check_images
+from trainables.own import is_own
 from trainables.similarity import SIMILARITIES, parse
 
 
@@ -53,6 +54,8 @@ def _check_metric(metric: str, pool: Images) -> None:
 
 def _check_cell(cell: Cell, cache: Path) -> None:
     family = get_family(cell.family.family)
+    if is_own(family.name) and not family.attaches_modules:  # which takes a list of logits
+        _check_own_loss(cell, cache)
     for key, kind in family.hyperparameters.items():
         value = cell.space.get(key, kind.default)
         for point in value.points() if isinstance(value, Distribution) else (value,):
@@ -60,6 +63,32 @@ def _check_cell(cell: Cell, cache: Path) -> None:
                 _check_similarity(kind, point, cell, cache)
             elif isinstance(kind, Blocks) and not _has_blocks(cell.task.model.name, point):
                 _check_blocks(point, cell, cache)
+
+
+def _check_own_loss(cell: Cell, cache: Path) -> None:
+    """ValueError for a user's loss that cannot be made or called, or gives no value for each image."""
+    import torch
+
+    from trainables.data.task import load_task
+    from trainables.engine.resolve import trial_loss
+
+    params = cell.proposer().ask()
+    assert params is not None, "a cell has at least one config"
+    trial = Config(cell, 0, params).trial(0)
+    data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
+    try:
+        loss = trial_loss(trial["loss"], trial["model"], data)
+        logits = torch.zeros(3, data.pool.num_classes, dtype=torch.float64, requires_grad=True)
+        places = torch.arange(3)
+        values = loss(logits, places % data.pool.num_classes, places, reduction="none")
+        shape = tuple(values.shape)
+    except Exception as problem:  # whatever the user's code raises
+        raise ValueError(f"family '{cell.family.family}': {type(problem).__name__}: {problem}") from None
+    if shape != (3,):
+        raise ValueError(
+            f"family '{cell.family.family}': its loss of 3 images has shape {list(shape)}, not [3]; "
+            f"'study families {cell.family.family} --check' says more"
+        )
 
 
 def _check_inputs(training: dict[str, Any], pool: Images) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from trainables.names import unknown_name
 from trainables.real import Real
 
+FAR = 2**60  # a bound that is none
+
 
 @dataclass(frozen=True)
 class Integer:
@@ -24,11 +26,13 @@ class Integer:
 
     @property
     def range(self) -> str:
+        if self.low < -FAR:
+            return "any whole number"
         return f"{self.low}, {self.low + self.step}, ..." + ("" if self.high is None else f", {self.high}")
 
     def check(self, name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"{name} = {value!r} is not a whole number; it is one of {self.range}")
+            raise ValueError(f"{name} = {value!r} is not a whole number; wanted is {self.range}")
         if value < self.low or (self.high is not None and value > self.high) or (value - self.low) % self.step:
             raise ValueError(f"{name} = {value} is not one of {self.range}: {self.meaning}")
 

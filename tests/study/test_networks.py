@@ -22,7 +22,7 @@ from tests.study.conftest import SMALL, SpecMaker
 from trainables.engine.session import Session
 from trainables.models import MODELS
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 PlanMaker = Callable[..., Plan]
 
 
@@ -62,7 +62,7 @@ def test_every_network_is_listed_with_size_arguments_and_source(rows: dict[str, 
 
 
 def test_the_readmes_table_of_networks_is_the_commands(rows: dict[str, Any]) -> None:
-    assert markdown_table(list(rows.values())) in README.read_text(encoding="utf-8"), "paste: study models --markdown"
+    assert markdown_table(list(rows.values())) in PAGE.read_text(encoding="utf-8"), "paste: study models --markdown"
 
 
 def test_one_network_is_shown_for_the_images_and_classes_asked_for() -> None:
