@@ -27,6 +27,7 @@ from study.cli import (
     list_studies,
     models,
     presets,
+    report,
     schema,
     status,
     sync,
@@ -48,6 +49,7 @@ app.command("launch")(launch.launch)
 app.command("status")(status.status)
 app.command("confirm")(confirm.confirm)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("list")(list_studies.list_studies)
 app.command("export")(export.export)
 app.command("train")(train.train)
