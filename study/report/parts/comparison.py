@@ -233,14 +233,14 @@ def _diagram(ordered: list[tuple[str, float]], difference: float) -> Figure:
     axes.plot([1, 1 + shown], [0.78, 0.78], color=INK, lw=1.6)
     axes.annotate(f"  critical difference {difference:.2f}", (1 + shown, 0.78), va="center", fontsize=8)
     for level, (first, last) in enumerate(groups):
-        y = -0.3 - 0.22 * level
-        axes.plot([ordered[first][1] - 0.05, ordered[last][1] + 0.05], [y, y], color=INK, lw=2.8, solid_capstyle="butt")
-    for place, (family, rank) in enumerate(ordered):
+        y, reach = -0.3 - 0.22 * level, [ordered[first][1] - 0.05, ordered[last][1] + 0.05]
+        axes.plot(reach, [y, y], color=INK, lw=2.8, solid_capstyle="butt")
+    for place, (family, at) in enumerate(ordered):
         left = place < half
         y = -0.75 - 0.22 * len(groups) - 0.42 * (place if left else count - 1 - place)
-        end = 0.75 if left else count + 0.25
-        axes.plot([rank, rank, end], [0, y, y], color=INK, lw=0.6)
-        text = f"{family}  {rank:.2f} " if left else f" {rank:.2f}  {family}"
+        end: float = 0.75 if left else count + 0.25
+        axes.plot([at, at, end], [0, y, y], color=INK, lw=0.6)
+        text = f"{family}  {at:.2f} " if left else f" {at:.2f}  {family}"
         axes.annotate(text, (end, y), ha="right" if left else "left", va="center", fontsize=8)
     return figure
 

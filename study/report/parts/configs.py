@@ -12,7 +12,7 @@ from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import FAINT, INK, RASTER_FROM, panels
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
-from study.report.words import metric_words
+from study.report.words import metric_words, value_text
 
 FEWEST_KEYS, FEWEST_CONFIGS = 2, 4
 COLOURS = "cividis"
@@ -36,8 +36,8 @@ def section(material: Material) -> Section | None:
         return None
     text = (
         "A line is a config: where it crosses an axis is its value there, its colour its score on the screening repeat "
-        "(n = 1 each). Thin grey lines are configs that a scheduler stopped or that diverged. Bundles of bright lines show settings that went "
-        "well together; few configs show little."
+        "(n = 1 each). Thin grey lines are configs that a scheduler stopped or that diverged. Bundles of bright lines "
+        "show settings that went well together; few configs show little."
     )
     return Section("Configs at a glance", (Paragraph(text), *pictures))
 
@@ -63,8 +63,8 @@ def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_bett
             continue
         heights[len(keys)] = every[-1].share(point.screened)
         shade = float(norm(point.screened))
-        line = {"color": colours(shade), "lw": 1.1, "zorder": 2 + shade, "rasterized": many}  # the best on top
-        axes.plot(list(heights), list(heights.values()), **line)
+        above = 2 + shade  # the best on top
+        axes.plot(list(heights), list(heights.values()), color=colours(shade), lw=1.1, zorder=above, rasterized=many)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.set_yticks([])
