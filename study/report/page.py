@@ -23,12 +23,21 @@ def page(document: Document, svgs: Mapping[str, str], pngs: Mapping[str, bytes])
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tied"] = _tied
     template = environment.from_string((files("study.report") / "page.html").read_text(encoding="utf-8"))
     images = {
         picture.name: Markup(_image(picture, svgs[picture.name], pngs[picture.name])) for picture in document.pictures
     }
-    kind = lambda block: type(block).__name__  # noqa: E731
-    return template.render(document=document, images=images, generator=GENERATOR, kind=kind)
+    return template.render(document=document, images=images, generator=GENERATOR, kind=_kind)
+
+
+def _kind(block: object) -> str:
+    return type(block).__name__
+
+
+def _tied(text: str) -> str:
+    """Text in which `n = 3` stays on one line."""
+    return re.sub(r"\bn = (?=\d)", "n\u00a0=\u00a0", text)
 
 
 def _image(picture: Picture, svg: str, png: bytes) -> str:

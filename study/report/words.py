@@ -93,6 +93,11 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
 
 
+def counted(count: int, what: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def finite(value: Any) -> bool:
     """Whether a report's value is a number that can be drawn."""
     return isinstance(value, int | float) and math.isfinite(value)

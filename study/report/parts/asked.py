@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from study.report.document import Block, Entry, Listing, Paragraph, Section, Table
 from study.report.gather import Material
-from study.report.words import listed, metric_words
+from study.report.words import counted, listed, metric_words
 
 
 def section(material: Material) -> Section:
     """The study file as it was last launched, and a line for each cell."""
     spec = material.spec
     search, epochs = spec["search"], spec["training"].get("epochs")
-    length = f"{epochs} epochs" if epochs else f"{spec['training'].get('iterations')} iterations"
+    iterations = spec["training"].get("iterations")
+    length = counted(epochs, "epoch") if epochs else counted(iterations or 0, "iteration")
     rows: list[tuple[Entry, ...]] = []
     for family in material.families:
         cells = [cell for cell in material.searched if cell.facts["label"] == family]
@@ -19,8 +20,8 @@ def section(material: Material) -> Section:
         counts = sorted({len(cell.configs) for cell in cells})
         rows.append((family, ", ".join(searched) or "nothing", listed([str(count) for count in counts])))
     text = (
-        f"{len(material.families)} families on {len(material.tasks)} tasks: search by '{search['name']}', "
-        f"{search['repeats']} repeats of what survives the screening repeat, scheduler '{spec['scheduler']['name']}', "
+        f"{listed(material.families)} on {counted(len(material.tasks), 'task')}: search by '{search['name']}', "
+        f"{counted(search['repeats'], 'repeat')} of each config that survives its first, scheduler '{spec['scheduler']['name']}', "
         f"{length} a trial, chosen by {metric_words(material.select.monitor)} at the {material.select.epoch} epoch."
     )
     budgets = {len(cell.configs) for cell in material.searched}

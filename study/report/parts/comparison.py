@@ -44,7 +44,7 @@ def section(material: Material) -> Section:
         ),
         _overview(material),
         _forest(material),
-        *(_tests(material, task, rows) for task, rows in compared.tasks.items()),
+        *(_tests(material, task, rows) for task, rows in compared.tasks.items() if any(row.test for row in rows)),
         _configs(material),
         _cost(material),
     ]
@@ -124,6 +124,7 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
     lines: list[tuple[Entry, ...]] = []
     for row in rows:
         entry, test = row.entry, row.test
+        verdict, _, more = row.verdict(compared.baseline, compared.more_is_better).partition("; ")
         lines.append(
             (
                 entry.family,
@@ -134,22 +135,24 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
                 p_text(row.p),
                 *([p_text(test.p_wilcoxon if test else None)] if wilcoxon else []),
                 signed(test.effect, 1) if test and test.effect is not None else NOTHING,
-                row.verdict(compared.baseline, compared.more_is_better),
+                verdict.removesuffix(f" from {compared.baseline}").removesuffix(f" than {compared.baseline}"),
+                more.removesuffix(" might tell") or NOTHING,
             )
         )
     return Table(
         f"tests-{slug(task)}",
         f"Against {compared.baseline}: {task}",
-        "lrrrrr" + "r" * wilcoxon + "rl",
+        "lrrrrr" + "r" * wilcoxon + "rlr",
         (
             "family", metric_words(compared.metric), "n", "95 % interval", "difference (95 % interval)", "p",
-            *(["p, Wilcoxon"] if wilcoxon else []), "d", "verdict",
+            *(["p, Wilcoxon"] if wilcoxon else []), "d", "verdict", "might tell",
         ),
         tuple(lines),
         "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
         f"{_num_tests(compared)} tests against {compared.baseline}"
         + ("; that of Wilcoxon's test is not corrected" if wilcoxon else "")
-        + ". d is the mean difference in units of the differences' standard deviation.",
+        + ". d is the mean difference in units of the differences' standard deviation. Might tell: the repeats "
+        "at which a difference of this size would be found four times out of five.",
     )  # fmt: skip
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
@@ -15,7 +14,7 @@ from study.report.points import Axis, Point, axis_of, points_of, searched_keys
 from study.report.words import metric_words, value_text
 
 FEWEST_KEYS, FEWEST_CONFIGS = 2, 4
-COLOURS = "cividis"
+COLOURS = LinearSegmentedColormap.from_list("worst to best", ("#e69f00", "#9a9da3", "#0072b2"))  # for both papers
 LONGEST = 14  # letters of a value
 
 
@@ -36,7 +35,7 @@ def section(material: Material) -> Section | None:
         return None
     text = (
         "A line is a config: where it crosses an axis is its value there, its colour its score on the screening repeat "
-        "(n = 1 each). Thin grey lines are configs that a scheduler stopped or that diverged. Bundles of bright lines "
+        "(n = 1 each). Thin grey lines are configs that a scheduler stopped or that diverged. Bundles of blue lines "
         "show settings that went well together; few configs show little."
     )
     return Section("Configs at a glance", (Paragraph(text), *pictures))
@@ -45,17 +44,17 @@ def section(material: Material) -> Section | None:
 def _picture(material: Material, task: str, found: dict[str, tuple[list[str], list[Point]]]) -> Picture:
     figure, grid = panels(len(found), columns=2, height=1.75)
     for axes, (family, (keys, points)) in zip(grid, found.items(), strict=True):
-        _draw(axes, keys, points, material.select.mode == "max", metric_words(material.select.monitor).split(" (")[0])
+        _draw(axes, keys, points, material.select.mode == "max")
         axes.set_title(f"{family} (n = {len(points)} configs)", fontsize=8.5, pad=14)
-    caption = f"Score: {metric_words(material.select.monitor)}. Colours run from a panel's worst (dark) to its best."
+    caption = f"Score: {metric_words(material.select.monitor)}. Colours: a panel's worst (orange) to its best (blue)."
     return Picture(f"configs-{slug(task)}", task, caption, figure)
 
 
-def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_better: bool, metric: str) -> None:
+def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_better: bool) -> None:
     scores = [point.screened for point in points if point.screened is not None]
-    every = [axis_of(key, points) for key in keys] + [Axis(metric, log=False, low=min(scores), high=max(scores))]
+    every = [axis_of(key, points) for key in keys] + [Axis("score", log=False, low=min(scores), high=max(scores))]
     norm = Normalize(min(scores), max(scores)) if more_is_better else Normalize(max(scores), min(scores))
-    colours, many = colormaps[COLOURS], len(points) > RASTER_FROM
+    many = len(points) > RASTER_FROM
     for point in points:
         heights = {i: every[i].share(point.values[key]) for i, key in enumerate(keys) if key in point.values}
         if point.screened is None:
@@ -64,7 +63,7 @@ def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_bett
         heights[len(keys)] = every[-1].share(point.screened)
         shade = float(norm(point.screened))
         above = 2 + shade  # the best on top
-        axes.plot(list(heights), list(heights.values()), color=colours(shade), lw=1.1, zorder=above, rasterized=many)
+        axes.plot(list(heights), list(heights.values()), color=COLOURS(shade), lw=1.1, zorder=above, rasterized=many)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.set_yticks([])
@@ -74,7 +73,7 @@ def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_bett
     axes.set_ylim(-0.02, 1.02)
     for place, axis in enumerate(every):
         axes.axvline(place, color=INK, lw=0.7, zorder=1.5)
-        for value in axis.ticks or (axis.low, axis.high):
+        for value in axis.ticks or dict.fromkeys((axis.low, axis.high)):
             _name(axes, value_text(value), place, axis.share(value))
 
 

@@ -40,9 +40,7 @@ def section(material: Material) -> Section | None:
     return Section(
         "Failed and diverged trials",
         (
-            Paragraph(
-                f"n = {len(bad)} trials. They have no score, and no family is better for having lost them.{left}"
-            ),
+            Paragraph(f"n = {len(bad)}. They have no score, and no family is better for having lost them.{left}"),
             Table("failures", "Trials without a score", "lllrlrl", columns, tuple(rows)),
         ),
     )

@@ -19,9 +19,13 @@ def section(material: Material) -> Section | None:
         f"Configs were chosen by validation images with {'noisy' if labels == 'noisy' else 'true'} labels at the "
         f"{material.select.epoch} epoch. 'True labels' is the same epoch judged by labels that a user does not have; "
         "'best for true labels' is the most that any epoch would have given, an upper limit that no rule reaches by "
-        "right. The test scores of the confirmation are of other repeats: what they fall short by is what selection "
-        "flattered."
+        "right."
     )
+    if material.confirmed:
+        text += (
+            " The test scores of the confirmation are of other repeats and images: where they fall short of the "
+            "validation's against true labels, selection has flattered."
+        )
     return Section("The selection gap", (Paragraph(text), *tables))
 
 

@@ -64,7 +64,8 @@ def _rows(material: Material, number: PaperNumber, metric: PaperMetric) -> Itera
             signed(mean - number.value, 2) if mean is not None else NOTHING,
         )
     if not cells:
-        where = ", ".join(str(each) for each in (number.dataset, number.noise_rate, number.model) if each is not None)
+        noise = f"noise {number.noise_rate:g}" if number.noise_rate is not None else None
+        where = ", ".join(each for each in (number.dataset, noise, number.model) if each)
         task = f"{where or 'any task'} (not in this study as it ran)"
         yield (number.family + _params(number), task, metric.replace("_", " "), printed, NOTHING, "0", NOTHING)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from study import states
 from study.report.document import Block, Entry, Items, Paragraph, Section, Table
 from study.report.gather import Material
-from study.report.words import listed
+from study.report.words import counted, listed
 from study.results import CellResult
 
 
@@ -31,7 +31,8 @@ def section(material: Material) -> Section:
 def _text(material: Material) -> str:
     trials = [trial for trial in material.trials.values() if trial.started_at is not None]
     seconds = sum(cell.seconds for cell in (*material.searched, *material.confirmed))
-    text = f"{seconds / 3600:,.2f} hours of training, summed over trials."
+    spent = f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds / 60:,.1f} minutes"
+    text = f"{spent} of training, summed over trials."
     if trials:
         first = min(trial.started_at for trial in trials if trial.started_at is not None)
         ends = [trial.ended_at for trial in trials if trial.ended_at is not None]
@@ -39,12 +40,16 @@ def _text(material: Material) -> str:
         text += f", last one ended {_date(max(ends))}." if ends else "."
     devices = Counter(str(t.facts["device"]) for t in trials if t.facts.get("device"))
     if devices:
-        text += f" Trained on {listed([f'{name} ({count} trials)' for name, count in devices.most_common()])}."
+        text += (
+            f" Trained on {listed([f'{name} ({counted(count, 'trial')})' for name, count in devices.most_common()])}."
+        )
     text += " Energy was not measured."
     if material.running:
         text += " The study was still running when this was written."
     if material.outside:
-        text += f" {material.outside} trials that ran are out of scope of the study file now, and are not counted here."
+        text += (
+            f" {counted(material.outside, 'trial')} that ran are out of scope of the study file now, and left out here."
+        )
     return text
 
 
