@@ -21,9 +21,7 @@ Matrix = tuple[str, np.ndarray, tuple[str, str]]  # title, [C, C], what rows and
 
 def draw_matrices(matrices: Sequence[Matrix], names: Sequence[str]) -> Figure:
     """One or two `[C, C]` beside one another. Colours span what lies off the diagonal, which is grey."""
-    figure = new_figure(
-        0.52 * WIDTH if len(matrices) > 1 else 0.55 * WIDTH, WIDTH if len(matrices) > 1 else 0.62 * WIDTH
-    )
+    figure = new_figure(0.52 * WIDTH, WIDTH) if len(matrices) > 1 else new_figure(0.5 * WIDTH, 0.52 * WIDTH)
     for axes, (title, matrix, called) in zip(np.atleast_1d(figure.subplots(1, len(matrices))), matrices, strict=True):
         _draw(axes, matrix, names)
         axes.set_title(title)

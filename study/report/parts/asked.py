@@ -21,8 +21,9 @@ def section(material: Material) -> Section:
         rows.append((family, ", ".join(searched) or "nothing", listed([str(count) for count in counts])))
     text = (
         f"{listed(material.families)} on {counted(len(material.tasks), 'task')}: search by '{search['name']}', "
-        f"{counted(search['repeats'], 'repeat')} of each config that survives its first, scheduler '{spec['scheduler']['name']}', "
-        f"{length} a trial, chosen by {metric_words(material.select.monitor)} at the {material.select.epoch} epoch."
+        f"{counted(search['repeats'], 'repeat')} of each config that survives its first, "
+        f"scheduler '{spec['scheduler']['name']}', {length} a trial, "
+        f"chosen by {metric_words(material.select.monitor)} at the {material.select.epoch} epoch."
     )
     budgets = {len(cell.configs) for cell in material.searched}
     if len(budgets) > 1:

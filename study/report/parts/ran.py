@@ -40,16 +40,13 @@ def _text(material: Material) -> str:
         text += f", last one ended {_date(max(ends))}." if ends else "."
     devices = Counter(str(t.facts["device"]) for t in trials if t.facts.get("device"))
     if devices:
-        text += (
-            f" Trained on {listed([f'{name} ({counted(count, 'trial')})' for name, count in devices.most_common()])}."
-        )
+        on = [f"{name} ({counted(count, 'trial')})" for name, count in devices.most_common()]
+        text += f" Trained on {listed(on)}."
     text += " Energy was not measured."
     if material.running:
         text += " The study was still running when this was written."
     if material.outside:
-        text += (
-            f" {counted(material.outside, 'trial')} that ran are out of scope of the study file now, and left out here."
-        )
+        text += f" {counted(material.outside, 'trial')} that ran are out of the study file's scope now, and left out."
     return text
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
@@ -71,9 +72,11 @@ def expected_best(scores: Sequence[float], *, maximise: bool = True) -> list[flo
     sum_i x_(i) C(i - 1, n - 1) / C(N, n), with x_(i) the i-th from the worst; n = 1 is the mean, n = N the best. Dodge
     et al., Show Your Work, 2019, have it with replacement.
     """
-    ordered = sorted(scores, reverse=not maximise)
-    total = len(ordered)
-    return [
-        math.fsum(score * (math.comb(i, n - 1) / math.comb(total, n)) for i, score in enumerate(ordered) if i >= n - 1)
-        for n in range(1, total + 1)
-    ]
+    ordered = np.array(sorted(scores, reverse=maximise))  # the best first
+    places = np.arange(len(ordered), 1, -1)  # i of all but the worst
+    found = []
+    for n in range(1, len(ordered) + 1):
+        ratios = np.clip(places - n, 0, None) / (places - 1)  # of one weight to that of the next better score
+        weights = n / len(ordered) * np.concatenate([[1.0], np.cumprod(ratios)])
+        found.append(float(weights @ ordered))
+    return found
