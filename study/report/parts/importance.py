@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from study.report.words import value_text
 FEWEST_CONFIGS = 20
 TREES = 64  # Optuna's own number
 RESAMPLES, TREES_RESAMPLED = 20, 4  # forests are slow, and an interval needs no smooth ones
-RESAMPLES_PED = 200
+RESAMPLES_PED = 50
 FEWEST_TOP = 5  # configs above PED-ANOVA's threshold, as its page in Optuna asks for
 TOP_SHARE = 0.1
 
@@ -83,21 +83,18 @@ def importances(points: Sequence[Point], keys: Sequence[str], *, maximise: bool)
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     top = min(0.5, max(TOP_SHARE, FEWEST_TOP / len(points)))
-    methods: dict[str, tuple[Callable[[bool], Any], int]] = {
-        "fANOVA": (
-            lambda whole: FanovaImportanceEvaluator(n_trees=TREES if whole else TREES_RESAMPLED, seed=0), RESAMPLES
-        ),
-        "PED-ANOVA": (lambda whole: PedAnovaImportanceEvaluator(target_quantile=top), RESAMPLES_PED),
-    }  # fmt: skip
-    axes = {key: axis_of(key, points) for key in keys}
-    found = {}
-    for name, (make, resamples) in methods.items():
-        shares = _evaluate(points, axes, make(True), maximise)
+    methods: dict[str, tuple[Callable[[int], Any], int, int]] = {
+        "fANOVA": (lambda trees: FanovaImportanceEvaluator(n_trees=trees, seed=0), RESAMPLES, TREES_RESAMPLED),
+        "PED-ANOVA": (lambda trees: PedAnovaImportanceEvaluator(target_quantile=top), RESAMPLES_PED, 0),
+    }
+    trials, found = _as_trials(points, {key: axis_of(key, points) for key in keys}), {}
+    for name, (make, resamples, trees) in methods.items():
+        shares = _evaluate(trials, keys, make(TREES), maximise)
         if not shares:
             continue
         draw = random.Random(0)
-        again = (draw.choices(points, k=len(points)) for _ in range(resamples))
-        resampled = [shares for sample in again if (shares := _evaluate(sample, axes, make(False), maximise))]
+        again = (draw.choices(trials, k=len(trials)) for _ in range(resamples))
+        resampled = [shares for sample in again if (shares := _evaluate(sample, keys, make(trees), maximise))]
         low, high = (
             {key: float(np.percentile([each[key] for each in resampled], q)) for key in keys} if resampled else shares
             for q in (5, 95)
@@ -106,35 +103,42 @@ def importances(points: Sequence[Point], keys: Sequence[str], *, maximise: bool)
     return found
 
 
-def _evaluate(points: Sequence[Point], axes: dict[str, Axis], evaluator: Any, maximise: bool) -> Importances:
-    import optuna
+def _as_trials(points: Sequence[Point], axes: Mapping[str, Axis]) -> list[Any]:
+    """Configs as Optuna's trials. What was searched stands for the space: its values, or the interval they span."""
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-    from optuna.importance import get_param_importances
+    from optuna.trial import create_trial
 
     distributions: dict[str, BaseDistribution] = {
         key: CategoricalDistribution(axis.ticks) if axis.ticks else FloatDistribution(axis.low, axis.high, log=axis.log)
         for key, axis in axes.items()
     }
+    return [
+        create_trial(
+            params={k: value_text(p.values[k]) if a.ticks else float(p.values[k]) for k, a in axes.items()},
+            distributions=distributions,
+            value=p.screened,
+        )
+        for p in points
+    ]
+
+
+def _evaluate(trials: Sequence[Any], keys: Sequence[str], evaluator: Any, maximise: bool) -> Importances:
+    import optuna
+    from optuna.importance import get_param_importances
+
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of regimes with few trials: the intervals say so
             study = optuna.create_study(direction="maximize" if maximise else "minimize")
-            study.add_trials(
-                optuna.trial.create_trial(
-                    params={k: value_text(p.values[k]) if a.ticks else float(p.values[k]) for k, a in axes.items()},
-                    distributions=distributions,
-                    value=p.screened,
-                )
-                for p in points
-            )
+            study.add_trials(trials)
             found = get_param_importances(study, evaluator=evaluator)
     except (RuntimeError, ZeroDivisionError):  # fANOVA's word for scores without variance
         return {}
     finally:
         optuna.logging.set_verbosity(level)
-    return {key: float(found.get(key, 0.0)) for key in axes} if np.isfinite(list(found.values())).all() else {}
+    return {key: float(found.get(key, 0.0)) for key in keys} if np.isfinite(list(found.values())).all() else {}
 
 
 def _draw(found: dict[str, tuple[list[Axis], dict[str, Estimate]]]) -> Figure:
