@@ -103,6 +103,7 @@ def test_every_command_has_help_with_an_example(place: Place) -> None:
         "launch",
         "status",
         "list",
+        "report",
         "export",
         "train",
         "sync",

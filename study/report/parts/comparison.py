@@ -141,10 +141,10 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
         )
     return Table(
         f"tests-{slug(task)}",
-        f"Against {compared.baseline}: {task}",
+        f"{metric_words(compared.metric).capitalize()} against {compared.baseline}: {task}",
         "lrrrrr" + "r" * wilcoxon + "rlr",
         (
-            "family", metric_words(compared.metric), "n", "95 % interval", "difference (95 % interval)", "p",
+            "family", "score", "n", "95 % interval", "difference (95 % interval)", "p",
             *(["p, Wilcoxon"] if wilcoxon else []), "d", "verdict", "might tell",
         ),
         tuple(lines),

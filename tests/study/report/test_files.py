@@ -6,6 +6,7 @@ import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,8 +59,14 @@ def read(page: Path) -> Page:
     return parsed
 
 
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels enough for a test."""
+    monkeypatch.setattr(make, "DPI", 30)
+
+
 def test_the_page_opens_offline_and_all_its_links_lead_into_itself(reporter: Reporter) -> None:
-    reporter.launch()
+    reporter.launch(families=["ce", "tce"], search__repeats=2)
     page = write_report(reporter.home, reporter.paths)
     assert page == reporter.paths.report / "report.html"
     parsed = read(page)
@@ -84,7 +91,7 @@ def test_what_a_user_wrote_is_text_and_no_markup(reporter: Reporter) -> None:
 
 
 def test_tables_and_figures_lie_beside_the_page_and_markdown_leads_to_them(reporter: Reporter) -> None:
-    reporter.launch(families=["ce", "tce"])
+    reporter.launch(families=["ce", "tce"], noise__rate=0.0, search__repeats=2)
     folder = write_report(reporter.home, reporter.paths).parent
     assert sorted(path.name for path in folder.iterdir()) == ["figures", "report.html", "report.md", "tables"]
     text = (folder / "report.md").read_text()
@@ -99,7 +106,7 @@ def test_tables_and_figures_lie_beside_the_page_and_markdown_leads_to_them(repor
 
 def test_every_table_is_balanced_latex_with_nothing_unescaped(reporter: Reporter) -> None:
     paper = {"source": "A & B_2, 5 % of #1", "numbers": [{"family": "ce", "value": 50.0}]}
-    reporter.launch(paper=paper)
+    reporter.launch(families=["ce", "mse"], paper=paper, search__repeats=2)
     files = sorted((write_report(reporter.home, reporter.paths).parent / "tables").glob("*.tex"))
     assert len(files) > 5
     for file in files:
@@ -167,11 +174,12 @@ def test_a_figure_that_would_be_large_stands_in_the_page_as_png(
 
 
 def test_a_report_replaces_an_older_one_and_leaves_nothing_else(reporter: Reporter, tmp_path: Path) -> None:
-    reporter.launch()
+    small: dict[str, Any] = {"families": ["ce", "mse"], "search__repeats": 2}
+    reporter.launch(**small)
     out = tmp_path / "some" / "where"
     write_report(reporter.home, reporter.paths, out)
     assert (out / "tables" / "tests-digits-uniform-0.4-mlp-hidden-8.tex").is_file()
-    reporter.launch(noise__rate=0.0)
+    reporter.launch(**small, noise__rate=0.0)
     write_report(reporter.home, reporter.paths, out)
     assert not (out / "tables" / "tests-digits-uniform-0.4-mlp-hidden-8.tex").exists()
     assert os.listdir(out.parent) == ["where"]
@@ -240,7 +248,7 @@ def test_the_same_study_gives_the_same_files(
     reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(make.time, "strftime", lambda *given: "now")
-    reporter.launch(families=["ce", "tce"])
+    reporter.launch(families=["ce"], noise__rate=0.0)
     contents = []
     for name in ("a", "b"):
         folder = write_report(reporter.home, reporter.paths, tmp_path / name).parent
