@@ -9,7 +9,7 @@ import numpy as np
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
-from study.report.heatmap import draw_matrices
+from study.report.heatmap import Matrix, draw_matrices
 from study.results import CellResult
 from trainables.data.datasets import load_pool
 from trainables.data.task import load_task
@@ -54,14 +54,12 @@ def _picture(material: Material, task: str, cell: CellResult) -> Picture | None:
     assert cell.best is not None
     counts = [each for trial in cell.best.trials if (each := _confusion(material, trial.key)) is not None]
     trial = _described(material, cell)
-    matrices: list[tuple[str, np.ndarray, tuple[str, str]]] = []
+    matrices: list[Matrix] = []
     if counts:
         total = np.sum(counts, axis=0)
         shares = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
         matrices.append(("Confusion", shares, ("label", "predicted")))
-    similarity = _similarity(material, trial)
-    if similarity is not None:
-        matrices.append((f"Similarity '{trial['loss']['similarity']['name']}'", similarity, ("class", "is like")))
+    matrices += _similarity(material, trial)
     if not counts:
         return None
     names = class_names(material, trial, len(matrices[0][1]))
@@ -80,18 +78,19 @@ def _confusion(material: Material, key: str) -> np.ndarray | None:
         return None
 
 
-def _similarity(material: Material, trial: Mapping[str, Any]) -> np.ndarray | None:
-    """The matrix that a trial's loss was made with; None where it has none, or its data are gone."""
+def _similarity(material: Material, trial: Mapping[str, Any]) -> list[Matrix]:
+    """The matrix that a trial's loss was made with; none where it has none, or its data are gone."""
     value = trial["loss"].get("similarity")
     if not isinstance(value, Mapping):
-        return None
+        return []
     try:
         kind = get_family(trial["loss"]["family"]).hyperparameters["similarity"]
         data = load_task(trial["dataset"], trial["split"], trial["noise"], material.home.cache)
         raw = isinstance(kind, Similarity) and kind.raw
-        return data.likeness(value) if raw else data.similarity(value)
+        matrix = data.likeness(value) if raw else data.similarity(value)
     except (OSError, ValueError, KeyError, ImportError):
-        return None
+        return []
+    return [(f"{'Likeness' if raw else 'Similarity'} '{value['name']}'", matrix, ("class", "is like"))]
 
 
 def class_names(material: Material, trial: Mapping[str, Any], count: int) -> Sequence[str]:
