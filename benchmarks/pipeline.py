@@ -49,7 +49,7 @@ def made_up(count: int, folder: Path) -> TaskData:
     arrays, _ = cached_arrays(folder / "pool", lambda: ({"images": images}, {}))
     labels, index = np.zeros(count, dtype=np.int64), np.arange(count)
     pool = Images("made up", arrays["images"], labels, ("a", "b"), "made up")
-    return TaskData(pool, index[10:], index[:10], labels, "split", "noise", folder)
+    return TaskData(pool, index[10:], index[:10], labels, "split", "noise", {}, folder)
 
 
 def ours(data: TaskData, device: torch.device) -> Epoch:
@@ -57,7 +57,7 @@ def ours(data: TaskData, device: torch.device) -> Epoch:
     source = make_source(data, "channel", device, torch.float32)
     labels = torch.zeros(source.num_train, dtype=torch.long)
     training = {"augment": resolve_augment("standard", "cifar10")}
-    lane = Lane("lane", make_loss("ce", num_classes=2), training, 0, 0, labels, labels[:10], labels[:10])
+    lane = Lane("lane", make_loss("ce", num_classes=2), training, 0, 0, labels, labels[:10], labels, labels[:10])
     augmentation = LaneAugmentation([lane], source.image_shape, device)
 
     def epoch() -> Iterator[Tensor]:

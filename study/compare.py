@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from study import states
 from study.errors import StudyError
@@ -24,6 +24,9 @@ from study.statistics import (
 )
 from trainables.names import unknown_name
 from trainables.trial import SEARCH
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FEWEST_CELLS = 2  # over which ranks say anything
 
@@ -114,6 +117,15 @@ class Comparison:
             "ranks": self.ranks,
             "critical_difference": self.critical_difference,
         }
+
+    def to_frame(self) -> DataFrame:
+        """The rows of all tasks; the paired test's numbers are columns `paired_p`, ..., settings `params_alpha`, ..."""
+        from pandas import json_normalize
+
+        rows = [{"task": task, **self._row(row)} for task, rows in self.tasks.items() for row in rows]
+        for row in rows:
+            row["paired"] = row.pop("test") or {}
+        return json_normalize(rows, sep="_")
 
     def _row(self, row: Row) -> dict[str, Any]:
         entry = row.entry

@@ -89,7 +89,7 @@ class Winner:
     @cached_property
     def epochs(self) -> int:
         """How many epochs its trials train for."""
-        if self.cell.confirm.protocol == "retrain":
+        if self.cell.confirm.protocol == "retrain" and not self.cell.confirm.curve:
             return self.chosen_epoch
         epochs: int = self._config.trial(0)["training"]["epochs"]
         return epochs
@@ -102,12 +102,13 @@ class Winner:
     def trial(self, repeat: int) -> Trial:
         """The full description of one of its trials: other masks, weights and orders than any repeat of the search."""
         trial = self._config.trial(repeat, CONFIRM)
+        curve = {"curve": True} if self.cell.confirm.curve else {}
         if self.cell.confirm.protocol == "holdout":
-            return trial | {"confirm": {"protocol": "holdout"}}
+            return trial | {"confirm": {"protocol": "holdout", **curve}}
         return trial | {
             "split": trial["split"] | {"holdout": 0},
             "training": trial["training"] | {"patience": None},
-            "confirm": {"protocol": "retrain", "epoch": self.chosen_epoch},
+            "confirm": {"protocol": "retrain", "epoch": self.chosen_epoch, **curve},
         }
 
     def trial_key(self, repeat: int) -> str:

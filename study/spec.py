@@ -434,13 +434,15 @@ class ConfirmSpec(Strict):
     """How `study confirm` judges a cell's best configs on repeats that no selection has seen.
 
     `retrain`: on training and validation images together, up to the epoch that the search chose, then tested.
-    `holdout`: on the training images; the best validation epoch is tested.
+    `holdout`: on the training images; the best validation epoch is tested. With `curve` every epoch is tested, for a
+    figure: nothing is chosen by it, and the numbers are those of the same epoch.
     """
 
     shorthand = "protocol"
     protocol: Literal["retrain", "holdout"] = "holdout"
     repeats: int = Field(5, ge=1)
     top: int = Field(1, ge=1)
+    curve: bool = False
 
 
 class ResourcesSpec(Strict):

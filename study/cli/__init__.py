@@ -21,15 +21,19 @@ from study.cli import (
     data,
     delete,
     doctor,
+    evaluate,
     export,
     families,
+    gc,
     launch,
     list_studies,
     models,
+    predict,
     presets,
     report,
     schema,
     status,
+    stop,
     sync,
     train,
 )
@@ -47,12 +51,15 @@ app = typer.Typer(
 )
 app.command("launch")(launch.launch)
 app.command("status")(status.status)
+app.command("stop")(stop.stop)
 app.command("confirm")(confirm.confirm)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("list")(list_studies.list_studies)
 app.command("export")(export.export)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
 app.command("sync")(sync.sync)
 app.command("dashboard")(dashboard.dashboard)
 app.command("presets")(presets.presets)
@@ -61,6 +68,7 @@ app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
+app.command("gc")(gc.gc)
 app.command("delete")(delete.delete)
 
 

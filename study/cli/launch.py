@@ -30,6 +30,10 @@ def launch(
         bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
     ] = False,
     data: DataRoot = None,
+    smoke: Annotated[
+        bool,
+        typer.Option("--smoke", help="Run the same study small, in about a minute, to see that all of it works."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
@@ -42,6 +46,8 @@ def launch(
 
     spec, document = load_spec(find_study_file(study), overrides or [], data)
     home = Home.current()
+    if smoke:
+        spec = _shrink(spec, document, home, as_json)
     try:
         if dry_run:
             _dry_run(spec, home, as_json)
@@ -49,6 +55,21 @@ def launch(
             _launch(spec, document, home, as_json)
     except PlacedStudyError as mistake:
         raise with_its_line(mistake, document) from None
+
+
+def _shrink(spec: Any, document: Any, home: Any, as_json: bool) -> Any:
+    from rich.console import Console
+
+    from study.smoke import shrink, try_full_networks
+
+    small = shrink(spec, document, home)
+    progress = Console(stderr=True) if as_json else console
+    for dataset in small.dataset:
+        if dataset.label.endswith("-synthetic"):
+            progress.print(f"{dataset.name}: its files are not there; synthetic images in its format stand in")
+    for line in try_full_networks(spec, small, home):
+        progress.print(line)
+    return small
 
 
 def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from study.errors import StudyError
 
 
 def train(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML file that 'study export' wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON file that 'study export' wrote.")],
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Keep a checkpoint and the best weights there."),

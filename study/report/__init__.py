@@ -4,3 +4,7 @@
 of plain blocks (`document.py`); `page.py`, `markdown.py` and `latex.py` put the blocks into words, and `look.py` says
 what every figure looks like. It stands on `study.compare`, `study.results` and `study.tracking.pictures`' files.
 """
+
+from study.report.make import write_report
+
+__all__ = ["write_report"]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+STUDY_TAG = "study.name"  # whose a registered model is
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -54,11 +55,16 @@ def make_sqlite_store(path: Path) -> None:
 
 
 def delete_experiment(uri: str, name: str) -> bool:
-    """Move an experiment to MLflow's bin under another name, so that its own is free again; whether there was one."""
+    """Move an experiment to MLflow's bin under another name, so that its own is free again; whether there was one.
+
+    The model that the study registered is deleted.
+    """
     settle_environment()
     import mlflow
 
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    if any(model.tags.get(STUDY_TAG) == name for model in client.search_registered_models(f"name = '{name}'")):
+        client.delete_registered_model(name)
     experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage == "deleted":
         return False

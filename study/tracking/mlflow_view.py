@@ -101,7 +101,7 @@ class MlflowView:
             make_sqlite_store(Path(self.uri.removeprefix("sqlite:///")))
         client = mlflow.MlflowClient(tracking_uri=self.uri)
         experiment = client.get_experiment_by_name(self.experiment)
-        location = (self.artifacts / self.experiment).as_uri() if self.uri.startswith("sqlite:") else None
+        location = None if self.uri.startswith("http") else (self.artifacts / self.experiment).as_uri()
         self._artifacts_are_here = experiment is None or location in (None, experiment.artifact_location)
         if experiment is None:
             self._experiment_id = client.create_experiment(
@@ -185,7 +185,7 @@ class MlflowView:
         )
 
     def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+        from study.tracking import mlflow_entities as entities  # brings mlflow
 
         description = self.ledger.trial(trial.key)
         params = flat_params(description, trial.repeat)
@@ -198,43 +198,21 @@ class MlflowView:
         started_at = trial.started_at or time.time()
         run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
         _, epoch, state = self._cursor(trial.key)
-        metrics = [
-            Metric(name, value, int(report["time"] * 1000), step)
-            for step, report in self.ledger.reports(trial.key, after=epoch)
-            for name, value in report.items()
-            if value is not None and name != "time"
-        ]
-        ended = trial.state in states.ENDED
-        if ended and trial.state != states.INTERRUPTED and trial.best_score is not None:
-            at = int((trial.ended_at or started_at) * 1000)
-            best = {
-                "best_epoch": float(trial.best_epoch),
-                f"best_{description['monitor']['metric']}": trial.best_score,
-            }
-            metrics += [Metric(name, value, at, trial.epoch) for name, value in best.items()]
-        tested = trial.facts.get("test", {})
-        if trial.state == states.COMPLETED:
-            at = int((trial.ended_at or started_at) * 1000)
-            metrics += [Metric(name, value, at, trial.epoch) for name, value in tested.items() if value is not None]
-        new_params = [Param(name, str(value)) for name, value in params.items()] if epoch == 0 else []
-        reason = [RunTag("reason", trial.state), RunTag("study.detail", trial.reason)]
-        reason.append(RunTag("study.config", str(number)))  # a grid that grows counts its configs anew
-        found = {name: value for name, value in trial.facts.items() if name != "test"}
-        facts = [RunTag(f"study.{name}", str(value)) for name, value in found.items()] if epoch == 0 else []
+        metrics = entities.metrics_of(self.ledger, trial, description["monitor"]["metric"], epoch)
+        tags_now = entities.state_tags(trial, number)
+        new_params = []
+        if epoch == 0:
+            new_params, tags_now = entities.params_of(params), [*entities.fact_tags(trial), *tags_now]
+            self._client.log_inputs(run_id, datasets=entities.data_of(description))
         batches = list(_chunks(metrics, BATCH)) or [[]]
-        for index, batch in enumerate(batches):
-            last = index == len(batches) - 1
-            self._client.log_batch(
-                run_id,
-                metrics=batch,
-                params=new_params if last else [],
-                tags=[*facts, *reason] if last else [],
-            )
+        for batch in batches[:-1]:
+            self._client.log_batch(run_id, metrics=batch)
+        self._client.log_batch(run_id, metrics=batches[-1], params=new_params, tags=tags_now)
         if trial.state == states.COMPLETED and self._artifacts_are_here:
             with tempfile.TemporaryDirectory() as scratch:
                 for picture in self.pictures.draw_learned(trial.key, description, Path(scratch)):
                     self._client.log_artifact(run_id, str(picture), "learned")
-        if ended:
+        if trial.state in states.ENDED:
             self._client.set_terminated(run_id, STATUS[trial.state], int((trial.ended_at or time.time()) * 1000))
         elif state in states.ENDED:
             self._client.update_run(run_id, status=STATUS[states.RUNNING])

@@ -131,6 +131,7 @@ def test_a_family_taken_away_leaves_the_tables_and_best_and_is_counted(place: Pl
     assert fewer["out_of_scope"] == 2
     assert sorted(path.name for path in best.iterdir()) == [
         "ce.confusion.csv",
+        "ce.md",
         "ce.safetensors",
         "ce.yaml",
         "mine.yaml",

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,38 +11,17 @@ import pytest
 
 from study.ledger import Ledger
 from study.paths import Home
-from tests.launch.conftest import TINY_TRIALS, Place
+from tests.launch.conftest import TINY_TRIALS, Place, free_port, started
 
 SHORT = ("--set", "training.epochs=2", "--set", "search.repeats=1")
 SHORT_RUNS = 6 + 4  # trials and cells
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def mlflow_server(port: int, folder: Path) -> Iterator[None]:
-    light = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/server.db",
-         "--artifacts-destination", str(folder), "--port", str(port), "--workers", "1"],
-        env={**os.environ, **light}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+    store = ("--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder))
+    with started(f"http://127.0.0.1:{port}/health", "mlflow", "server", *store, "--port", str(port), "--workers", "1"):
         yield
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 def test_a_study_goes_on_without_mlflow_and_sync_levels_it_later(place: Place, tmp_path: Path) -> None:

@@ -70,6 +70,23 @@ def test_retraining_uses_all_images_ends_at_the_chosen_epoch_and_tests_it(make_t
     assert expected > 0.5
 
 
+@pytest.mark.parametrize("protocol", [{"protocol": "holdout"}, {"protocol": "retrain", "epoch": 3}])
+def test_a_curve_tests_every_epoch_and_changes_no_number(
+    protocol: dict[str, Any], make_trial: TrialMaker, cache: Path, tmp_path: Path
+) -> None:
+    split = {"split": {"holdout": 0, "seed": 3}} if "epoch" in protocol else {}
+    trial = make_trial("ce", epochs=6, schedule={"name": "constant"}) | split
+    plain, curve = (trained(trial | {"confirm": protocol | more}, cache) for more in ({}, {"curve": True}))
+    assert curve.facts["test"] == plain.facts["test"]
+    assert len(curve.history) == 6
+    assert all("test_accuracy" in metrics for metrics in curve.history)
+    resumed = Session("confirmed", trial | {"confirm": protocol | {"curve": True}}, cache, tmp_path)
+    resumed.advance()
+    resumed.save()
+    again = trained(trial | {"confirm": protocol | {"curve": True}}, cache, tmp_path)
+    assert again.facts == curve.facts
+
+
 def test_retraining_keeps_the_length_of_the_schedule(make_trial: TrialMaker, cache: Path) -> None:
     retrain = {"split": {"holdout": 0, "seed": 3}, "confirm": {"protocol": "retrain", "epoch": 2}}
     session = trained(make_trial("ce", epochs=6) | retrain, cache)

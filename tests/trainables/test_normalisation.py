@@ -118,6 +118,17 @@ def test_zca_s_regulariser_leaves_a_direction_v_over_v_plus_it(task: TaskData) -
     torch.testing.assert_close(after, variances / (variances + 0.5), rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("count", [1, 25, 59, 60, 500])
+def test_zca_is_its_formula_with_fewer_images_than_values_and_with_more(task: TaskData, count: int) -> None:
+    few = dataclasses.replace(task, train_index=task.train_index[:count], split_digest=f"the first {count}")
+    values = made("gcn", few)(training(few)).flatten(1).numpy()
+    variances, vectors = np.linalg.eigh(np.cov(values.T, bias=True))
+    expected = vectors @ np.diag((variances.clip(min=0) + 0.1) ** -0.5) @ vectors.T
+    found = made({"name": "zca", "regulariser": 0.1}, few)
+    np.testing.assert_allclose(found.matrix, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.mean, values.mean(0), rtol=0, atol=1e-12)
+
+
 def test_zca_prepares_the_whole_pool_once_and_maps_it_from_disk(
     task: TaskData, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ class Session:
 
     def __init__(self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu") -> None:
         self.key, self.trial, self.store, self.cache = key, trial, store, cache
+        self.confirmed: dict[str, Any] = trial.get("confirm", {})
         data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
         for own, kept in ((trial["loss"]["family"], "code"), (trial["model"]["name"], "model_code")):
             if is_own(own) and trial.get(kept, "") not in ("", source_digest(own)):
@@ -58,7 +59,7 @@ class Session:
                 self.warnings = (f"{problem}; starting again from epoch 0",)
         self.array.add(lane, state)
         if self.done and not self.diverged:
-            self._test()
+            self._confirm()
 
     @property
     def history(self) -> list[Metrics]:
@@ -86,8 +87,8 @@ class Session:
     @property
     def done(self) -> bool:
         """Whether there is nothing left to train: its epochs are done, or its patience is at an end."""
-        training, confirmed = self.trial["training"], self.trial.get("confirm", {})
-        epochs = confirmed.get("epoch", training["epochs"])
+        training, confirmed = self.trial["training"], self.confirmed
+        epochs = training["epochs"] if confirmed.get("curve") else confirmed.get("epoch", training["epochs"])
         patience = training.get("patience")
         waited = self.epoch - self.best_epoch
         return self.diverged or self.epoch >= epochs or (patience is not None and waited > patience)
@@ -97,18 +98,25 @@ class Session:
         metrics = self.array.advance()[self.key]
         metrics["time"] = time.time()
         self._note(self.array.warnings(self.key))
+        if self.confirmed.get("curve"):
+            metrics |= self._on_test("last")
         if self.done and not self.diverged:
-            self._test()
+            self._confirm()
         return metrics
 
-    def _test(self) -> None:
+    def _confirm(self) -> None:
         """A confirmation ends with the test images, which nothing else ever reads."""
-        if "confirm" not in self.trial:
+        if not self.confirmed:
             return
-        test = load_test(self.trial["dataset"], self.cache)
-        which: Literal["best", "last"] = "last" if self.trial["confirm"]["protocol"] == "retrain" else "best"
-        epoch = self.epoch if which == "last" else self.best_epoch
-        self.facts["test"] = {"epoch": epoch, **metrics_on_test(self.array, self.key, test, which)}
+        epoch = self.confirmed.get("epoch", self.best_epoch)
+        if self.confirmed.get("curve"):
+            tested = {name: value for name, value in self.history[epoch - 1].items() if name.startswith("test_")}
+        else:
+            tested = self._on_test("last" if "epoch" in self.confirmed else "best")
+        self.facts["test"] = {"epoch": epoch, **tested}
+
+    def _on_test(self, which: Literal["best", "last"]) -> Metrics:
+        return metrics_on_test(self.array, self.key, load_test(self.trial["dataset"], self.cache), which)
 
     def _note(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from trainables.data.datasets import Images
 from trainables.engine.lanes import LaneArray
@@ -16,18 +18,24 @@ from trainables.engine.stack import last
 from trainables.metrics.classes import Classes
 
 
-@torch.no_grad()
 def metrics_on_test(array: LaneArray, key: str, test: Images, which: Literal["best", "last"]) -> dict[str, float]:
-    """The metrics of the catalogue as `test_accuracy`, `test_loss`, ... of lane `key`, with its weights of the best or
-    the last epoch. A value that is no finite number is left out.
-    """
+    """The metrics of `tested` of lane `key`, with its weights of the best or the last epoch."""
     network = array.network(key, which).eval()
+    return tested(lambda images: last(network(array.data.normalisation(images))), test, array.device)
+
+
+@torch.no_grad()
+def tested(logits: Callable[[Tensor], Tensor], test: Images, device: torch.device) -> dict[str, float]:
+    """The metrics of the catalogue as `test_accuracy`, `test_loss`, ... of what gives logits `[B, C]` for raw images.
+
+    A value that is no finite number is left out.
+    """
     classes = Classes.of(test)
-    groups = None if classes.superclasses is None else torch.tensor(classes.superclasses, device=array.device)
-    measure = ValidationMeasure(torch.tensor(test.labels[:], device=array.device).view(1, 1, -1), classes, groups)
+    groups = None if classes.superclasses is None else torch.tensor(classes.superclasses, device=device)
+    measure = ValidationMeasure(torch.tensor(test.labels[:], device=device).view(1, 1, -1), classes, groups)
     for start in range(0, len(test.labels), EVALUATION_BATCH):
-        images = torch.from_numpy(np.array(test.images[start : start + EVALUATION_BATCH])).to(array.device)
-        measure.add(last(network(array.data.normalisation(images))).unsqueeze(0))
+        images = torch.from_numpy(np.array(test.images[start : start + EVALUATION_BATCH])).to(device)
+        measure.add(logits(images).unsqueeze(0))
     values = dict(zip(measure.reported_names(), measure.finish()[:, 0].tolist(), strict=True))
-    tested = {name.replace("val_", "test_", 1).removesuffix("_clean"): value for name, value in values.items()}
-    return {name: value for name, value in tested.items() if not name.endswith("_noisy") and math.isfinite(value)}
+    renamed = {name.replace("val_", "test_", 1).removesuffix("_clean"): value for name, value in values.items()}
+    return {name: value for name, value in renamed.items() if not name.endswith("_noisy") and math.isfinite(value)}

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +46,32 @@ def test_processes_that_fill_one_fresh_cache_at_once_all_read_the_same(digits: T
     assert [path.name for path in cache.rglob(".*")] == []  # no loser left its draft behind
 
 
-def test_loser_of_a_race_reads_what_the_winner_wrote(tmp_path: Path) -> None:
+def test_what_one_makes_the_others_wait_for(tmp_path: Path) -> None:
+    makers: list[int] = []
+
+    def make(number: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        makers.append(number)
+        time.sleep(0.1)
+        return {"x": np.array([number])}, {"by": number}
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda number: cached_arrays(tmp_path / "entry", lambda: make(number)), range(4)))
+    assert len(makers) == 1
+    assert [(arrays["x"].tolist(), facts) for arrays, facts in found] == [(makers, {"by": makers[0]})] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["entry"]
+
+
+def test_where_the_file_system_knows_no_locks_the_loser_reads_what_the_winner_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlocked(*_: object) -> None:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr("fcntl.flock", unlocked)
     folder = tmp_path / "entry"
 
     def slower() -> tuple[dict[str, np.ndarray], dict[str, str]]:
         cached_arrays(folder, lambda: ({"x": np.array([1])}, {"by": "winner"}))
-        time.sleep(0.01)
         return {"x": np.array([2])}, {"by": "loser"}
 
     arrays, facts = cached_arrays(folder, slower)

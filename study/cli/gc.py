@@ -1,0 +1,56 @@
+"""study gc"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from study.cli.output import AsJson, StudyName, console, print_json
+
+
+def gc(
+    name: StudyName,
+    keep: Annotated[
+        Literal["best", "none", "all"],
+        typer.Option(
+            "--keep", help="Checkpoints of best, exported and confirmed configs; of none; of all trials (frees strays)."
+        ),
+    ] = "best",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be freed; remove nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Free the disk of checkpoints that nothing needs; those of unfinished trials stay, and so do all numbers.
+
+    Example: study gc quickstart --dry-run
+    """
+    from study.garbage import find_garbage, free
+    from study.ledger import Ledger
+    from study.lock import WriterLock
+    from study.paths import Home
+
+    paths = Home.current().existing(name)
+    if dry_run:
+        with Ledger(paths.ledger) as ledger:
+            found = find_garbage(paths, ledger, keep)
+    else:
+        with WriterLock(paths.lock, "study gc"), Ledger(paths.ledger, write=True) as ledger:
+            found = find_garbage(paths, ledger, keep)
+            free(found, ledger)
+    if as_json:
+        print_json(
+            {
+                "study": name,
+                "removed": not dry_run,
+                "checkpoints": len(found.folders),
+                "bytes": found.freed_bytes,
+                "kept": found.kept,
+                "kept_bytes": found.kept_bytes,
+            }
+        )
+        return
+    verb = "Would free" if dry_run else "Freed"
+    console.print(
+        f"{verb} {found.freed_bytes / 1e6:.1f} MB of {len(found.folders)} checkpoints; "
+        f"{found.kept} are kept, {found.kept_bytes / 1e6:.1f} MB"
+    )

@@ -1,0 +1,112 @@
+"""Reading what `study export` wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.errors import StudyError
+from study.spec import TrainingSpec
+from study.study_file import make_importable
+from study.yaml_file import read_document
+
+if TYPE_CHECKING:
+    from trainables.deployed import Deployed
+
+FORMAT = 1
+PARTS = ("trial", "run", "exported", "validation", "provenance")
+
+
+def read_export(path: Path) -> dict[str, Any]:
+    """An exported file's values; StudyError where it is not one."""
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        raise StudyError(f"{path}: not an exported configuration; give a YAML or JSON file that 'study export' wrote")
+    values = _values(path)
+    if values.get("format") != FORMAT or not all(isinstance(values.get(part), dict) for part in PARTS):
+        raise StudyError(f"{path}: not an exported configuration; make one with 'study export'")
+    try:
+        TrainingSpec.model_validate(values["trial"]["training"])
+    except (KeyError, ValueError) as problem:
+        said = " ".join(str(problem).split())[:200]
+        raise StudyError(f"{path}: its training cannot be run: {said}; export it again") from None
+    return values
+
+
+def load_network(path: str | Path, device: str = "cpu") -> Deployed:
+    """The network of an exported file: uint8 images `[N, channels, height, width]` to logits `[N, C]`.
+
+    StudyError where the file is none, or has no weights, or they are damaged.
+    """
+    return network_of(Path(path), read_export(Path(path)), device)
+
+
+def network_of(path: Path, values: dict[str, Any], device: str = "cpu") -> Deployed:
+    """The network of the exported file at `path`, whose values were read already."""
+    weights, arrays = _weights(path, values), {}
+    described = described_input_of(path, values)
+    if "file" in described:
+        arrays = dict(_tensors(path, described, "numpy"))
+    for folder in (path.absolute().parent, Path.cwd()):
+        make_importable(folder)
+    from trainables.deployed import deploy
+    from trainables.own import is_own, source_digest
+
+    model = values["trial"]["model"]
+    try:
+        if is_own(model["name"]) and values["trial"].get("model_code", "") not in ("", source_digest(model["name"])):
+            raise ValueError(f"the code of '{model['name']}' is not the one that it was trained with; restore it")
+        return deploy(model, weights, described, arrays, len(described["classes"]), device)
+    except (ValueError, KeyError, TypeError) as problem:
+        said = str(problem) if isinstance(problem, ValueError) else f"its input is not described: {problem!r}"
+        raise StudyError(f"{path}: {said}") from None
+
+
+def described_input_of(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """What the network of an exported file sees; StudyError where the file does not say it."""
+    described = values.get("input")
+    if not isinstance(described, dict):
+        raise StudyError(
+            f"{path}: it does not say how images are normalised: the data was not at hand when it was exported, or an "
+            "older version did; export it again where the data is"
+        )
+    return described
+
+
+def _weights(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(values.get("weights"), dict):
+        raise StudyError(f"{path}: exported without weights; export it again with --weights")
+    return _tensors(path, values["weights"], "torch")
+
+
+def _tensors(path: Path, entry: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The tensors of a file beside an exported one, checked against its hash."""
+    beside = path.with_name(Path(entry["file"]).name)
+    try:
+        data = beside.read_bytes()
+    except OSError as problem:
+        raise StudyError(f"{beside}: cannot be read: {problem.strerror}; it belongs beside {path.name}") from None
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise StudyError(f"{beside}: not the file that {path.name} was exported with; export both again")
+    if kind == "numpy":
+        from safetensors.numpy import load
+
+        return dict(load(data))
+    from safetensors.torch import load as load_torch
+
+    return dict(load_torch(data))
+
+
+def _values(path: Path) -> dict[str, Any]:
+    if path.suffix != ".json":
+        return read_document(path).values
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such file") from None
+    except OSError as problem:
+        raise StudyError(f"{path}: cannot be read: {problem.strerror}") from None
+    except ValueError as problem:
+        raise StudyError(f"{path}: not JSON: {problem}") from None
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,131 @@
+"""What an exported file says: settings, numbers, provenance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.export.reading import FORMAT
+from study.ledger import Ledger
+from study.paths import StudyPaths
+from study.results import CellResult, ConfigResult
+from study.spec import SelectSpec
+from trainables.data.datasets import settled_options
+from trainables.data.task import load_task
+from trainables.normalisation.fitted import fitted_normalisation
+
+COMPARED = ("dataset", "model", "loss", "code", "model_code")  # of two trials of one config in two phases
+
+
+def exported_values(
+    ledger: Ledger, paths: StudyPaths, cell: CellResult, config: ConfigResult, rank: int, test: dict[str, Any] | None
+) -> dict[str, Any]:
+    """One config: the repeat that is exported is its best. `weights` and `input` are still to be filled in."""
+    sign = 1 if cell.facts["mode"] == "max" else -1
+    trial, score = max(zip(config.trials, config.scores, strict=True), key=lambda pair: sign * pair[1])
+    description = ledger.trial(trial.key)
+    select = (ledger.spec() or {})["select"]
+    epoch = trial.best_epoch if select["epoch"] == "best" else trial.epoch
+    facts = dict(trial.facts)
+    run = {"threads": facts.pop("threads"), "device": facts.pop("device"), "lane_width": 1}
+    run_ids = [ids[trial.key][0] for store in ledger.stores() if trial.key in (ids := ledger.tracked(store))]
+    return {
+        "format": FORMAT,
+        "family": cell.facts["family"],
+        "label": cell.facts["label"],
+        "task": {name: cell.facts[name] for name in ("dataset", "noise", "noise_rate", "model")},
+        "rank": rank,
+        "params": config.params,
+        "validation": {
+            "metric": description["monitor"]["metric"],
+            "mean": config.mean,
+            "sd": config.sd,
+            "n": config.n,
+            "repeats": list(config.scores),
+            "configs": len(cell.configs),
+        },
+        "test": test,
+        "exported": {
+            "repeat": trial.repeat,
+            "epoch": epoch,
+            "score": score,
+            "metrics": ledger.report(trial.key, epoch),
+        },
+        "weights": None,
+        "input": None,
+        "run": run,
+        "trial": description,
+        "provenance": {
+            "study": paths.name,
+            "trial_key": trial.key,
+            "config_key": config.key,
+            "mlflow_run": run_ids[0] if run_ids else None,
+            "dataset_digest": description["dataset"]["digest"],
+            **facts,
+            **ledger.environment(trial.key),
+            "exported_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        },
+    }
+
+
+def confirmed_values(
+    ledger: Ledger, confirmed: Sequence[CellResult], cell: CellResult, config: ConfigResult
+) -> dict[str, Any] | None:
+    """What the confirmation found of a config: scores on the test set by repeat; None where it was not confirmed.
+
+    `confirmed` are the cells of that phase. A config counts as confirmed where its trials there differ in seeds and
+    split alone.
+    """
+    spec = SelectSpec.model_validate((ledger.spec() or {})["select"])
+    for found in confirmed:
+        if found.facts["search_cell"] != cell.key:
+            continue
+        for winner in found.configs:
+            if winner.n and _same(ledger.trial(winner.trials[0].key), ledger.trial(config.trials[0].key)):
+                return {
+                    "protocol": found.facts["protocol"],
+                    "metric": spec.test_metric,
+                    "mean": winner.mean,
+                    "sd": winner.sd,
+                    "n": winner.n,
+                    "repeats": [
+                        {
+                            "repeat": trial.repeat,
+                            "score": score,
+                            "trial_key": trial.key,
+                            "epoch": trial.facts["test"].get("epoch"),
+                            "metrics": {name: v for name, v in trial.facts["test"].items() if name != "epoch"},
+                        }
+                        for trial, score in zip(winner.trials, winner.scores, strict=True)
+                    ],
+                }
+    return None
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    def gist(trial: Mapping[str, Any]) -> list[Any]:
+        noise = {name: value for name, value in trial["noise"].items() if name != "seed"}
+        training = {name: value for name, value in trial["training"].items() if name != "patience"}
+        return [noise, training, *(trial.get(part) for part in COMPARED)]
+
+    return gist(one) == gist(other)
+
+
+def described_input(trial: Mapping[str, Any], cache: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What the trial's network sees: raw images' shape and size, classes, normalisation; and its arrays.
+
+    ValueError or OSError where the data that the normalisation was fitted to is not at hand.
+    """
+    data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
+    normalise, arrays = fitted_normalisation(trial["training"].get("normalise", "channel"), data)
+    described = {
+        "shape": list(data.pool.image_shape),
+        "resize": settled_options(trial["dataset"]).get("resize"),
+        "normalise": normalise,
+        "classes": list(data.pool.class_names),
+    }
+    return described, arrays

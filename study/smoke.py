@@ -1,0 +1,162 @@
+"""A study shrunk until it runs in about a minute: to see that all of it works before hours are spent on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.errors import StudyError
+from study.paths import Home
+from study.spaces import Distribution
+from study.spec import DatasetSpec, StudySpec
+from study.study_file import parse_spec
+from study.yaml_file import Document
+from trainables.data.datasets import Images, files_are_there, get_source, load_pool
+from trainables.losses.families import get_family
+from trainables.models import smallest
+
+ENDING = "-smoke"
+EPOCHS, CONFIGS, REPEATS, RATES = 2, 2, 2, 2
+IMAGES, PER_CLASS = 400, 6  # of a data set, and at least of each class
+LARGE, LARGE_IMAGES = 64, 100  # fewer where they are asked for with longer sides than that
+FEW_CLASSES = 10  # that a synthetic data set has where the real one has any number
+BATCH, HOLDOUT = 64, 0.2
+SYNTHETIC = "synthetic"
+
+
+def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
+    """The same study, small, under a name of its own; changes `document` to say so.
+
+    Two epochs, two configs a family, one repeat, two of the noise rates, some hundred images, and networks of the same
+    kind at their smallest width and depth. Where a data set's files are not there, synthetic ones in its real format
+    stand in, and tables say so. The numbers mean nothing, the paper's are left out.
+    """
+    values = document.values
+    values |= {
+        "name": spec.name + ENDING,
+        "description": f"Smoke run, its numbers mean nothing. {spec.description}".strip(),
+        "dataset": [_few_images(dataset, home) for dataset in spec.dataset],
+        "noise": [_few_rates(noise.model_dump(exclude_defaults=True)) for noise in spec.noise],
+        "model": _without_repeats([_smallest(model.name) for model in spec.model]),
+        "training": _short(spec.training.model_dump(mode="json", exclude_none=True)),
+        "search": {"name": spec.search.name, "configs": CONFIGS, "repeats": 1},
+        "scheduler": "none",
+        "confirm": spec.confirm.model_dump() | {"repeats": REPEATS, "top": 1},
+    }
+    values.pop("paper", None)
+    document.rewritten = True
+    document.overridden.clear()
+    return parse_spec(document)
+
+
+def try_full_networks(spec: StudySpec, small: StudySpec, home: Home) -> Iterator[str]:
+    """Build every network as `spec` asks for it, train it for one step on two images, and say in a line how it went.
+
+    StudyError where one cannot be built on its data, or its first step is no number.
+    """
+    for whole, few in zip(spec.dataset, small.dataset, strict=True):
+        pool = load_pool(few.described, home.cache)
+        for model in spec.model:
+            for modules in _modules(spec):
+                try:
+                    parameters, seconds = _one_step(model.completed, modules, pool)
+                except ValueError as problem:
+                    raise StudyError(f"{model.name} on {whole.title}: {problem}") from None
+                attached = f", modules at {modules}," if modules not in (None, "last") else ""
+                yield (
+                    f"full network {model.name}{attached} on {whole.name}: {parameters:,} parameters, "
+                    f"one step on two images in {seconds:.1f} s"
+                )
+
+
+def _modules(spec: StudySpec) -> list[str | None]:
+    """The blocks at which the study's losses attach modules, each choice once; None where none does."""
+    found: list[str | None] = []
+    for family in spec.families:
+        if get_family(family.family).attaches_modules:
+            value = family.full_space().get("modules", "last")
+            found += value.points() if isinstance(value, Distribution) else [value]
+    return _without_repeats(found) or [None]
+
+
+def _one_step(model: Mapping[str, Any], modules: str | None, pool: Images) -> tuple[int, float]:
+    """How many parameters the network has, and the seconds that a step of it took; StudyError where it is no number."""
+    import torch
+
+    from trainables.engine.network import make_network
+
+    shape, classes = pool.image_shape, pool.num_classes
+    network = make_network(model, modules, image_shape=shape, num_classes=classes, seed=0).train()
+    images = torch.from_numpy(np.array(pool.images[np.arange(2)])).float() / 255
+    targets = torch.tensor(pool.labels[:2])
+    started = time.perf_counter()
+    outputs = network(images)
+    logits = [outputs] if isinstance(outputs, torch.Tensor) else outputs
+    loss = torch.stack([torch.nn.functional.cross_entropy(each, targets) for each in logits]).mean()
+    loss.backward()
+    torch.optim.SGD(network.parameters(), lr=0.01).step()
+    if not torch.isfinite(loss):
+        raise StudyError(f"{model['name']}: its first loss is {loss.item()}")
+    return sum(parameter.numel() for parameter in network.parameters()), time.perf_counter() - started
+
+
+def _few_images(dataset: DatasetSpec, home: Home) -> dict[str, Any]:
+    """The data set cut to some hundred images, or a synthetic one in its format."""
+    values: dict[str, Any] = {"name": dataset.name, **(dataset.model_extra or {})}
+    source = get_source(dataset.name)
+    if dataset.label:
+        values["label"] = dataset.label
+    if dataset.root is not None:
+        values["root"] = str(dataset.root)
+    if source.needs_root and not files_are_there(dataset.described):
+        values["root"] = str(_synthetic(dataset.name, values, home.cache / SYNTHETIC))
+        values["label"] = f"{dataset.label or dataset.name}-{SYNTHETIC}"
+    else:
+        most = max(_num_images(values), PER_CLASS * _num_classes(dataset.name))
+        values["limit"] = min(int(values.get("limit", most)), most)
+    return values | {"holdout": HOLDOUT}
+
+
+def _synthetic(name: str, options: Mapping[str, Any], folder: Path) -> Path:
+    from trainables.data.fixtures import WRITERS, write_synthetic
+
+    if name not in WRITERS:
+        raise StudyError(
+            f"data set '{name}': its files are not there, and no synthetic ones can be made for a smoke run"
+        )
+    form = {"extra": True} if options.get("extra") else {}
+    per_class = max(PER_CLASS, _num_images(options) // (_num_classes(name) or FEW_CLASSES))
+    return write_synthetic(name, folder / "-".join([name, *form]), images_per_class=per_class, **form)
+
+
+def _num_images(options: Mapping[str, Any]) -> int:
+    return LARGE_IMAGES if (options.get("size") or 0) > LARGE else IMAGES
+
+
+def _num_classes(name: str) -> int:
+    """How many classes a data set has; 0 where that depends on its files."""
+    said = get_source(name).classes
+    return int(said) if said.isdigit() else 0
+
+
+def _few_rates(noise: dict[str, Any]) -> dict[str, Any]:
+    rates = noise.get("rate")
+    return noise | {"rate": [rates[0], rates[-1]]} if rates and len(rates) > RATES else noise
+
+
+def _smallest(name: str) -> dict[str, Any]:
+    tiny, arguments = smallest(name)
+    return {"name": tiny, **arguments}
+
+
+def _short(training: dict[str, Any]) -> dict[str, Any]:
+    training.pop("iterations", None)
+    return training | {"epochs": EPOCHS, "batch_size": min(training["batch_size"], BATCH)}
+
+
+def _without_repeats(values: list[Any]) -> list[Any]:
+    return [value for index, value in enumerate(values) if value not in values[:index]]
