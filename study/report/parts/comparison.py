@@ -45,7 +45,7 @@ def section(material: Material) -> Section:
         _overview(material),
         _forest(material),
         *(_tests(material, task, rows) for task, rows in compared.tasks.items() if any(row.test for row in rows)),
-        _configs(material),
+        *_configs(material),
         _cost(material),
     ]
     if compared.critical_difference is not None:
@@ -130,7 +130,7 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
                 entry.family,
                 score_text(entry.scores),
                 str(len(entry.scores)),
-                f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else NOTHING,
+                f"{row.interval[0]:.4f} to {row.interval[1]:.4f}".replace("-", "−") if row.interval else NOTHING,
                 f"{signed(test.mean)} ({signed(test.low)} to {signed(test.high)})" if test else NOTHING,
                 p_text(row.p),
                 *([p_text(test.p_wilcoxon if test else None)] if wilcoxon else []),
@@ -160,14 +160,17 @@ def _num_tests(compared: Comparison) -> int:
     return sum(row.test is not None for row in _rows(compared))
 
 
-def _configs(material: Material) -> Table:
+def _configs(material: Material) -> list[Table]:
+    """None where nothing was searched."""
     tasks = material.comparison.tasks
     lines: list[tuple[Entry, ...]] = []
     for family in material.families:
         found = [next((row.entry for row in rows if row.entry.family == family), None) for rows in tasks.values()]
         texts = [settings(entry.params, entry.searched) if entry and entry.scores else "" for entry in found]
         lines.append((family, *(text or NOTHING for text in texts)))
-    return Table(
+    if all(text == NOTHING for _, *texts in lines for text in texts):
+        return []
+    table = Table(
         "configs",
         "The best configs",
         "l" * (1 + len(tasks)),
@@ -175,6 +178,7 @@ def _configs(material: Material) -> Table:
         tuple(lines),
         "What was searched, at the config whose scores stand above; everything else is in the study file below.",
     )
+    return [table]
 
 
 def _cost(material: Material) -> Table:
