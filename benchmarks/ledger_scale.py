@@ -6,7 +6,8 @@
 Makes the ledger of a made-up study through the ledger's own interface, with the cells, configs and trials that
 `study launch` would record and one transaction where it would make one: a trial starts, brings `--batch` epochs with
 each result, and ends. Prints how long that took, the size of the file, how long it takes to open it and to read what
-every launch reads, and the wall time of `study status` and `study list` from the start of the process to its end.
+every launch reads, and the wall time of `study status`, `study list` and, once, `study report` from the start of the
+process to its end.
 No training takes place; the metrics are random numbers.
 
 `synced transactions per s` is what this disk does with the ledger's smallest transaction: each is synced before the
@@ -187,6 +188,8 @@ def main() -> None:
             raise SystemExit(f"the ledger has {times['trials']} trials, not {args.trials}")
         for words in (["status", NAME], ["status", NAME, "--json"], ["list"], ["list", "--json"]):
             times[f"study_{'_'.join(words)}_s".replace("--", "")] = command_seconds(home, args.repeats, *words)
+        times["study_report_s"] = command_seconds(home, 1, "report", NAME)
+        times["report_html_mib"] = (home.study(NAME).report / "report.html").stat().st_size / 2**20
     for name, value in times.items():
         print(f"{name.replace('_', ' '):<40} {value:>12,.3f}")
     write_json(args.json, {**facts, "options": vars(args) | {"json": None}, "times": times})

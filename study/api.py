@@ -8,7 +8,6 @@ study.trials().query("state == 'completed'").groupby("family").best_score.max()
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,10 +152,10 @@ class Study:
 
     def report(self, out: str | Path | None = None, baseline: str | None = None) -> Path:
         """Write the report as `study report` does, by default into the study's folder; its page."""
-        write_report = importlib.import_module("study.report").write_report
-        home, where = Home(self.paths.root.parent), Path(out) if out is not None else None
-        page: Path = write_report(home, self.paths, where, baseline=baseline)
-        return page
+        from study.report import write_report
+
+        where = Path(out) if out is not None else None
+        return write_report(Home(self.paths.root.parent), self.paths, where, baseline=baseline)
 
     def _ledger(self) -> Ledger:
         return Ledger(self.paths.ledger)

@@ -47,6 +47,11 @@ class StudyPaths:
         """The best configurations, written at the end of a launch."""
         return self.root / "best"
 
+    @property
+    def report(self) -> Path:
+        """The report, as it was last written."""
+        return self.root / "report"
+
     def checkpoint(self, trial_key: str) -> Path:
         """The folder of a trial's checkpoint."""
         return self.root / "checkpoints" / trial_key

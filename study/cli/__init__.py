@@ -30,6 +30,7 @@ from study.cli import (
     models,
     predict,
     presets,
+    report,
     schema,
     status,
     stop,
@@ -53,6 +54,7 @@ app.command("status")(status.status)
 app.command("stop")(stop.stop)
 app.command("confirm")(confirm.confirm)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("list")(list_studies.list_studies)
 app.command("export")(export.export)
 app.command("train")(train.train)

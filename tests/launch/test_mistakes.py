@@ -104,6 +104,7 @@ def test_every_command_has_help_with_an_example(place: Place) -> None:
         "status",
         "list",
         "stop",
+        "report",
         "export",
         "train",
         "evaluate",

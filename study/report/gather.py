@@ -1,0 +1,222 @@
+"""Everything that a report is made of, read from the ledger once.
+
+Epochs are read of the best configs' trials alone, so that a study of ten thousand trials is no burden.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from study import states
+from study.compare import Comparison, Row, compare
+from study.errors import StudyError
+from study.ledger import CONFIRM, Ledger, TrialRecord
+from study.lock import is_held
+from study.paper import PaperSpec
+from study.paths import Home, StudyPaths
+from study.report.look import Look, looks_of
+from study.results import CellResult, cell_results, out_of_scope
+from study.spec import SelectSpec, dataset_title
+from study.statistics import SIGNIFICANCE
+from trainables.trial import SEARCH
+
+Reports = list[tuple[int, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Leaders:
+    """The best family of a task by its mean, and those that a paired test cannot tell from it.
+
+    `tested` is False where no spread is known, so that nothing could be told.
+    """
+
+    best: Row
+    level: tuple[str, ...]
+    worse: tuple[str, ...]
+    untested: tuple[str, ...]
+
+    @property
+    def family(self) -> str:
+        """The best family."""
+        return self.best.entry.family
+
+    @property
+    def tested(self) -> bool:
+        """Whether any family was tested against the best."""
+        return bool(self.level or self.worse)
+
+    def is_level(self, family: str) -> bool:
+        """Whether a table prints it in bold: tested, and not distinguishable from the best."""
+        return self.tested and family in (self.family, *self.level)
+
+
+@dataclass(frozen=True)
+class Material:
+    """One study: what it asked for, its cells in both phases, the comparison, and the best configs' epochs.
+
+    `reports` and `described` are those of the best configs' trials, by key; `trials` has all that are in scope.
+    """
+
+    home: Home
+    paths: StudyPaths
+    spec: Mapping[str, Any]
+    comparison: Comparison
+    leaders: Mapping[str, Leaders]
+    searched: tuple[CellResult, ...]
+    confirmed: tuple[CellResult, ...]
+    trials: Mapping[str, TrialRecord]
+    reports: Mapping[str, Reports]
+    described: Mapping[str, Mapping[str, Any]]
+    environments: tuple[Mapping[str, Any], ...]
+    outside: int
+    running: bool
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.paths.name
+
+    @cached_property
+    def select(self) -> SelectSpec:
+        """What configs were judged by."""
+        return SelectSpec.model_validate(self.spec["select"])
+
+    @cached_property
+    def paper(self) -> PaperSpec | None:
+        """The numbers that a paper printed."""
+        return PaperSpec.model_validate(self.spec["paper"]) if self.spec.get("paper") else None
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Every family, in the study file's order."""
+        return tuple(dict.fromkeys(cell.facts["label"] for cell in (*self.searched, *self.confirmed)))
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """How each family is drawn."""
+        return looks_of(self.families, self.comparison.baseline)
+
+    @cached_property
+    def tasks(self) -> dict[str, list[CellResult]]:
+        """The searched cells of each task."""
+        return by_task(self.searched)
+
+    @cached_property
+    def judged(self) -> tuple[CellResult, ...]:
+        """The cells whose scores are compared: the confirmed ones where there are any."""
+        return self.confirmed if self.comparison.phase == CONFIRM else self.searched
+
+    @cached_property
+    def datasets(self) -> dict[str, str]:
+        """What data sets are called in tables, and in the study file."""
+        return {dataset_title(each): each["name"] for each in self.spec["dataset"]}
+
+    @cached_property
+    def by_config(self) -> dict[str, list[TrialRecord]]:
+        """Trials by config, the screening repeat first."""
+        found: dict[str, list[TrialRecord]] = {}
+        for trial in sorted(self.trials.values(), key=lambda trial: trial.repeat):
+            found.setdefault(trial.config_key, []).append(trial)
+        return found
+
+    def score(self, trial: TrialRecord) -> float | None:
+        """A searched trial's selection metric."""
+        return trial.best_score if self.select.epoch == "best" else trial.last_score
+
+    def chosen_epoch(self, trial: TrialRecord) -> int:
+        """The epoch at which a searched trial is judged."""
+        return trial.best_epoch if self.select.epoch == "best" else trial.epoch
+
+    def values(self, cell: CellResult, metric: str) -> list[float]:
+        """A metric of a cell's best config by repeat, at the epochs that are judged; empty where any repeat lacks it.
+
+        `metric` is a test metric for a confirmed cell.
+        """
+        if cell.best is None:
+            return []
+        if cell.facts.get("phase") == CONFIRM:
+            found = [trial.facts["test"].get(metric) for trial in cell.best.trials]
+        else:
+            found = [dict(self.reports[t.key]).get(self.chosen_epoch(t), {}).get(metric) for t in cell.best.trials]
+        return [value for value in found if value is not None] if None not in found else []
+
+    def confirmed_as(self, cell: CellResult) -> CellResult | None:
+        """What became of a searched cell in the confirmation."""
+        return next((each for each in self.confirmed if each.facts.get("search_cell") == cell.key), None)
+
+
+def by_task(cells: tuple[CellResult, ...]) -> dict[str, list[CellResult]]:
+    """Cells by the title of their task, in order."""
+    tasks: dict[str, list[CellResult]] = {}
+    for cell in cells:
+        tasks.setdefault(cell.facts["task"], []).append(cell)
+    return tasks
+
+
+def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Material:
+    """Read a study; StudyError where no trial of it is completed, or paired trials would differ in their data."""
+    with Ledger(paths.ledger) as ledger:
+        spec = ledger.spec()
+        searched, confirmed = cell_results(ledger), cell_results(ledger, phase=CONFIRM)
+        if spec is None or not any(cell.best for cell in (*searched, *confirmed)):
+            raise StudyError(_nothing(paths.name, searched))
+        phase = CONFIRM if any(cell.best for cell in confirmed) else SEARCH
+        comparison = compare([(paths.name, ledger)], baseline=baseline, phase=phase)
+        best = [trial for cell in (*searched, *confirmed) if cell.best for trial in cell.best.trials]
+        wanted = {key for _, key, _, _ in ledger.configs(phase=None)}
+        return Material(
+            home,
+            paths,
+            spec,
+            comparison,
+            _leaders(paths.name, ledger, comparison),
+            tuple(searched),
+            tuple(confirmed),
+            {key: trial for key, trial in ledger.trials().items() if trial.config_key in wanted},
+            {trial.key: ledger.reports(trial.key) for trial in best},
+            {trial.key: ledger.trial(trial.key) for trial in best},
+            _distinct([ledger.environment(trial.key) for trial in best]),
+            out_of_scope(ledger),
+            is_held(paths.lock),
+        )
+
+
+def _nothing(name: str, cells: list[CellResult]) -> str:
+    counts = sum((cell.counts for cell in cells), Counter())
+    ended = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in states.STATES if counts[state])
+    return f"study '{name}' has no completed trial to report ({ended or 'none ran'}); see 'study status {name}'"
+
+
+def _leaders(name: str, ledger: Ledger, comparison: Comparison) -> dict[str, Leaders]:
+    """By task. Each best family is in its turn the baseline of a comparison of everything."""
+    against = {comparison.baseline: comparison}
+    sign = 1 if comparison.more_is_better else -1
+    found = {}
+    for task, rows in comparison.tasks.items():
+        scored = [row for row in rows if row.entry.scores]
+        if not scored:
+            continue
+        best = max(scored, key=lambda row: sign * (row.entry.mean or 0.0))
+        family = best.entry.family
+        if family not in against:
+            against[family] = compare([(name, ledger)], baseline=family, phase=comparison.phase)
+        others = [row for row in against[family].tasks[task] if row.entry.family != family and row.entry.scores]
+        found[task] = Leaders(
+            best,
+            tuple(row.entry.family for row in others if row.p is not None and row.p >= SIGNIFICANCE),
+            tuple(row.entry.family for row in others if row.p is not None and row.p < SIGNIFICANCE),
+            tuple(row.entry.family for row in others if row.p is None),
+        )
+    return found
+
+
+def _distinct(environments: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    found: list[dict[str, Any]] = []
+    for environment in environments:
+        if environment and environment not in found:
+            found.append(environment)
+    return tuple(found)

@@ -1,0 +1,121 @@
+"""What every figure looks like: sizes, ink, and a colour, a mark and a dash for each family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+WIDTH = 7.4  # inches
+INK, FAINT = "#1c1e21", "#d4d6da"  # text and lines; grids. The page puts its own colours in their place
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito, 2008
+MARKS, DASHES = "osD^vP*X", ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+BASELINE_DASH = (0, (3, 1.2))
+BAND = 0.14  # opacity
+RASTER_FROM = 400  # marks in one panel, from which they are pixels in an SVG too
+SETTINGS: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": 8.5,
+    "axes.facecolor": "none",
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.labelsize": 8.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "svg.hashsalt": "study report",  # the same figure is the same file
+    "svg.fonttype": "path",
+    "image.cmap": "cividis",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a family is drawn, in every figure alike."""
+
+    color: str
+    marker: str
+    dash: Any
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Arguments of a line."""
+        return {"color": self.color, "linestyle": self.dash}
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """Arguments of marks without a line."""
+        return {"color": self.color, "marker": self.marker, "linestyle": "none"}
+
+
+def looks_of(families: Sequence[str], baseline: str) -> dict[str, Look]:
+    """A look for each family: the baseline in ink, the others in colours, then again with other marks and dashes."""
+    found = {baseline: Look(INK, MARKS[0], BASELINE_DASH)}
+    for place, family in enumerate(name for name in families if name != baseline):
+        turn = place // len(PALETTE)
+        mark = MARKS[(place + turn + 1) % len(MARKS)]
+        found[family] = Look(PALETTE[place % len(PALETTE)], mark, DASHES[turn % len(DASHES)])
+    return found
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, inches, without pyplot's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def panels(count: int, *, columns: int = 3, height: float = 2.0, legend_rows: int = 0) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels, row by row; those left over in the last row are not drawn."""
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    width = WIDTH if columns > 1 else 0.75 * WIDTH
+    figure = new_figure(rows * height + 0.2 * legend_rows, width)
+    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, list(grid[:count])
+
+
+def legend_height(families: Sequence[str]) -> int:
+    """Rows that a legend below a figure takes."""
+    return math.ceil(len(families) / _legend_columns(families))
+
+
+def add_legend(figure: Figure, families: Iterable[str], looks: dict[str, Look], *, marks: bool = False) -> None:
+    """Families by name below a figure; left out for a single one."""
+    shown = list(families)
+    if len(shown) < 2:
+        return
+    handles = [
+        Line2D([], [], label=name, **looks[name].line, marker=looks[name].marker if marks else "") for name in shown
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=_legend_columns(shown), handlelength=2.6)
+
+
+def _legend_columns(families: Sequence[str]) -> int:
+    return max(1, min(len(families), int(96 // (max(map(len, families)) + 9))))

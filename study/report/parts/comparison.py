@@ -1,0 +1,262 @@
+"""The comparison of families: scores, intervals, paired tests, cost, and ranks over tasks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from study.compare import Comparison, Row
+from study.ledger import CONFIRM
+from study.report.document import Block, Bold, Entry, Paragraph, Picture, Section, Table, slug
+from study.report.gather import Material
+from study.report.look import INK, new_figure
+from study.report.words import (
+    NOTHING,
+    common_n,
+    metric_words,
+    p_text,
+    repeats_words,
+    score_text,
+    settings,
+    signed,
+    with_n,
+)
+from study.states import DIVERGED, ENDED
+
+TOP = "Bold: not distinguishable from the best of its column (paired t-test at 5 %, Holm's correction)."
+UNTESTED = "Nothing is bold where one repeat leaves nothing to test."
+MOST_IN_DIAGRAM = 20  # families
+
+
+def section(material: Material) -> Section:
+    """Tables and figures of the comparison as `study compare` makes it."""
+    compared = material.comparison
+    kind = "test images, over repeats that no selection has seen" if compared.phase == CONFIRM else (
+        "validation images, on which the configs were chosen"
+    )  # fmt: skip
+    blocks: list[Block] = [
+        Paragraph(
+            f"Scores are {metric_words(compared.metric)} of each family's best config, on {kind}. Differences and "
+            "tests pair the same repeats: the same split, noise, initial weights and order. A difference that is not "
+            "distinguishable is not shown to be zero; more repeats might tell."
+        ),
+        _overview(material),
+        _forest(material),
+        *(_tests(material, task, rows) for task, rows in compared.tasks.items() if any(row.test for row in rows)),
+        *_configs(material),
+        _cost(material),
+    ]
+    if compared.critical_difference is not None:
+        blocks += _ranks(compared)
+    return Section("Comparison of families", tuple(blocks))
+
+
+def _rows(compared: Comparison) -> list[Row]:
+    return [row for rows in compared.tasks.values() for row in rows]
+
+
+def _overview(material: Material) -> Table:
+    compared = material.comparison
+    common = common_n(len(row.entry.scores) for row in _rows(compared))
+    lines: list[tuple[Entry, ...]] = []
+    for family in material.families:
+        line: list[Entry] = [family]
+        for task, rows in compared.tasks.items():
+            row = next((row for row in rows if row.entry.family == family), None)
+            scores = row.entry.scores if row else ()
+            text = with_n(score_text(scores), len(scores), common)
+            leaders = material.leaders.get(task)
+            line.append(Bold(text) if leaders and scores and leaders.is_level(family) else text)
+        lines.append(tuple(line))
+    tested = any(leaders.tested for leaders in material.leaders.values())
+    return Table(
+        "scores",
+        f"{metric_words(compared.metric).capitalize()} of each family's best config",
+        "l" + "r" * len(compared.tasks),
+        ("family", *compared.tasks),
+        tuple(lines),
+        f"{repeats_words(common)} {TOP if tested else UNTESTED}",
+    )
+
+
+def _forest(material: Material) -> Picture:
+    compared = material.comparison
+    families = [f for f in material.families if any(r.entry.family == f and r.entry.scores for r in _rows(compared))]
+    columns = min(3, len(compared.tasks))
+    rows = -(-len(compared.tasks) // columns)
+    figure = new_figure(rows * (0.55 + 0.24 * len(families)))
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in grid.ravel()[len(compared.tasks) :]:
+        axes.remove()
+    for axes, (task, found) in zip(grid.ravel(), compared.tasks.items(), strict=False):
+        leaders = material.leaders.get(task)
+        for row in found:
+            if not row.entry.scores:
+                continue
+            place, look = families.index(row.entry.family), material.looks[row.entry.family]
+            axes.plot(row.entry.scores, [place] * len(row.entry.scores), "|", color=look.color, alpha=0.45, ms=7)
+            if row.interval:
+                axes.plot(row.interval, [place, place], color=look.color, lw=1.6)
+            level = leaders is not None and (leaders.family == row.entry.family or leaders.is_level(row.entry.family))
+            face = look.color if level else "none"
+            axes.plot([row.entry.mean], [place], look.marker, color=look.color, markerfacecolor=face, ms=5)
+        axes.set_title(task, fontsize=8)
+        axes.set_xlabel(metric_words(compared.metric))
+        axes.grid(axis="y", visible=False)
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_yticks(range(len(families)), families)
+        axes.set_ylim(len(families) - 0.5, -0.5)
+    return Picture(
+        "scores",
+        "Scores of each family's best config",
+        "Mean (mark), 95 % interval of the mean (line; none for a single repeat) and the repeats (ticks). Filled marks "
+        "are the best and what is not distinguishable from it. Overlapping intervals do not say that two families are "
+        "equal, since repeats are paired: the tests below use that. The axes do not begin at zero.",
+        figure,
+    )
+
+
+def _tests(material: Material, task: str, rows: list[Row]) -> Table:
+    compared = material.comparison
+    wilcoxon = any(row.test and row.test.p_wilcoxon is not None for row in rows)
+    lines: list[tuple[Entry, ...]] = []
+    for row in rows:
+        entry, test = row.entry, row.test
+        verdict, _, more = row.verdict(compared.baseline, compared.more_is_better).partition("; ")
+        lines.append(
+            (
+                entry.family,
+                score_text(entry.scores),
+                str(len(entry.scores)),
+                f"{row.interval[0]:.4f} to {row.interval[1]:.4f}".replace("-", "−") if row.interval else NOTHING,
+                f"{signed(test.mean)} ({signed(test.low)} to {signed(test.high)})" if test else NOTHING,
+                p_text(row.p),
+                *([p_text(test.p_wilcoxon if test else None)] if wilcoxon else []),
+                signed(test.effect, 1) if test and test.effect is not None else NOTHING,
+                verdict.removesuffix(f" from {compared.baseline}").removesuffix(f" than {compared.baseline}"),
+                more.removesuffix(" might tell") or NOTHING,
+            )
+        )
+    return Table(
+        f"tests-{slug(task)}",
+        f"{metric_words(compared.metric).capitalize()} against {compared.baseline}: {task}",
+        "lrrrrr" + "r" * wilcoxon + "rlr",
+        (
+            "family", "score", "n", "95 % interval", "difference (95 % interval)", "p",
+            *(["p, Wilcoxon"] if wilcoxon else []), "d", "verdict", "might tell",
+        ),
+        tuple(lines),
+        "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
+        f"{_num_tests(compared)} tests against {compared.baseline}"
+        + ("; that of Wilcoxon's test is not corrected" if wilcoxon else "")
+        + ". d is the mean difference in units of the differences' standard deviation. Might tell: the repeats "
+        "at which a difference of this size would be found four times out of five.",
+    )  # fmt: skip
+
+
+def _num_tests(compared: Comparison) -> int:
+    return sum(row.test is not None for row in _rows(compared))
+
+
+def _configs(material: Material) -> list[Table]:
+    """None where nothing was searched."""
+    tasks = material.comparison.tasks
+    lines: list[tuple[Entry, ...]] = []
+    for family in material.families:
+        found = [next((row.entry for row in rows if row.entry.family == family), None) for rows in tasks.values()]
+        texts = [settings(entry.params, entry.searched) if entry and entry.scores else "" for entry in found]
+        lines.append((family, *(text or NOTHING for text in texts)))
+    if all(text == NOTHING for _, *texts in lines for text in texts):
+        return []
+    table = Table(
+        "configs",
+        "The best configs",
+        "l" * (1 + len(tasks)),
+        ("family", *tasks),
+        tuple(lines),
+        "What was searched, at the config whose scores stand above; everything else is in the study file below.",
+    )
+    return [table]
+
+
+def _cost(material: Material) -> Table:
+    lines: list[tuple[Entry, ...]] = []
+    for family in material.families:
+        entries = [row.entry for row in _rows(material.comparison) if row.entry.family == family]
+        counts = sum((entry.counts for entry in entries), Counter[str]())
+        ended, diverged = sum(counts[state] for state in ENDED), counts[DIVERGED]
+        share = f"{diverged / ended:.1%}" if ended else NOTHING
+        epochs, seconds = sum(entry.epochs for entry in entries), sum(entry.seconds for entry in entries)
+        lines.append((family, str(ended), str(diverged), share, f"{epochs:,}", f"{seconds / 60:,.1f}"))
+    return Table(
+        "cost",
+        "What each family took, over all tasks",
+        "lrrrrr",
+        ("family", "trials ended", "diverged", "share", "epochs", "minutes"),
+        tuple(lines),
+        "All configs and repeats, those of the search included. Minutes are sums of the trials' training time on the "
+        "machines named below, which other work may have slowed: they are no benchmark.",
+    )
+
+
+def _ranks(compared: Comparison) -> list[Block]:
+    assert compared.critical_difference is not None
+    ordered = sorted(compared.ranks.items(), key=lambda item: item[1])
+    count = sum(1 for rows in compared.tasks.values() if all(row.entry.scores for row in rows))
+    said = (
+        f"Mean ranks over n = {count} tasks that every family has a score in: "
+        + ", ".join(f"{family} {rank:.2f}" for family, rank in ordered)
+        + f". Ranks that differ by less than {compared.critical_difference:.2f} are not distinguishable (Nemenyi's "
+        "test at 5 %; Demšar, 2006)."
+    )
+    if compared.critical_difference >= len(ordered) - 1:
+        said += " With so few tasks no two families can differ by that much: the ranks decide nothing."
+    blocks: list[Block] = [Paragraph(said)]
+    if len(ordered) <= MOST_IN_DIAGRAM:
+        caption = (
+            "Families by mean rank, 1 is best. A bar joins families whose ranks are not distinguishable; the bar above "
+            "the axis is the critical difference."
+        )
+        blocks.append(Picture("ranks", "Ranks over tasks", caption, _diagram(ordered, compared.critical_difference)))
+    return blocks
+
+
+def _diagram(ordered: list[tuple[str, float]], difference: float) -> Figure:
+    count, groups = len(ordered), _groups([rank for _, rank in ordered], difference)
+    half = (count + 1) // 2
+    depth = 0.9 + 0.22 * len(groups) + 0.42 * half
+    figure = new_figure(0.32 * depth + 0.5)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(0.2 - 0.24 * count, count + 0.8 + 0.24 * count)
+    axes.set_ylim(-depth, 1.0)
+    axes.plot([1, count], [0, 0], color=INK, lw=0.9)
+    for rank in range(1, count + 1):
+        axes.plot([rank, rank], [0, 0.12], color=INK, lw=0.8)
+        axes.annotate(str(rank), (rank, 0.16), ha="center", va="bottom", fontsize=8)
+    shown = min(difference, count - 1)
+    axes.plot([1, 1 + shown], [0.78, 0.78], color=INK, lw=1.6)
+    axes.annotate(f"  critical difference {difference:.2f}", (1 + shown, 0.78), va="center", fontsize=8)
+    for level, (first, last) in enumerate(groups):
+        y, reach = -0.3 - 0.22 * level, [ordered[first][1] - 0.05, ordered[last][1] + 0.05]
+        axes.plot(reach, [y, y], color=INK, lw=2.8, solid_capstyle="butt")
+    for place, (family, at) in enumerate(ordered):
+        left = place < half
+        y = -0.75 - 0.22 * len(groups) - 0.42 * (place if left else count - 1 - place)
+        end: float = 0.75 if left else count + 0.25
+        axes.plot([at, at, end], [0, y, y], color=INK, lw=0.6)
+        text = f"{family}  {at:.2f} " if left else f" {at:.2f}  {family}"
+        axes.annotate(text, (end, y), ha="right" if left else "left", va="center", fontsize=8)
+    return figure
+
+
+def _groups(ranks: list[float], difference: float) -> list[tuple[int, int]]:
+    """The longest runs of ordered ranks that differ by less than the critical difference: first and last place."""
+    found: list[tuple[int, int]] = []
+    for first, rank in enumerate(ranks):
+        last = int(np.searchsorted(ranks, rank + difference)) - 1
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return found

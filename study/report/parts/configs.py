@@ -1,0 +1,89 @@
+"""Configs as lines across their hyperparameters: parallel coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+from study.report.document import Block, Paragraph, Picture, Section, slug
+from study.report.gather import Material
+from study.report.look import FAINT, INK, RASTER_FROM, panels
+from study.report.points import Axis, Point, axis_of, points_of, searched_keys
+from study.report.words import metric_words, value_text
+
+FEWEST_KEYS, FEWEST_CONFIGS = 2, 4
+COLOURS = LinearSegmentedColormap.from_list("worst to best", ("#e69f00", "#9a9da3", "#0072b2"))  # for both papers
+LONGEST = 14  # letters of a value
+
+
+def section(material: Material) -> Section | None:
+    """A figure for each task, a panel for each family that searched several hyperparameters at once."""
+    pictures: list[Block] = []
+    for task, cells in material.tasks.items():
+        found: dict[str, tuple[list[str], list[Point]]] = {}
+        for cell in cells:
+            points = points_of(material, cell)
+            keys = searched_keys(cell, points)
+            scored = sum(point.screened is not None for point in points)
+            if len(keys) >= FEWEST_KEYS and len(points) >= FEWEST_CONFIGS and scored:
+                found[cell.facts["label"]] = keys, points
+        if found:
+            pictures.append(_picture(material, task, found))
+    if not pictures:
+        return None
+    text = (
+        "A line is a config: where it crosses an axis is its value there, its colour its score on the screening repeat "
+        "(n = 1 each). Thin grey lines are configs that a scheduler stopped or that diverged. Bundles of blue lines "
+        "show settings that went well together; few configs show little."
+    )
+    return Section("Configs at a glance", (Paragraph(text), *pictures))
+
+
+def _picture(material: Material, task: str, found: dict[str, tuple[list[str], list[Point]]]) -> Picture:
+    figure, grid = panels(len(found), columns=2, height=1.75)
+    for axes, (family, (keys, points)) in zip(grid, found.items(), strict=True):
+        _draw(axes, keys, points, material.select.mode == "max")
+        axes.set_title(f"{family} (n = {len(points)} configs)", fontsize=8.5, pad=14)
+    caption = f"Score: {metric_words(material.select.monitor)}. Colours: a panel's worst (orange) to its best (blue)."
+    return Picture(f"configs-{slug(task)}", task, caption, figure)
+
+
+def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_better: bool) -> None:
+    scores = [point.screened for point in points if point.screened is not None]
+    every = [axis_of(key, points) for key in keys] + [Axis("score", log=False, low=min(scores), high=max(scores))]
+    norm = Normalize(min(scores), max(scores)) if more_is_better else Normalize(max(scores), min(scores))
+    many = len(points) > RASTER_FROM
+    for point in points:
+        heights = {i: every[i].share(point.values[key]) for i, key in enumerate(keys) if key in point.values}
+        if point.screened is None:
+            axes.plot(list(heights), list(heights.values()), color=FAINT, lw=0.7, zorder=1, rasterized=many)
+            continue
+        heights[len(keys)] = every[-1].share(point.screened)
+        shade = float(norm(point.screened))
+        above = 2 + shade  # the best on top
+        axes.plot(list(heights), list(heights.values()), color=COLOURS(shade), lw=1.1, zorder=above, rasterized=many)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.set_yticks([])
+    axes.set_xticks(range(len(every)), [f"{axis.name} (log)" if axis.log else axis.name for axis in every])
+    axes.tick_params(axis="x", length=0, pad=10)
+    axes.set_xlim(-0.35, len(every) - 0.65)
+    axes.set_ylim(-0.02, 1.02)
+    for place, axis in enumerate(every):
+        axes.axvline(place, color=INK, lw=0.7, zorder=1.5)
+        for value in axis.ticks or dict.fromkeys((axis.low, axis.high)):
+            _name(axes, value_text(value), place, axis.share(value))
+
+
+def _name(axes: Axes, text: str, place: int, height: float) -> None:
+    """A value beside its axis; above or below it at the ends."""
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    if 0 < height < 1:
+        offset, across, along = (3, 0), "left", "center"
+    else:
+        offset, across, along = ((0, 3), "center", "bottom") if height else ((0, -3), "center", "top")
+    axes.annotate(
+        short, (place, height), offset, textcoords="offset points", ha=across, va=along, fontsize=7, zorder=4
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""Learning curves of each family's best config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from study.report.document import Block, Paragraph, Picture, Section, slug
+from study.report.gather import Material
+from study.report.look import BAND, Look, add_legend, legend_height, panels
+from study.report.words import finite, metric_words
+from study.results import CellResult
+
+LOSS = "train_loss"
+CROWD = 5  # families, above which bands are fainter
+
+
+def section(material: Material) -> Section | None:
+    """A figure for each task; None where no epoch was reported twice, so that there is no curve."""
+    pictures: list[Block] = []
+    for task, cells in material.tasks.items():
+        metrics = (*validation_metrics(material, cells), LOSS)
+        shown = [name for name in metrics if any(len(curve_of(material, cell, name)[0]) > 1 for cell in cells)]
+        if shown:
+            caption = _caption(LOSS in shown)
+            pictures.append(Picture(f"curves-{slug(task)}", task, caption, draw_curves(material, cells, shown)))
+    if not pictures:
+        return None
+    text = "The best config of each family in the search, after every epoch, on training and validation images."
+    return Section("Learning curves", (Paragraph(text), *pictures))
+
+
+def validation_metrics(material: Material, cells: Sequence[CellResult]) -> tuple[str, ...]:
+    """The selection metric against noisy and true labels; once where labels are clean, and both are the same."""
+    metric = material.select.metric
+    clean = all(cell.facts["noise_rate"] == 0 for cell in cells)
+    return (f"{metric}_clean",) if clean else (f"{metric}_noisy", f"{metric}_clean")
+
+
+def _caption(loss: bool) -> str:
+    said = "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat."
+    return said + " The training loss is the family's own: heights of different families do not compare." * loss
+
+
+def draw_curves(material: Material, cells: Sequence[CellResult], metrics: Sequence[str]) -> Figure:
+    """A panel for each metric, a line for each family."""
+    families = [cell.facts["label"] for cell in cells if cell.best]
+    figure, grid = panels(len(metrics), height=2.3, legend_rows=legend_height(families))
+    for axes, metric in zip(grid, metrics, strict=True):
+        drawn = [_draw(axes, material, cell, metric, crowded=len(families) > CROWD) for cell in cells if cell.best]
+        axes.set_title(metric_words(metric), fontsize=8.5)
+        axes.set_xlabel("epoch")
+        axes.locator_params(axis="x", integer=True, nbins=6)
+        if metric == LOSS and all(low > 0 for low in drawn):
+            axes.set_yscale("log")
+    add_legend(figure, families, material.looks)
+    return figure
+
+
+def _draw(axes: Axes, material: Material, cell: CellResult, metric: str, *, crowded: bool) -> float:
+    """The lowest value that is drawn."""
+    epochs, values = curve_of(material, cell, metric)
+    look: Look = material.looks[cell.facts["label"]]
+    if not len(epochs):
+        return 1.0
+    mean = values.mean(axis=0)
+    axes.plot(epochs, mean, **look.line, lw=1.1)
+    lowest = mean
+    if len(values) > 1:
+        sd = values.std(axis=0, ddof=1)
+        lowest = mean - sd
+        axes.fill_between(epochs, mean - sd, mean + sd, color=look.color, alpha=BAND / (2 if crowded else 1), lw=0)
+    return float(lowest.min())
+
+
+def curve_of(material: Material, cell: CellResult, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs `[E]` that every repeat of the best config reported, and the metric there, `[repeats, E]`."""
+    repeats = [
+        {epoch: report[metric] for epoch, report in material.reports[trial.key] if finite(report.get(metric))}
+        for trial in (cell.best.trials if cell.best else ())
+    ]
+    epochs = sorted(set.intersection(*(set(each) for each in repeats))) if repeats else []
+    return np.array(epochs), np.array([[each[epoch] for epoch in epochs] for each in repeats])

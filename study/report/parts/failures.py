@@ -1,0 +1,46 @@
+"""Trials that failed or diverged, and why."""
+
+from __future__ import annotations
+
+from study import states
+from study.report.document import Entry, Paragraph, Section, Table
+from study.report.gather import Material
+from study.report.words import NOTHING, settings
+
+MOST = 50  # that are listed
+
+
+def section(material: Material) -> Section | None:
+    """The first fifty with their reasons; None where there is none."""
+    cells = {
+        config.key: (cell, config) for cell in (*material.confirmed, *material.searched) for config in cell.configs
+    }
+    bad = [
+        trial for trial in material.trials.values()
+        if trial.state in (states.FAILED, states.DIVERGED) and trial.config_key in cells
+    ]  # fmt: skip
+    if not bad:
+        return None
+    rows: list[tuple[Entry, ...]] = []
+    for trial in bad[:MOST]:
+        cell, config = cells[trial.config_key]
+        rows.append(
+            (
+                cell.facts["label"],
+                cell.facts["task"],
+                settings(config.params, cell.facts.get("searched", ())) or NOTHING,
+                str(trial.repeat),
+                trial.state,
+                str(trial.epoch),
+                trial.reason or "no reason was given",
+            )
+        )
+    columns = ("family", "task", "config", "repeat", "state", "epoch", "reason")
+    left = f" {len(bad) - MOST} more are not listed." if len(bad) > MOST else ""
+    return Section(
+        "Failed and diverged trials",
+        (
+            Paragraph(f"n = {len(bad)}. They have no score, and no family is better for having lost them.{left}"),
+            Table("failures", "Trials without a score", "lllrlrl", columns, tuple(rows)),
+        ),
+    )

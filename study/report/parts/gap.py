@@ -1,0 +1,71 @@
+"""The selection gap: what the choice by a user's labels costs, and what choosing makes look better than it is."""
+
+from __future__ import annotations
+
+from study.report.document import Entry, Paragraph, Section, Table, slug
+from study.report.gather import Material
+from study.report.parts.curves import validation_metrics
+from study.report.words import common_n, metric_words, score_text, with_n
+from study.results import CellResult
+
+
+def section(material: Material) -> Section | None:
+    """A table for each task, of the best configs of the search."""
+    tables = [_table(material, task, cells) for task, cells in material.tasks.items() if any(c.best for c in cells)]
+    if not tables:
+        return None
+    labels = material.select.labels
+    text = (
+        f"Configs were chosen by validation images with {'noisy' if labels == 'noisy' else 'true'} labels at the "
+        f"{material.select.epoch} epoch. 'True labels' is the same epoch judged by labels that a user does not have; "
+        "'best for true labels' is the most that any epoch would have given, an upper limit that no rule reaches by "
+        "right."
+    )
+    if material.confirmed:
+        text += (
+            " The test scores of the confirmation are of other repeats and images: where they fall short of the "
+            "validation's against true labels, selection has flattered."
+        )
+    return Section("The selection gap", (Paragraph(text), *tables))
+
+
+def _table(material: Material, task: str, cells: list[CellResult]) -> Table:
+    metric = material.select.metric
+    columns: dict[str, list[list[float]]] = {"noisy labels": [], "true labels": [], "true labels, last epoch": []}
+    columns |= {"best for true labels": [], "test, confirmed": []}
+    shown = [cell for cell in cells if cell.best]
+    for cell in shown:
+        columns["noisy labels"].append(material.values(cell, f"{metric}_noisy"))
+        columns["true labels"].append(material.values(cell, f"{metric}_clean"))
+        columns["true labels, last epoch"].append(_at(material, cell, f"{metric}_clean", best=False))
+        columns["best for true labels"].append(_at(material, cell, f"{metric}_clean", best=True))
+        confirmed = material.confirmed_as(cell)
+        columns["test, confirmed"].append(material.values(confirmed, material.select.test_metric) if confirmed else [])
+    if len(validation_metrics(material, cells)) == 1:
+        del columns["noisy labels"]
+    columns = {name: found for name, found in columns.items() if any(found)}
+    common = {name: common_n(len(values) for values in found) for name, found in columns.items()}
+    rows: list[tuple[Entry, ...]] = []
+    for place, cell in enumerate(shown):
+        texts = [with_n(score_text(found[place]), len(found[place]), common[name]) for name, found in columns.items()]
+        rows.append((cell.facts["label"], *texts))
+    return Table(
+        f"gap-{slug(task)}",
+        f"Selection gap: {task}",
+        "l" + "r" * len(columns),
+        ("family", *(f"{name} (n = {common[name]})" if common[name] else name for name in columns)),
+        tuple(rows),
+        f"{metric_words(metric).capitalize()}: mean ± standard deviation over n repeats; none for one.",
+    )
+
+
+def _at(material: Material, cell: CellResult, metric: str, *, best: bool) -> list[float]:
+    """A metric of each repeat at its best epoch for that very metric, or at its last one."""
+    assert cell.best is not None
+    found = []
+    for trial in cell.best.trials:
+        values = [report[metric] for _, report in material.reports[trial.key] if report.get(metric) is not None]
+        if not values:
+            return []
+        found.append((max(values) if material.select.mode == "max" else min(values)) if best else values[-1])
+    return found

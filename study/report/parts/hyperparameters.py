@@ -1,0 +1,135 @@
+"""Scores against each searched hyperparameter."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from study.report.document import Block, Paragraph, Picture, Section, slug
+from study.report.gather import Material
+from study.report.look import BAND, RASTER_FROM, Look, add_legend, legend_height, panels
+from study.report.points import Axis, Point, axis_of, points_of, searched_keys
+from study.report.words import metric_words
+from study.results import CellResult
+from study.spaces import identity_of
+
+FEW_TICKS = 6  # values that are named on an axis
+FEW_VALUES = 12  # up to which means are joined by a line
+SHARED = "training."  # settings that families share
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A hyperparameter, and the points of the families that have it."""
+
+    key: str
+    title: str
+    axis: Axis
+    families: dict[str, list[Point]]
+
+
+def section(material: Material) -> Section | None:
+    """A figure for each task, a panel for each hyperparameter; None where nothing was searched."""
+    pictures: list[Block] = []
+    for task, cells in material.tasks.items():
+        found = _panels(material, cells)
+        if found:
+            pictures.append(_picture(material, task, found))
+    if not pictures:
+        return None
+    return Section(
+        "Against each hyperparameter",
+        (
+            Paragraph(
+                "Each panel lets the other hyperparameters vary as they did in the search: it shows how a setting went "
+                "along with the score, not what changing it alone would do."
+            ),
+            *pictures,
+        ),
+    )
+
+
+def _panels(material: Material, cells: list[CellResult]) -> list[Panel]:
+    own: list[Panel] = []
+    shared: dict[str, dict[str, list[Point]]] = {}
+    for cell in cells:
+        points = points_of(material, cell)
+        scored = [point for point in points if point.screened is not None]
+        for key in searched_keys(cell, scored):
+            if key.startswith(SHARED):
+                shared.setdefault(key, {})[cell.facts["label"]] = scored
+            else:
+                label, name = cell.facts["label"], key.rpartition(".")[2]
+                own.append(Panel(key, f"{label}: {name}", axis_of(key, scored), {label: scored}))
+    joint = []
+    for key, families in shared.items():
+        axis = axis_of(key, [point for points in families.values() for point in points])
+        title = (
+            f"{axis.name}, {len(families)} families" if len(families) > 1 else f"{next(iter(families))}: {axis.name}"
+        )
+        joint.append(Panel(key, title, axis, families))
+    return joint + own
+
+
+def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
+    families = [name for name in material.families if any(name in panel.families for panel in found)]
+    figure, grid = panels(len(found), height=1.95, legend_rows=legend_height(families))
+    for axes, panel in zip(grid, found, strict=True):
+        for family, points in panel.families.items():
+            _draw(axes, panel, points, material.looks[family])
+        axes.set_title(panel.title, fontsize=8.5)
+        _set_ticks(axes, panel)
+    figure.supylabel(metric_words(material.select.monitor))
+    add_legend(figure, families, material.looks, marks=True)
+    caption = (
+        "Small marks: configs on the screening repeat (n = 1 each; those that a scheduler stopped are left out). Large "
+        "marks: means of the configs with that value that have all repeats, joined where the values are few; the band "
+        "spans those configs' lowest and highest mean. Scores are of validation images."
+    )
+    return Picture(f"hyperparameters-{slug(task)}", task, caption, figure)
+
+
+def _set_ticks(axes: Axes, panel: Panel) -> None:
+    """Few values are named themselves."""
+    if panel.axis.log:
+        axes.set_xscale("log")
+    if panel.axis.ticks:
+        axes.set_xticks(range(len(panel.axis.ticks)), [_short(text) for text in panel.axis.ticks])
+        axes.margins(x=0.2)
+        return
+    values = sorted({float(p.values[panel.key]) for ps in panel.families.values() for p in ps if panel.key in p.values})
+    if len(values) <= FEW_TICKS:
+        axes.set_xticks(values, [f"{value:.3g}" for value in values])
+        axes.minorticks_off()
+
+
+def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> None:
+    here = [point for point in points if panel.key in point.values]
+    places = [panel.axis.place(point.values[panel.key]) for point in here]
+    screened = [point.screened or 0.0 for point in here]
+    axes.plot(places, screened, **look.marks, ms=3.2, alpha=0.7, mew=0, rasterized=len(here) > RASTER_FROM)
+    most = max((len(point.scores) for point in here), default=0)
+    if most < 2:
+        return
+    groups: dict[str, list[Point]] = {}
+    for point in here:
+        if len(point.scores) == most:
+            groups.setdefault(identity_of(point.values[panel.key]), []).append(point)
+    means = sorted(
+        (panel.axis.place(group[0].values[panel.key]), [statistics.fmean(point.scores) for point in group])
+        for group in groups.values()
+    )
+    xs, ys = [place for place, _ in means], [statistics.fmean(values) for _, values in means]
+    if len(xs) <= FEW_VALUES and len({identity_of(p.values[panel.key]) for p in here}) <= FEW_VALUES:
+        axes.plot(xs, ys, **look.line, marker=look.marker, ms=4.5)
+        low, high = [min(values) for _, values in means], [max(values) for _, values in means]
+        axes.fill_between(xs, low, high, color=look.color, alpha=BAND, lw=0)
+    else:
+        axes.plot(xs, ys, **look.marks, ms=4.5, mfc="none", rasterized=len(xs) > RASTER_FROM)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 12 else f"{text[:11]}…"

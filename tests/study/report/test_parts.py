@@ -1,0 +1,296 @@
+"""What a report says: the comparison's own numbers, parts only where there is data, and no more than is known."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import statistics
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import pytest
+
+from study.compare import compare
+from study.errors import StudyError
+from study.ledger import Ledger
+from study.report.document import Bold
+from study.report.parts import classes, learned
+from study.report.parts.importance import importances
+from study.report.parts.noise import area
+from study.report.parts.tuning import expected_best
+from study.report.points import Point
+from study.states import DIVERGED
+from tests.study.conftest import Todo
+from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
+
+CLEAN, NOISY = "digits, clean, mlp hidden=8", "digits, uniform 0.4, mlp hidden=8"
+EVERYWHERE = [
+    "The answer", "Comparison of families", "Against the noise rate", "Against each hyperparameter",
+    "Learning curves", "Memorisation of wrong labels", "The selection gap", "Expected best of n configs",
+    "Calibration", "What was asked", "What ran",
+]  # fmt: skip
+
+
+def tables(reporter: Reporter, baseline: str | None = None) -> dict[str, Any]:
+    return {table.name: table for table in reporter.document(baseline).tables}
+
+
+@pytest.mark.parametrize("confirm", [0, 4])
+def test_scores_differences_and_p_values_are_those_of_compare(reporter: Reporter, confirm: int) -> None:
+    reporter.launch(confirm=confirm)
+    with reporter.ledger() as ledger:
+        compared = compare([("small", ledger)])
+    found = tables(reporter)
+    for task, rows in compared.tasks.items():
+        tests = rows_of(found[f"tests-{'digits-clean' if task == CLEAN else 'digits-uniform-0.4'}-mlp-hidden-8"])
+        for row in rows:
+            shown = tests[row.entry.family]
+            score = f"{statistics.fmean(row.entry.scores):.4f} ± {statistics.stdev(row.entry.scores):.4f}"
+            assert rows_of(found["scores"])[row.entry.family][task] == score
+            assert row.interval is not None
+            assert shown["n"] == str(len(row.entry.scores)) == str(confirm or 5)
+            assert shown["95 % interval"] == f"{row.interval[0]:.4f} to {row.interval[1]:.4f}"
+            if row.test is not None:
+                assert shown["difference (95 % interval)"].startswith(f"{row.test.mean:+.4f} (".replace("-", "−"))
+            assert shown["verdict"] in row.verdict(compared.baseline, compared.more_is_better)
+
+
+def test_bold_is_what_compare_cannot_tell_from_the_best(reporter: Reporter) -> None:
+    reporter.launch()
+    with reporter.ledger() as ledger:
+        against_best = compare([("small", ledger)], baseline="tce")
+    verdicts = {row.entry.family: row.verdict("tce", True) for row in against_best.tasks[CLEAN]}
+    assert verdicts["ce"] == verdicts["mse"] == "worse than tce"
+    assert [type(row[1]) for row in tables(reporter)["scores"].rows] == [str, str, Bold]
+    said = words_of(reporter.document().sections[0])
+    assert f"On {CLEAN}: tce has the highest validation accuracy (noisy labels)" in said
+    assert "distinguishable from every other family" in said
+
+
+def test_families_that_are_level_are_bold_together_and_named(reporter: Reporter) -> None:
+    reporter.launch(families=["ce", "mse"], noise__rate=0.0)
+    assert [type(row[1]) for row in tables(reporter)["scores"].rows] == [Bold, Bold]
+    said = words_of(reporter.document().sections[0])
+    assert "Not distinguishable from it: ce." in said
+    assert "it does not mean that the two are equal" in said
+
+
+def test_confirmed_scores_and_those_that_selection_saw_are_told_apart(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    searched = words_of(reporter.document().sections[0])
+    assert "validation scores that selection has seen" in searched
+    assert "study confirm small" in searched
+    reporter.launch(noise__rate=0.0, confirm=3)
+    confirmed = words_of(reporter.document().sections[0])
+    assert "highest test accuracy" in confirmed
+    assert "(n = 3)" in confirmed
+    assert "validation scores" not in confirmed
+
+
+def test_the_baseline_is_the_one_that_was_asked_for(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    shown = rows_of(tables(reporter, "tce")["tests-digits-clean-mlp-hidden-8"])
+    assert (shown["tce"]["verdict"], shown["ce"]["verdict"]) == ("baseline", "worse")
+    with pytest.raises(StudyError, match="unknown family 'tcee'; did you mean 'tce'"):
+        reporter.gather("tcee")
+
+
+def test_a_study_of_one_repeat_gives_no_spread_and_tests_nothing(reporter: Reporter) -> None:
+    reporter.launch(search__repeats=1)
+    document = reporter.document()
+    assert "one repeat gives no spread" in words_of(document.sections[0])
+    found = {table.name: table for table in document.tables}
+    assert not any(name.startswith("tests-") for name in found)
+    assert "no spread can be given" in found["scores"].note
+    entries = [entry for table in document.tables for row in table.rows for entry in row]
+    assert not any("±" in (entry.text if isinstance(entry, Bold) else entry) for entry in entries)
+    assert not any(isinstance(entry, Bold) for entry in entries)
+
+
+def test_each_part_is_there_where_the_study_has_its_data(reporter: Reporter) -> None:
+    reporter.launch()
+    assert titles(reporter.document()) == EVERYWHERE
+
+
+def test_parts_without_data_are_left_out(reporter: Reporter) -> None:
+    reporter.launch(families=["ce", "mse"], noise__rate=0.0, training__epochs=1)
+    left_out = {
+        "Against the noise rate", "Against each hyperparameter", "Learning curves", "Memorisation of wrong labels",
+        "Expected best of n configs",
+    }  # fmt: skip
+    assert titles(reporter.document()) == [title for title in EVERYWHERE if title not in left_out]
+
+
+def test_a_clean_task_has_one_validation_column_and_a_noisy_one_two(reporter: Reporter) -> None:
+    reporter.launch()
+    found = tables(reporter)
+    assert found["gap-digits-clean-mlp-hidden-8"].columns[1] == "true labels (n = 5)"
+    columns = found["gap-digits-uniform-0.4-mlp-hidden-8"].columns
+    assert columns[1:3] == ("noisy labels (n = 5)", "true labels (n = 5)")
+
+
+def test_the_selection_gap_sets_the_chosen_epoch_beside_the_last_and_the_best(reporter: Reporter) -> None:
+    reporter.worker.accuracy = lambda todo, epoch: 0.5 + 0.1 * (epoch == 4) + 0.01 * todo.repeat
+    reporter.launch(families=["ce"], noise__rate=0.4, search__repeats=2, confirm=2)
+    row = rows_of(tables(reporter)["gap-digits-uniform-0.4-mlp-hidden-8"])["ce"]
+    assert list(row.values())[1:] == [
+        "0.6050 ± 0.0071", "0.6150 ± 0.0071", "0.5150 ± 0.0071", "0.6150 ± 0.0071", "0.7105 ± 0.0148"
+    ]  # fmt: skip
+
+
+def test_paper_numbers_stand_beside_ours_in_percent_and_errors_are_converted(reporter: Reporter) -> None:
+    numbers = [
+        {"family": "ce", "noise_rate": 0.0, "value": 30.0, "sd": 0.5, "quoted": True},
+        {"family": "ce", "noise_rate": 0.4, "value": 70.0, "metric": "accuracy"},
+        {"family": "tce", "noise_rate": 0.8, "value": 9.0},
+    ]
+    paper = {"source": "Someone, table 1", "metric": "error", "numbers": numbers, "note": "As printed."}
+    reporter.launch(paper=paper, confirm=3)
+    document = reporter.document()
+    table = next(table for table in document.tables if table.name == "paper")
+    ours = 100 * statistics.fmean([0.7, 0.721, 0.74])
+    assert [tuple(row[3:]) for row in table.rows] == [
+        ("30.00 ± 0.50 q", f"{100 - ours:.2f} ± 2.00", "3", f"−{30 - (100 - ours):.2f}"),
+        ("70.00", f"{ours:.2f} ± 2.00", "3", f"+{ours - 70:.2f}"),
+        ("9.00", "–", "0", "–"),
+    ]
+    assert "not in this study" in str(table.rows[2][1])
+    assert "As printed." in words_of(section_of(document, "Paper against ours"))
+
+
+def test_failed_and_diverged_trials_are_listed_with_their_reasons_and_the_rest_counted(reporter: Reporter) -> None:
+    reporter.worker.mishap = lambda todo, epoch: DIVERGED if todo.config.number > 0 else None
+    grid = {"grid": [0.1 + i / 100 for i in range(60)]}
+    reporter.launch(families=["ce", {"family": "tce", "space": {"alpha": grid}}], noise__rate=0.0, search__repeats=2)
+    section = section_of(reporter.document(), "Failed and diverged trials")
+    assert words_of(section).startswith("n = 59.")
+    assert "9 more are not listed" in words_of(section)
+    table = next(block for block in section.blocks if hasattr(block, "rows"))
+    assert len(table.rows) == 50
+    assert rows_of(tables(reporter)["cost"])["tce"]["diverged"] == "59"
+
+
+def test_a_family_without_a_completed_trial_is_shown_without_a_score(reporter: Reporter) -> None:
+    reporter.worker.mishap = lambda todo, epoch: DIVERGED if todo.cell.name == "mse" else None
+    reporter.launch(noise__rate=0.0)
+    document = reporter.document()
+    assert rows_of({table.name: table for table in document.tables}["scores"])["mse"][CLEAN] == "–"
+    assert "Failed and diverged trials" in titles(document)
+
+
+def test_a_study_whose_trials_all_diverged_is_refused_in_a_line(reporter: Reporter) -> None:
+    reporter.worker.mishap = lambda todo, epoch: DIVERGED
+    reporter.launch(noise__rate=0.0)
+    with pytest.raises(StudyError, match=r"no completed trial to report \(6 diverged\); see 'study status small'"):
+        reporter.gather()
+
+
+def test_a_study_of_which_nothing_ran_is_refused_in_a_line(reporter: Reporter) -> None:
+    reporter.paths.root.mkdir(parents=True)
+    with Ledger(reporter.paths.ledger, write=True):
+        pass
+    with pytest.raises(StudyError, match=r"no completed trial to report \(none ran\)"):
+        reporter.gather()
+
+
+def test_trials_of_different_masks_are_refused_in_a_line(reporter: Reporter) -> None:
+    reporter.launch()
+    with closing(sqlite3.connect(reporter.paths.ledger)) as database:
+        database.execute(
+            "UPDATE trials SET facts = json_set(facts, '$.noise_digest', 'another') "
+            "WHERE json_extract(trial, '$.loss.family') = 'tce'"
+        )
+        database.commit()
+    with pytest.raises(StudyError, match="differ in the noise of repeat 0: they cannot be paired"):
+        reporter.gather()
+
+
+def test_confusions_stand_beside_the_similarity_and_what_was_learned_is_drawn(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter.worker.accuracy = lambda todo, epoch: 0.7 + 0.01 * todo.repeat
+    monkeypatch.setattr(classes, "kept_confusion", lambda folder, which: np.eye(10, dtype=int) * 7 + 1)
+    learned_arrays = {"epsilon": np.full(10, 0.2), "mixture": np.eye(10) * 0.5}
+    monkeypatch.setattr(learned, "kept_arrays", lambda folder, which: learned_arrays)
+    mcel = {"family": "mcel", "space": {"epsilon": 0.2, "similarity": "lda"}}
+    reporter.launch(families=["ce", mcel], noise__rate=0.0, search__repeats=2)
+    document = reporter.document()
+    shown = {picture.name: picture for picture in document.pictures}
+    assert [len(shown[f"classes-{name}-digits-clean-mlp-hidden-8"].figure.axes) for name in ("ce", "mcel")] == [1, 2]
+    right = shown["classes-mcel-digits-clean-mlp-hidden-8"].figure.axes[1]
+    assert right.get_title(loc="left") == "Similarity 'lda'"
+    assert "340 images" in shown["classes-ce-digits-clean-mlp-hidden-8"].caption
+    assert {"learned-ce-epsilon-digits-clean-mlp-hidden-8", "learned-ce-mixture-digits-clean-mlp-hidden-8"} <= set(
+        shown
+    )
+
+
+def test_families_keep_their_colour_in_every_study_of_the_same_families_and_the_baseline_is_ink() -> None:
+    from study.report.look import INK, looks_of
+
+    families = [f"family{i}" for i in range(24)]
+    looks = looks_of(families, "family3")
+    assert looks["family3"].color == INK
+    drawn = {(look.color, look.marker, str(look.dash)) for look in looks.values()}
+    assert len(drawn) == len(families)
+
+
+def test_the_expected_best_of_n_is_the_mean_over_all_draws_without_replacement() -> None:
+    scores = [0.3, 0.9, 0.5, 0.7, 0.7]
+    for maximise, best in ((True, max), (False, min)):
+        means = [
+            statistics.fmean(best(draw) for draw in itertools.combinations(scores, n))
+            for n in range(1, len(scores) + 1)
+        ]
+        assert expected_best(scores, maximise=maximise) == pytest.approx(means)
+
+
+def test_the_expected_best_of_many_configs_stays_exact() -> None:
+    values = expected_best([i / 2000 for i in range(2000)])
+    assert values[0] == pytest.approx(0.49975)
+    assert values[-1] == pytest.approx(0.9995)
+    assert all(a <= b for a, b in itertools.pairwise(values))
+
+
+def test_the_area_is_a_mean_score_over_the_range_of_rates() -> None:
+    curve = {0.0: {0: 0.9, 1: 1.0}, 0.2: {0: 0.8, 1: 0.8}, 0.8: {0: 0.2, 1: 0.4, 2: 0.9}}
+    by_hand = [(0.85 * 0.2 + 0.5 * 0.6) / 0.8, (0.9 * 0.2 + 0.6 * 0.6) / 0.8]
+    assert area(curve) == pytest.approx(by_hand)
+    assert area({0.4: {0: 0.9}}) == []
+
+
+def test_importance_finds_the_hyperparameter_that_matters_by_both_methods() -> None:
+    rng = np.random.default_rng(0)
+    points = [
+        Point(i, {"alpha": float(a), "kind": kind}, float(1 - (a - 0.7) ** 2), None, False, ())
+        for i, (a, kind) in enumerate(zip(rng.uniform(0, 1, 40), rng.choice(["x", "y"], 40), strict=True))
+    ]
+    found = importances(points, ["alpha", "kind"], maximise=True)
+    assert list(found) == ["fANOVA", "PED-ANOVA"]
+    for estimate in found.values():
+        assert estimate.shares["alpha"] > 0.8
+        assert sum(estimate.shares.values()) == pytest.approx(1)
+        assert all(estimate.low[key] <= estimate.high[key] for key in estimate.shares)
+
+
+def test_importance_of_scores_without_variance_is_not_given_by_fanova() -> None:
+    points = [Point(i, {"alpha": i / 10, "beta": (i * 7 % 10) / 10}, 0.5, None, False, ()) for i in range(20)]
+    assert "fANOVA" not in importances(points, ["alpha", "beta"], maximise=True)
+
+
+def test_many_configs_have_importances_and_few_a_sentence(reporter: Reporter) -> None:
+    def score(todo: Todo, epoch: int) -> float:
+        return by_family(todo, epoch) - abs(todo.config.params["alpha"] - 1) / 10
+
+    reporter.worker.accuracy = score
+    space = {"alpha": {"uniform": [0.5, 2.0]}, "training.optimizer.lr": {"loguniform": [0.01, 0.2]}}
+    search: dict[str, Any] = {"name": "random", "repeats": 1}
+    changes: dict[str, Any] = {"families": [{"family": "tce", "space": space}], "noise__rate": 0.0}
+    reporter.launch(**changes, search=search | {"configs": 6}, search__repeats=1)
+    few = section_of(reporter.document(), "Importance of hyperparameters")
+    assert "Not given: with fewer than 20 completed configs of a family (the most here: n = 6)" in words_of(few)
+    reporter.launch(**changes, search=search | {"configs": 22}, search__repeats=1)
+    many = reporter.document()
+    assert len(section_of(many, "Importance of hyperparameters").blocks) == 2
+    assert "Configs at a glance" in titles(many)
