@@ -19,6 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 quickstart: install
 	$(BIN)/study launch quickstart
+	@echo "The report of it, to be opened in a browser:"
+	@$(BIN)/study report quickstart
 
 lint: install
 	$(BIN)/ruff check $(CODE)
@@ -35,6 +37,7 @@ test-all: lint
 bench: install
 	$(BIN)/python -m benchmarks.platforms
 	$(BIN)/python -m benchmarks.losses
+	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.pipeline
 
 schema: install
