@@ -6,8 +6,8 @@ first     a study of TCE table 2's CIFAR-10 column is planned and its first tria
 second    the same in a new process: data, split, noise and statistics are found in the cache
 
 Seconds run from the study file to the end of the first step of one batch; importing the libraries is given apart.
-Memory is the proportional set size (PSS) of the mapped images over two processes that have read all of them: one copy of
-the data is 1.0.
+Memory is the proportional set size (PSS) of the mapped images over two processes that have read all of them: one copy
+of the data is 1.0.
 """
 
 from __future__ import annotations
