@@ -14,6 +14,7 @@ from study.environment import describe_environment
 from study.feasibility import check_feasible
 from study.ledger import Ledger
 from study.lock import WriterLock
+from study.oracle import ask_oracle
 from study.paths import Home, StudyPaths
 from study.plan import Plan, make_plan
 from study.preflight import check_against_ledger, check_resources
@@ -59,10 +60,11 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
             return _conduct(Conductor(plan, ledger, stop), home, progress, stop)
 
 
-def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = False) -> Outcome:
+def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = False, oracle: bool = False) -> Outcome:
     """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
 
-    StudyError too where trials of the search are missing, unless `partial`.
+    With `oracle` the search's checkpoints are judged by the test set too, for the report. StudyError too where trials of
+    the search are missing, unless `partial`.
     """
     with _prepared(spec, home, progress) as (plan, paths, stop):
         check_against_ledger(plan, paths.ledger)
@@ -70,6 +72,8 @@ def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = 
             winners = make_confirm_plan(plan, ledger, home.cache, partial=partial)
             environment = describe_environment() | {"launched_from": str(ledger.launched_from() or "")}
             ledger.record_spec(spec.model_dump(mode="json"), environment)
+            if oracle:
+                ask_oracle(ledger, paths, home.cache, progress.stage)
             outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop)
             return replace(outcome, left_out=winners.left_out)
 

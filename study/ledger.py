@@ -54,7 +54,11 @@ CREATE TABLE tracking (
 """
 
 
-MIGRATIONS = (SCHEMA, f"ALTER TABLE cells ADD COLUMN phase TEXT NOT NULL DEFAULT '{SEARCH}'")  # to version 1, 2, ...
+MIGRATIONS = (  # to version 1, 2, ...
+    SCHEMA,
+    f"ALTER TABLE cells ADD COLUMN phase TEXT NOT NULL DEFAULT '{SEARCH}'",
+    "CREATE TABLE oracle (trial_key TEXT PRIMARY KEY, metrics TEXT NOT NULL) WITHOUT ROWID",
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -266,6 +270,11 @@ class Ledger:
                     (store, key, run_id, epoch, state),
                 )
 
+    def record_oracle(self, trial_key: str, metrics: Mapping[str, float]) -> None:
+        """What the test set says of a trial of the search: for a report, and for nothing else."""
+        with self._transaction() as run:
+            run("INSERT OR REPLACE INTO oracle VALUES (?, ?)", (trial_key, json.dumps(metrics)))
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     def spec(self) -> dict[str, Any] | None:
@@ -330,6 +339,10 @@ class Ledger:
         row = self._one("SELECT metrics FROM reports WHERE trial_key = ? AND epoch = ?", (trial_key, epoch))
         return json.loads(row[0]) if row else {}
 
+    def oracle(self) -> dict[str, dict[str, float]]:
+        """What the test set says of trials of the search, by key, where it was asked."""
+        return {row[0]: json.loads(row[1]) for row in self._all("SELECT trial_key, metrics FROM oracle")}
+
     def events(self, last: int = 20) -> list[dict[str, Any]]:
         """The last events, oldest first."""
         rows = self._all("SELECT time, kind, trial_key, message FROM events ORDER BY id DESC LIMIT ?", (last,))
@@ -383,9 +396,15 @@ class Ledger:
             raise StudyError(
                 f"{self.path}: ledger of format {version}, this program reads up to {SCHEMA_VERSION}; update it"
             )
+        if not write and version == 0:
+            raise StudyError(f"{self.path}: not begun yet; launch the study")
+        if not write and not os.access(self.path, os.W_OK):
+            raise StudyError(
+                f"{self.path}: a ledger of the older format {version}, which cannot be brought to this one"
+            )
         if not write:
-            said = "not begun yet" if version == 0 else f"a ledger of the older format {version}"
-            raise StudyError(f"{self.path}: {said}; launch the study")
+            Ledger(self.path, write=True).close()
+            return
         with self._transaction():
             for migration in MIGRATIONS[version:]:
                 for statement in migration.split(";\n"):

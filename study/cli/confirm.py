@@ -22,6 +22,14 @@ def confirm(
     partial: Annotated[
         bool, typer.Option("--partial", help="Confirm what there is, though trials of the search are missing.")
     ] = False,
+    oracle: Annotated[
+        bool,
+        typer.Option(
+            "--oracle",
+            help="Ask the test set about the search's checkpoints too, for the report's selection gap; nothing is "
+            "chosen by it.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge the best configs on fresh repeats by the test set, which nothing has seen before.
@@ -44,7 +52,8 @@ def confirm(
     asked = {"repeats": repeats, "top": top, "protocol": protocol}
     given = {key: value for key, value in asked.items() if value is not None}
     spec = spec.model_copy(update={"confirm": ConfirmSpec.model_validate(spec.confirm.model_dump() | given)})
-    outcome = run(spec, home, LaunchProgress(Console(stderr=True) if as_json else console), partial=partial)
+    progress = LaunchProgress(Console(stderr=True) if as_json else console)
+    outcome = run(spec, home, progress, partial=partial, oracle=oracle)
     with Ledger(paths.ledger) as ledger:
         rows = comparison(cell_results(ledger, phase=CONFIRM))
     metric = spec.select.test_metric

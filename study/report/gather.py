@@ -58,7 +58,8 @@ class Leaders:
 class Material:
     """One study: what it asked for, its cells in both phases, the comparison, and the best configs' epochs.
 
-    `reports` and `described` are those of the best configs' trials, by key; `trials` has all that are in scope.
+    `reports` and `described` are those of the best configs' trials, by key; `trials` has all that are in scope, and
+    `oracle` what the test set says of some of them, by which nothing was chosen.
     """
 
     home: Home
@@ -71,6 +72,7 @@ class Material:
     trials: Mapping[str, TrialRecord]
     reports: Mapping[str, Reports]
     described: Mapping[str, Mapping[str, Any]]
+    oracle: Mapping[str, Mapping[str, float]]
     environments: tuple[Mapping[str, Any], ...]
     outside: int
     running: bool
@@ -179,6 +181,7 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
             {key: trial for key, trial in ledger.trials().items() if trial.config_key in wanted},
             {trial.key: ledger.reports(trial.key) for trial in best},
             {trial.key: ledger.trial(trial.key) for trial in best},
+            ledger.oracle(),
             _distinct([ledger.environment(trial.key) for trial in best]),
             out_of_scope(ledger),
             is_held(paths.lock),

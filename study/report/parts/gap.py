@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
+
 from study.report.document import Entry, Paragraph, Section, Table, slug
 from study.report.gather import Material
 from study.report.parts.curves import validation_metrics
 from study.report.words import common_n, metric_words, score_text, with_n
-from study.results import CellResult
+from study.results import CellResult, ConfigResult
 
 
 def section(material: Material) -> Section | None:
@@ -21,6 +23,11 @@ def section(material: Material) -> Section | None:
         "'best for true labels' is the most that any epoch would have given, an upper limit that no rule reaches by "
         "right."
     )
+    if material.oracle:
+        text += (
+            " 'Test, these trials' is what the test set says of the checkpoints that were chosen, 'test, oracle' of those "
+            "that it would have chosen itself: what selection by validation costs. Nothing was chosen by them."
+        )
     if material.confirmed:
         text += (
             " The test scores of the confirmation are of other repeats and images: where they fall short of the "
@@ -32,13 +39,15 @@ def section(material: Material) -> Section | None:
 def _table(material: Material, task: str, cells: list[CellResult]) -> Table:
     metric = material.select.metric
     columns: dict[str, list[list[float]]] = {"noisy labels": [], "true labels": [], "true labels, last epoch": []}
-    columns |= {"best for true labels": [], "test, confirmed": []}
+    columns |= {"best for true labels": [], "test, these trials": [], "test, oracle": [], "test, confirmed": []}
     shown = [cell for cell in cells if cell.best]
     for cell in shown:
         columns["noisy labels"].append(material.values(cell, f"{metric}_noisy"))
         columns["true labels"].append(material.values(cell, f"{metric}_clean"))
         columns["true labels, last epoch"].append(_at(material, cell, f"{metric}_clean", best=False))
         columns["best for true labels"].append(_at(material, cell, f"{metric}_clean", best=True))
+        columns["test, these trials"].append(_tested(material, cell.best))
+        columns["test, oracle"].append(_oracle(material, cell))
         confirmed = material.confirmed_as(cell)
         columns["test, confirmed"].append(material.values(confirmed, material.select.test_metric) if confirmed else [])
     if len(validation_metrics(material, cells)) == 1:
@@ -57,6 +66,22 @@ def _table(material: Material, task: str, cells: list[CellResult]) -> Table:
         tuple(rows),
         f"{metric_words(metric).capitalize()}: mean ± standard deviation over n repeats; none for one.",
     )
+
+
+def _tested(material: Material, config: ConfigResult | None) -> list[float]:
+    """What the test set says of a config's trials, where it was asked of all of them."""
+    metric = material.select.test_metric
+    found = [material.oracle.get(trial.key, {}).get(metric) for trial in config.trials] if config else []
+    values = [value for value in found if value is not None]
+    return values if len(values) == len(found) else []
+
+
+def _oracle(material: Material, cell: CellResult) -> list[float]:
+    """The same of the config that the test set would have chosen among those with as many repeats as the best."""
+    most = cell.best.n if cell.best else 0
+    candidates = [values for config in cell.configs if config.n == most and (values := _tested(material, config))]
+    sign = 1 if material.select.mode == "max" else -1
+    return max(candidates, key=lambda values: sign * statistics.fmean(values), default=[])
 
 
 def _at(material: Material, cell: CellResult, metric: str, *, best: bool) -> list[float]:
