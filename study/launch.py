@@ -63,8 +63,8 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
 def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = False, oracle: bool = False) -> Outcome:
     """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
 
-    With `oracle` the search's checkpoints are judged by the test set too, for the report. StudyError too where trials of
-    the search are missing, unless `partial`.
+    With `oracle` the search's checkpoints are judged by the test set too, for the report. StudyError too where trials
+    of the search are missing, unless `partial`.
     """
     with _prepared(spec, home, progress) as (plan, paths, stop):
         check_against_ledger(plan, paths.ledger)
