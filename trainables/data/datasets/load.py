@@ -152,8 +152,8 @@ def _keep(decoded: Decoded, request: Request, cache: Path) -> Images:
         arrays["paths"] = files.paths
         inside = str(files.root.relative_to(request.place))
         facts["inside"] = inside
-        sizes = [os.stat(files.root / os.fsdecode(path)).st_size for path in files.paths]
-        content: tuple[Any, ...] = (facts["crop"], files.paths, sizes)
+        with _files_of(request.name):
+            content: tuple[Any, ...] = (facts["crop"], files.digest())
     else:
         arrays["images"] = np.ascontiguousarray(files[:])
         content = (arrays["images"],)
