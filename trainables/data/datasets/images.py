@@ -48,7 +48,8 @@ class Images:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A part as its reader gives it. Classes without names are called `0` to the pool's highest label."""
+    """A part as its reader gives it. Classes without names are called `0` to the pool's highest label, and each of
+    them has images then; a class that is named may have none."""
 
     images: np.ndarray | ImageFiles
     labels: np.ndarray

@@ -107,9 +107,15 @@ def _files_of(name: str) -> Iterator[None]:
 
 
 def _counted(dataset: Mapping[str, Any], decoded: Decoded, part: Part, cache: Path) -> tuple[str, ...]:
-    """Names for classes that have none: as many as the labels of the pool say."""
+    """Names for classes that have none: as many as the labels of the pool say, ValueError where they leave a gap."""
     if part == "pool":
-        return tuple(str(label) for label in range(int(decoded.labels.max(initial=0)) + 1))
+        count = int(decoded.labels.max(initial=-1)) + 1
+        if len(missing := np.setdiff1d(np.arange(count), decoded.labels)):
+            raise ValueError(
+                f"data set '{dataset['name']}', pool: class {missing[0]} is without images, of the labels up to "
+                f"{count - 1}; number classes 0, 1, 2, ... or name all of them in `classes`"
+            )
+        return tuple(map(str, range(count)))
     whole = {key: value for key, value in _whole(dataset).items() if key not in ("classes", "leave_out")}
     return load_pool(whole, cache).class_names
 
