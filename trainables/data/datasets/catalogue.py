@@ -72,7 +72,7 @@ def settled_options(dataset: Mapping[str, Any]) -> dict[str, Any]:
         if not source.needs_root and dataset.get("root") is not None:
             raise ValueError(f"data set '{name}' is read from no files; remove its root")
     settled = {
-        key: option.settle(key, given[key]) if given.get(key) is not None else option.default
+        key: option.parse(key, given[key]) if given.get(key) is not None else option.default
         for key, option in known.items()
     }
     if settled["classes"] and settled["leave_out"]:

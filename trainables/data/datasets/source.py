@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainables.data.datasets.images import Decoded
-from trainables.data.datasets.options import Option
+from trainables.described import Option
 
 Part = Literal["pool", "test"]
 MARK = "SYNTHETIC"  # a file of this name beside the data: made by a program, checksums do not hold
