@@ -12,11 +12,11 @@ from trainables.data.datasets.image_files import ImageFiles, crop_of, files_belo
 from trainables.data.datasets.images import Decoded
 from trainables.data.datasets.options import OneOf, YesNo
 from trainables.data.datasets.source import Request, Source
-from trainables.described import Whole
+from trainables.described import Option, Whole
 
 VALIDATION = ("val", "valid", "validation")
 
-OPTIONS: dict[str, Whole | OneOf | YesNo] = {
+OPTIONS: dict[str, Option] = {
     "size": Whole(None, 1, "side of the square that is cut out of the centre; needed where sizes differ"),
     "resize": Whole(None, 1, "what the shorter side is resized to before; `size` where it is left out"),
     "channels": OneOf(3, (3, 1), "3 for RGB, 1 for grey"),

@@ -58,12 +58,8 @@ def _parameters(make: Any) -> tuple[Mapping[str, inspect.Parameter], bool]:
     """The arguments that `make` names, and whether these are all: where a class hands **arguments on to its parents,
     theirs count too."""
     found: dict[str, inspect.Parameter] = {}
-    parents = (
-        [vars(each)["__init__"] for each in make.__mro__[1:] if "__init__" in vars(each)]
-        if inspect.isclass(make)
-        else []
-    )
-    for each in (make, *parents):
+    parents = make.__mro__[1:] if inspect.isclass(make) else ()
+    for each in (make, *(vars(parent)["__init__"] for parent in parents if "__init__" in vars(parent))):
         known = inspect.signature(each).parameters
         found = {name: one for name, one in known.items() if one.kind not in UNNAMED} | found
         if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values()):
