@@ -36,9 +36,9 @@ class Described:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number from `low` on."""
+    """A whole number from `low` on; where there is no `default` it may be left out."""
 
-    default: int
+    default: int | None
     low: int
     meaning: str = ""
 

@@ -131,6 +131,14 @@ def test_every_setting_that_a_preset_recommends_makes_a_study(name: str, tmp_pat
         load_spec(find_study_file(name), [setting.replace("/PATH", str(tmp_path / "matrix.npy"))])
 
 
+def test_what_a_preset_fetches_is_all_that_its_study_reads() -> None:
+    for name in OF_PAPERS:
+        spec, _ = load_spec(find_study_file(name))
+        fetches = [line for line in read_preset(name).notes["Command"] if line.startswith("study data fetch svhn")]
+        with_extra = any(dataset.described.get("extra") for dataset in spec.dataset)
+        assert all(line.endswith("--set extra=true") == with_extra for line in fetches), name
+
+
 # -- the papers' numbers, typed a second time -----------------------------------------------------------------------
 
 SUMS = {  # of all values that a preset quotes, added up from the papers' rows

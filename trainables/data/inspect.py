@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from trainables.data.datasets import Images, load_pool, load_test
+from trainables.data.datasets.load import same_parts
 
 
 def describe(dataset: Mapping[str, Any], cache: Path) -> dict[str, Any]:
@@ -21,6 +22,8 @@ def describe(dataset: Mapping[str, Any], cache: Path) -> dict[str, Any]:
     It is None for streamed images, which nobody decodes for it.
     """
     pool, test = load_pool(dataset, cache), load_test(dataset, cache)
+    if pool.digest == test.digest:
+        raise ValueError(same_parts(test))
     parts = {"pool": _part(pool), "test": _part(test)}
     if pool.image_shape != test.image_shape:
         raise ValueError(

@@ -20,7 +20,7 @@ class Classes:
     @classmethod
     def of(cls, pool: Images) -> Classes:
         """The classes of a data set. Superclasses are CIFAR-100's, where every class has a name of one of its."""
-        return cls(pool.num_classes, getattr(pool, "ordered", False), known_superclasses(pool.class_names))
+        return cls(pool.num_classes, pool.ordered, known_superclasses(pool.class_names))
 
     @property
     def metrics(self) -> list[Metric]:

@@ -12,8 +12,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from trainables.data.datasets import Images, load_pool, load_test
-from trainables.data.datasets.image_files import Crop, decode
+from trainables.data.datasets.image_files import Crop, ImageFiles, decode, relative_bytes
 from trainables.data.fixtures import write_synthetic
+from trainables.data.task import TaskData, load_task
 
 
 def read(root: Path, cache: Path, **options: object) -> tuple[Images, Images]:
@@ -108,6 +109,51 @@ def test_a_streamed_set_is_found_again_by_its_digest_and_its_files_are_not_copie
     again = load_pool(dataset | {"digest": first.digest}, tmp_path / "cache")
     np.testing.assert_array_equal(first.images[0], again.images[0])
     assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*")) < 40_000
+
+
+def shades(root: Path, *, seed: int, files: int = 6) -> Path:
+    """Two classes of uncompressed images: of any seed, names and sizes are the same."""
+    generator = np.random.default_rng(seed)
+    for name in ("a", "b"):
+        (root / name).mkdir(parents=True)
+        for index in range(files):
+            pixels = generator.integers(0, 256, (6, 6, 3), np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{index:03}.ppm")
+    return root
+
+
+def streamed_task(root: Path, cache: Path) -> TaskData:
+    dataset = {"name": "image_folder", "root": str(root), "size": 6, "streamed": True}
+    return load_task(dataset, {"holdout": 0.5, "seed": 0}, {"kind": "none"}, cache)
+
+
+def test_streamed_files_of_the_same_names_and_sizes_are_told_apart_by_their_pixels(tmp_path: Path) -> None:
+    one, copy, other = (shades(tmp_path / str(place), seed=seed) for place, seed in enumerate((1, 1, 2)))
+    task, of_copy, of_other = (streamed_task(root, tmp_path / "cache") for root in (one, copy, other))
+    assert task.pool.digest == of_copy.pool.digest != of_other.pool.digest
+    assert (task.pixel_statistics[0] != of_other.pixel_statistics[0]).any()
+
+
+def test_of_many_streamed_files_a_sample_is_read_the_last_bytes_of_the_last_file_too(tmp_path: Path) -> None:
+    for path, content in ((file, b"." * 20_000) for file in (tmp_path / f"{index:03}.png" for index in range(600))):
+        path.write_bytes(content)
+    paths = relative_bytes(tmp_path, sorted(tmp_path.glob("*.png")))
+    files = ImageFiles(tmp_path, paths, Crop(3, 6, 6, 6))
+    before = files.digest()
+    (tmp_path / "599.png").write_bytes(b"." * 10_000 + b"!" + b"." * 9_999)
+    assert files.digest() == before  # the middle of a file is not read
+    (tmp_path / "001.png").write_bytes(b"!" * 20_000)
+    assert files.digest() == before  # nor is every file
+    (tmp_path / "599.png").write_bytes(b"." * 19_999 + b"!")
+    assert files.digest() != before
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(np.uint16, "I;16"), (np.int32, "I"), (np.float32, "F")])
+def test_pixels_of_more_than_8_bits_are_refused_and_not_clipped(kind: type, mode: str, tmp_path: Path) -> None:
+    ending = "png" if mode == "I;16" else "tiff"
+    Image.fromarray(np.full((4, 4), 40_000, kind)).save(tmp_path / f"deep.{ending}")
+    with pytest.raises(ValueError, match=rf"deep\.{ending}: its pixels have more than 8 bits .*; convert it to 8 bits"):
+        decode(tmp_path / f"deep.{ending}", Crop(3, 4, 4, None))
 
 
 WRONG = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainables.data.datasets import load_pool, load_test
 from trainables.data.inspect import describe
 
 
@@ -37,3 +38,14 @@ def test_parts_of_different_shape_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x[:, 1:], y_test=y)
     with pytest.raises(ValueError, match="pool images are 1x5x5, test images 1x4x5"):
         describe({"name": "npz", "root": str(tmp_path / "data.npz")}, tmp_path)
+
+
+def test_a_test_set_that_is_the_pool_is_refused_here_and_where_it_confirms(tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).integers(0, 256, (8, 5, 5), np.uint8), np.arange(8) % 2
+    np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    dataset = {"name": "npz", "root": str(tmp_path / "data.npz")}
+    with pytest.raises(ValueError, match="its test images are those of its pool") as refused:
+        describe(dataset, tmp_path)
+    with pytest.raises(ValueError, match="its test images are those of its pool"):
+        load_test(dataset | {"digest": load_pool(dataset, tmp_path).digest}, tmp_path)
+    assert "\n" not in str(refused.value)

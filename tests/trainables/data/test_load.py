@@ -117,6 +117,14 @@ def test_the_root_comes_from_the_environment_where_none_is_given(
         load_pool({"name": "cifar10"}, tmp_path / "other")
 
 
+def test_how_to_fetch_missing_files_says_the_options_that_were_given(tmp_path: Path) -> None:
+    for root in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(ValueError, match=r"or run: study data fetch svhn --data DIR --set extra=true$"):
+            load_pool({"name": "svhn", "root": str(root), "extra": True}, tmp_path)
+        with pytest.raises(ValueError, match=r"or run: study data fetch svhn --data DIR$"):
+            load_pool({"name": "svhn", "root": str(root)}, tmp_path)
+
+
 def test_noted_sources_are_json_and_leave_no_drafts(root: Path, tmp_path: Path) -> None:
     pool = load_pool({"name": "cifar10", "root": str(root)}, tmp_path)
     (note,) = (tmp_path / "datasets" / "sources").iterdir()

@@ -55,6 +55,11 @@ def test_a_test_set_that_lacks_the_highest_class_has_all_classes_of_the_pool(tmp
     assert load_test(dataset, tmp_path).num_classes == 3
 
 
+def test_a_class_that_is_named_may_be_without_images(tmp_path: Path) -> None:
+    gap = PLAIN | {"y_train": LABELS[:45] * 2, "y_test": LABELS[45:] * 2, "classes": np.array(list("abcde"))}
+    assert load_pool(saved(tmp_path, **gap), tmp_path).class_names == tuple("abcde")
+
+
 def test_the_only_npz_file_of_a_folder_is_found_and_of_several_none(tmp_path: Path) -> None:
     saved(tmp_path, **PLAIN)
     folder = {"name": "npz", "root": str(tmp_path)}
@@ -69,6 +74,9 @@ WRONG = {
         PLAIN | {"classes": np.array(["a", "b"])}, "label 2 is none of its 2 classes, 0 to 1"
     ),
     "negative labels": (PLAIN | {"y_train": LABELS[:45] - 1}, "label -1 is none of its 2 classes"),
+    "a gap in the labels": (
+        PLAIN | {"y_train": LABELS[:45] * 2}, r"pool: class 1 is without images, of the labels up to 4; number classes"
+    ),
     "numbers for images": (PLAIN | {"x_train": IMAGES[:45] / 255}, "images are float64; give uint8"),
     "numbers for labels": (PLAIN | {"y_train": LABELS[:45] / 2}, r"labels of shape \[45\], float64"),
     "fewer labels": (PLAIN | {"y_train": LABELS[:44]}, "45 images and 44 labels"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,45 @@ def broken(part, root=None):
 
 def nothing(part):
     return None
+
+
+def one_source(count=60):
+    return np.arange(count, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2), np.arange(count) % 3
+
+
+def deaf(part):
+    return one_source()
+
+
+def open_ended(**arguments):
+    return one_source()
+
+
+class OnlyTrain(Shapes):
+    def __init__(self, train=True):
+        self.kind, self.train = "pil", train
+
+    def __len__(self):
+        return 6 if self.train else 4
+
+
+class Parent(Shapes):
+    def __init__(self, root, train=True, kind="pil"):
+        self.root, self.train, self.kind = root, train, kind
+
+    def __len__(self):
+        return 6 if self.train else 4
+
+
+class LikeEmnist(Parent):
+    def __init__(self, root, split, **kwargs):
+        assert split == "digits"
+        super().__init__(root, **kwargs)
+
+
+class LikeQmnist(Parent):
+    def __init__(self, root, what=None, train=True, **kwargs):
+        super().__init__(root, (what or ("train" if train else "test")) == "train", **kwargs)
 
 
 NUMBER = 3
@@ -108,9 +148,80 @@ def test_a_class_of_torchvision_is_called_as_it_wants_to_be(written: Callable[..
         np.testing.assert_array_equal(load(theirs, tmp_path).labels, load(ours, tmp_path).labels)
 
 
+def sizes(dataset: Mapping[str, object], cache: Path) -> tuple[int, int]:
+    return len(load_pool(dataset, cache).labels), len(load_test(dataset, cache).labels)
+
+
+def test_of_a_source_that_takes_no_part_a_fifth_of_every_class_is_the_test_set(module: Path, tmp_path: Path) -> None:
+    dataset = {"name": "pictures_of_mine:one_source"}
+    pool, test = load_pool(dataset, tmp_path), load_test(dataset, tmp_path)
+    assert (np.bincount(pool.labels).tolist(), np.bincount(test.labels).tolist()) == ([16] * 3, [4] * 3)
+    assert len({int(image[0, 0, 0]) for part in (pool, test) for image in part.images}) == 60  # none in both
+    assert load_test(dataset, tmp_path / "other").digest == test.digest
+
+
+def test_torchvisions_image_folder_is_split_as_a_folder_of_ours_is(
+    written: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = str(written("image_folder", layout="one"))
+    theirs, ours = {"name": "torchvision.datasets:ImageFolder", "root": root}, {"name": "image_folder", "root": root}
+    for load in (load_pool, load_test):
+        np.testing.assert_array_equal(load(theirs, tmp_path).images, load(ours, tmp_path).images)
+
+
+def test_an_option_that_says_the_part_makes_it_one_source(module: Path, tmp_path: Path) -> None:
+    assert sizes({"name": "pictures_of_mine:OnlyTrain", "train": True}, tmp_path) == (5, 1)
+
+
+def test_a_part_that_is_named_but_not_heeded_is_refused_with_a_limit_too(module: Path, tmp_path: Path) -> None:
+    dataset = {"name": "pictures_of_mine:deaf"}
+    for options in ({}, {"limit": 30}):
+        with pytest.raises(ValueError, match="its test images are those of its pool, with the same labels"):
+            load_test(dataset | options, tmp_path)
+    there = {"name": "pictures_of_mine:LikeQmnist", "root": str(tmp_path), "what": "test"}
+    with pytest.raises(ValueError, match="its test images are those of its pool"):
+        load_test(there, tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("OnlyTrain", {}), ("Parent", {}), ("LikeEmnist", {"split": "digits"}), ("LikeQmnist", {"kind": "array"})],
+)
+def test_part_and_root_are_passed_as_the_signature_and_its_parents_name_them(
+    name: str, options: dict[str, object], module: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "there").mkdir()
+    dataset = {"name": f"pictures_of_mine:{name}", "root": str(tmp_path / "there"), **options}
+    check_dataset(dataset)
+    assert sizes(dataset, tmp_path / "c") == (6, 4)
+
+
+def test_torchvisions_fake_data_needs_no_files_and_takes_no_root(tmp_path: Path) -> None:
+    dataset = {"name": "torchvision.datasets:FakeData", "size": 50, "image_size": [3, 8, 8], "num_classes": 3}
+    assert sizes(dataset, tmp_path) == (40, 10)
+    (tmp_path / "there").mkdir()
+    assert sizes(dataset | {"root": str(tmp_path / "there")}, tmp_path) == (40, 10)
+
+
+def test_torchvisions_emnist_wants_its_split_and_is_told_train(tmp_path: Path) -> None:
+    raw = tmp_path / "EMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, count in (("train", 12), ("test", 8)):
+        images, labels = np.arange(count * 784, dtype=np.uint8), (np.arange(count) % 10).astype(np.uint8)
+        head = f"emnist-digits-{part}"
+        (raw / f"{head}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, count, 28, 28) + images.tobytes())
+        (raw / f"{head}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 2049, count) + labels.tobytes())
+    dataset = {"name": "torchvision.datasets:EMNIST", "root": str(tmp_path)}
+    assert sizes(dataset | {"split": "digits"}, tmp_path / "c") == (12, 8)
+    with pytest.raises(ValueError, match="missing a required argument: 'split'"):
+        check_dataset(dataset)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
+        ("pictures_of_mine:open_ended", {}, "name part, train or split in its signature"),
+        ("pictures_of_mine:LikeQmnist", {"knd": 3}, "unexpected keyword argument 'knd'"),
         ("pictures_of_mine:absent", {}, "module 'pictures_of_mine' has no 'absent'"),
         ("no_such_module:make", {}, "data set 'no_such_module:make': No module named 'no_such_module'"),
         ("pictures_of_mine:NUMBER", {}, "neither a function nor a class"),

@@ -140,6 +140,18 @@ def test_a_truncated_file_is_named_in_one_line(name: str, file: str, tmp_path: P
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("kept", [0, 3, 10, 40])
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_a_damaged_idx_file_alone_the_name_is_said(packed: bool, kept: int, tmp_path: Path) -> None:
+    write_synthetic("mnist", tmp_path / "data", images_per_class=4, packed=packed)
+    path = tmp_path / "data" / "MNIST" / "raw" / f"train-labels-idx1-ubyte{'.gz' if packed else ''}"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=r"train-labels-idx1-ubyte(\.gz)?: truncated or damaged: ") as refused:
+        load_pool({"name": "mnist", "root": str(tmp_path / "data")}, tmp_path)
+    assert "train-images" not in str(refused.value)
+    assert "base 16" not in str(refused.value)
+
+
 def test_a_batch_that_would_run_code_is_refused_and_runs_none(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> object:

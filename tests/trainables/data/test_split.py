@@ -34,7 +34,7 @@ def test_split_that_leaves_too_few_images_on_a_side_is_refused(holdout: float) -
 
 def test_split_that_leaves_a_rare_class_without_an_image_on_a_side_is_refused() -> None:
     labels = np.array([0] * 100 + [1] * 2)
-    with pytest.raises(ValueError, match=r"holdout 0\.2 leaves classes \[1\] without an image for validation"):
+    with pytest.raises(ValueError, match=r"holdout 0\.2 leaves class 1 without an image for validation"):
         stratified_holdout(labels, 0.2, seed=0)
 
 
@@ -48,6 +48,17 @@ def test_a_whole_number_is_how_many_images_are_held_out(cache: Path) -> None:
 def test_a_class_with_one_image_is_named() -> None:
     with pytest.raises(ValueError, match="class 7 has one image, which cannot be on both sides; leave it out"):
         stratified_holdout(np.array([3] * 50 + [7]), 0.2, seed=0)
+
+
+def test_classes_of_a_pool_are_named_by_their_names() -> None:
+    def pool(*counts: int) -> Images:
+        labels = np.repeat(np.arange(len(counts)), counts)
+        return Images("ages", np.zeros((len(labels), 1, 2, 2), np.uint8), labels, ("20", "40", "60"), "digest")
+
+    with pytest.raises(ValueError, match="class '60' has one image, which cannot be on both sides"):
+        split_of(pool(30, 30, 1), 0.2, seed=0)
+    with pytest.raises(ValueError, match=r"holdout 0\.01 leaves classes '40', '60' without an image for validation"):
+        split_of(pool(1000, 2, 2), 0.01, seed=0)
 
 
 def test_the_sources_own_validation_part_is_the_split_whatever_was_asked_for() -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from trainables.data.datasets.draw import part_of_one
 from trainables.data.datasets.image_files import ImageFiles, crop_of, files_below, first_below, relative_bytes
 from trainables.data.datasets.images import Decoded
-from trainables.data.datasets.options import OneOf, Whole
+from trainables.data.datasets.options import OneOf
 from trainables.data.datasets.source import Request, Source
+from trainables.described import Whole
 
 BY_NAME = re.compile(r"(\d{1,3})_")
 
@@ -71,8 +72,8 @@ SOURCE = Source(
     "faces by age, ordered classes (UTKFace, AFAD)", read, files, first,
     images="20,000 to 160,000", classes="61 to 116", shape="3x60x60",
     options={
-        "size": Whole("images are resized and cut to squares of that side", 60),
-        "oldest": Whole("classes are the ages from 1 to this; without it, those that occur", low=2),
-        "channels": OneOf("3 for RGB, 1 for grey", 3, values=(3, 1)),
+        "size": Whole(60, 1, "images are resized and cut to squares of that side"),
+        "oldest": Whole(None, 2, "classes are the ages from 1 to this; without it, those that occur"),
+        "channels": OneOf(3, (3, 1), "3 for RGB, 1 for grey"),
     },
 )  # fmt: skip

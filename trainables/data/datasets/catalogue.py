@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,7 +72,7 @@ def settled_options(dataset: Mapping[str, Any]) -> dict[str, Any]:
         if not source.needs_root and dataset.get("root") is not None:
             raise ValueError(f"data set '{name}' is read from no files; remove its root")
     settled = {
-        key: option.settle(key, given[key]) if given.get(key) is not None else option.default
+        key: option.parse(key, given[key]) if given.get(key) is not None else option.default
         for key, option in known.items()
     }
     if settled["classes"] and settled["leave_out"]:
@@ -93,9 +94,9 @@ def request_for(dataset: Mapping[str, Any], part: Any) -> Request:
     root = located(dataset).get("root")
     name, options = dataset["name"], settled_options(dataset)
     if root is None and get_source(name).needs_root:
-        raise MissingFilesError(name, "no folder is named")
+        raise MissingFilesError(name, "no folder is named", options)
     if root is not None and not Path(root).exists():
-        raise MissingFilesError(name, f"no folder {root}")
+        raise MissingFilesError(name, f"no folder {root}", options)
     return Request(name, part, Path(root) if root is not None else None, options)
 
 
@@ -111,9 +112,14 @@ def files_are_there(dataset: Mapping[str, Any]) -> bool:
 
 def how_to_get(problem: MissingFilesError) -> str:
     """What to do where files are missing."""
-    fetch = f", or run: study data fetch {problem.name} --data DIR"
     known = SOURCES.get(problem.name)
+    fetch = ""
+    if known is not None and known.fetch:
+        given = {
+            key: problem.options[key] for key, each in known.options.items() if problem.options[key] != each.default
+        }
+        options = "".join(f" --set {key}={json.dumps(value)}" for key, value in given.items())
+        fetch = f", or run: study data fetch {problem.name} --data DIR{options}"
     return (
-        f"data set '{problem.name}' needs files: {problem.said}; give --data DIR, set {VARIABLE} or dataset.root"
-        f"{fetch if known is not None and known.fetch else ''}"
+        f"data set '{problem.name}' needs files: {problem.said}; give --data DIR, set {VARIABLE} or dataset.root{fetch}"
     )

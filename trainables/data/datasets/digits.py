@@ -19,6 +19,7 @@ def read(request: Request) -> Decoded:
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = bunch.target.astype(np.int64)
+    # scikit-learn's draw and not part_of_one's, because numbers on this test set are published
     pool, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0)
     index = np.sort({"pool": pool, "test": test}[request.part])
     return Decoded(images[index], labels[index], tuple("0123456789"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import shutil
+import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ CLASSES = {
     "FashionMNIST": ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
                      "Ankle boot"),
 }  # fmt: skip
+UINT8 = 8  # as IDX files call the type of their elements
 PREFIX = {"pool": "train", "test": "t10k"}
 
 
@@ -46,19 +49,22 @@ def source(title: str, class_name: str) -> Source:
         for path in paths:
             if path.suffix == ".gz" and not request.synthetic:
                 _check_sum(path, dict(cls.resources)[path.name])
-        with tempfile.TemporaryDirectory() as scratch, parsing(" and ".join(map(str, paths))):
+        with tempfile.TemporaryDirectory() as scratch:
             raw = paths[0].parent
             if any(path.suffix == ".gz" for path in paths):  # torchvision reads only what is unpacked
                 raw = Path(scratch)
-                for path in paths:
-                    opener = gzip.open if path.suffix == ".gz" else open
-                    with opener(path, "rb") as packed, (raw / path.name.removesuffix(".gz")).open("wb") as plain:
-                        shutil.copyfileobj(packed, plain)
+            for path in paths:
+                plain = raw / path.name.removesuffix(".gz")
+                with parsing(str(path)):
+                    if plain != path:
+                        _unpack(path, plain)
+                    _check_whole(plain)
 
             # torchvision's class would look for both parts' files whichever is wanted
             one_part = {"raw_folder": str(raw), "resources": [(f"{name}.gz", "") for name in file_names(request.part)]}
-            data = type("OnePart", (cls,), one_part)(str(raw), train=request.part == "pool")
-            images, labels = data.data.numpy()[:, None], data.targets.numpy()
+            with parsing(" and ".join(map(str, paths))):
+                data = type("OnePart", (cls,), one_part)(str(raw), train=request.part == "pool")
+                images, labels = data.data.numpy()[:, None], data.targets.numpy()
         return Decoded(images, labels, CLASSES[class_name])
 
     def fetch(folder: Path, options: Mapping[str, Any]) -> None:
@@ -67,6 +73,24 @@ def source(title: str, class_name: str) -> Source:
         getattr(theirs, class_name)(str(folder), download=True)
 
     return Source(title, read, files, images="60,000 + 10,000", classes="10", shape="1x28x28", fetch=fetch)
+
+
+def _unpack(path: Path, plain: Path) -> None:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as packed, plain.open("wb") as file:
+        shutil.copyfileobj(packed, file)
+
+
+def _check_whole(plain: Path) -> None:
+    """ValueError for a file that is not as long as its first bytes say: torchvision's own words name neither."""
+    dimensions = 3 if "-idx3-" in plain.name else 1
+    with plain.open("rb") as file:
+        head = file.read(4 + 4 * dimensions)
+    if len(head) < 4 + 4 * dimensions or head[:4] != bytes([0, 0, UINT8, dimensions]):
+        raise ValueError(f"it does not begin as an IDX file of bytes in {dimensions} dimensions does")
+    size, wanted = plain.stat().st_size, len(head) + math.prod(struct.unpack(f">{dimensions}I", head[4:]))
+    if size != wanted:
+        raise ValueError(f"it has {size:,} bytes, its beginning says {wanted:,}")
 
 
 def _check_sum(path: Path, md5: str) -> None:

@@ -10,16 +10,17 @@ import numpy as np
 from trainables.data.datasets.draw import part_of_one
 from trainables.data.datasets.image_files import ImageFiles, crop_of, files_below, first_below, relative_bytes
 from trainables.data.datasets.images import Decoded
-from trainables.data.datasets.options import OneOf, Option, Whole, YesNo
+from trainables.data.datasets.options import OneOf, YesNo
 from trainables.data.datasets.source import Request, Source
+from trainables.described import Option, Whole
 
 VALIDATION = ("val", "valid", "validation")
 
 OPTIONS: dict[str, Option] = {
-    "size": Whole("side of the square that is cut out of the centre; needed where sizes differ"),
-    "resize": Whole("what the shorter side is resized to before; `size` where it is left out"),
-    "channels": OneOf("3 for RGB, 1 for grey", 3, values=(3, 1)),
-    "streamed": YesNo("files are decoded as they are trained on, and not kept in memory; needs size", False),
+    "size": Whole(None, 1, "side of the square that is cut out of the centre; needed where sizes differ"),
+    "resize": Whole(None, 1, "what the shorter side is resized to before; `size` where it is left out"),
+    "channels": OneOf(3, (3, 1), "3 for RGB, 1 for grey"),
+    "streamed": YesNo(False, "files are decoded as they are trained on, and not kept in memory; needs size"),
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from trainables.data.datasets.image_files import files_below
 from trainables.data.datasets.image_folder import OPTIONS, first_of_classes, part_folders, read_folders
 from trainables.data.datasets.images import Decoded
+from trainables.data.datasets.options import YesNo
 from trainables.data.datasets.source import Request, Source
+from trainables.described import Whole
 
 
 def _folders(request: Request) -> dict[str, Path]:
@@ -35,10 +36,12 @@ def first(request: Request) -> Path | None:
     return first_of_classes(part_folders(request, _folders(request))[0])
 
 
-DEFAULTS = {"size": 224, "resize": 256, "streamed": True}
-
 SOURCE = Source(
     "photographs of a thousand kinds of objects (ILSVRC 2012)", read, files, first,
     images="1,281,167 + 50,000", classes="1000", shape="3x224x224",
-    options={name: replace(option, default=DEFAULTS.get(name, option.default)) for name, option in OPTIONS.items()},
+    options=OPTIONS | {
+        "size": Whole(224, 1, OPTIONS["size"].meaning),
+        "resize": Whole(256, 1, OPTIONS["resize"].meaning),
+        "streamed": YesNo(True, OPTIONS["streamed"].meaning),
+    },
 )  # fmt: skip

@@ -16,8 +16,10 @@ class Images:
 
     `images` is uint8 `[N, channels, height, width]`, an array that all processes share, or an `ImageFiles` that
     decodes what it is indexed with; `labels` is int64 `[N]`. `digest` is the hash of all that determines what is
-    learned from it. `ordered`: the classes are steps of a scale, such as ages. `synthetic`: made by a program, to try
-    a data set's format. `val_index`: where the source has a validation part of its own, the images that are in it.
+    learned from it: labels, names of the classes and pixels, or, where they are streamed, the files' paths and sizes
+    and a sample of their contents (`ImageFiles.digest`). `ordered`: the classes are steps of a scale, such as ages.
+    `synthetic`: made by a program, to try a data set's format. `val_index`: where the source has a validation part of
+    its own, the images that are in it.
     """
 
     name: str
@@ -46,7 +48,8 @@ class Images:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A part as its reader gives it. Classes without names are called `0` to the pool's highest label."""
+    """A part as its reader gives it. Classes without names are called `0` to the pool's highest label, and each of
+    them has images then; a class that is named may have none."""
 
     images: np.ndarray | ImageFiles
     labels: np.ndarray

@@ -28,7 +28,7 @@ from trainables.data.datasets.source import MissingFilesError, Part, Request
 from trainables.data.store import Arrays, cached_arrays, content_hash
 from trainables.own import is_own
 
-FORMAT = 2  # raised when decoding changes, so that stale arrays are not read
+FORMAT = 3  # raised when decoding changes, so that stale arrays are not read
 
 
 def load_pool(dataset: Mapping[str, Any], cache: Path) -> Images:
@@ -54,8 +54,25 @@ def load_pool(dataset: Mapping[str, Any], cache: Path) -> Images:
 
 
 def load_test(dataset: Mapping[str, Any], cache: Path) -> Images:
-    """The test images: for the confirmation of chosen configurations, never for a search. Raises as `load_pool`."""
-    return _load(dataset, "test", cache)
+    """The test images: for the confirmation of chosen configurations, never for a search.
+
+    Raises as `load_pool`, and where they are the pool's: the one of `digest`, or what a user's own code gives as pool.
+    """
+    test = _load(dataset, "test", cache)
+    pools = [dataset.get("digest")]
+    if is_own(dataset["name"]):
+        pools.append(load_pool(_whole(dataset), cache).digest)
+    if test.digest in pools:
+        raise ValueError(same_parts(test))
+    return test
+
+
+def same_parts(test: Images) -> str:
+    """What to say where test images are the pool's."""
+    return (
+        f"data set '{test.name}': its test images are those of its pool, with the same labels (digest {test.digest}): "
+        "a test on them tests nothing; give it a test part of its own"
+    )
 
 
 def _load(dataset: Mapping[str, Any], part: Part, cache: Path) -> Images:
@@ -90,11 +107,22 @@ def _files_of(name: str) -> Iterator[None]:
 
 
 def _counted(dataset: Mapping[str, Any], decoded: Decoded, part: Part, cache: Path) -> tuple[str, ...]:
-    """Names for classes that have none: as many as the labels of the pool say."""
+    """Names for classes that have none: as many as the labels of the pool say, ValueError where they leave a gap."""
     if part == "pool":
-        return tuple(str(label) for label in range(int(decoded.labels.max(initial=0)) + 1))
-    whole = {key: value for key, value in dataset.items() if key not in ("limit", "classes", "leave_out", "digest")}
+        count = int(decoded.labels.max(initial=-1)) + 1
+        if len(missing := np.setdiff1d(np.arange(count), decoded.labels)):
+            raise ValueError(
+                f"data set '{dataset['name']}', pool: class {missing[0]} is without images, of the labels up to "
+                f"{count - 1}; number classes 0, 1, 2, ... or name all of them in `classes`"
+            )
+        return tuple(map(str, range(count)))
+    whole = {key: value for key, value in _whole(dataset).items() if key not in ("classes", "leave_out")}
     return load_pool(whole, cache).class_names
+
+
+def _whole(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """A data set whose pool is not cut to a number of images."""
+    return {key: value for key, value in dataset.items() if key not in ("limit", "digest")}
 
 
 def _check(decoded: Decoded, name: str, part: Part) -> None:
@@ -130,8 +158,8 @@ def _keep(decoded: Decoded, request: Request, cache: Path) -> Images:
         arrays["paths"] = files.paths
         inside = str(files.root.relative_to(request.place))
         facts["inside"] = inside
-        sizes = [os.stat(files.root / os.fsdecode(path)).st_size for path in files.paths]
-        content: tuple[Any, ...] = (facts["crop"], files.paths, sizes)
+        with _files_of(request.name):
+            content: tuple[Any, ...] = (facts["crop"], files.digest())
     else:
         arrays["images"] = np.ascontiguousarray(files[:])
         content = (arrays["images"],)

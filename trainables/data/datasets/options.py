@@ -5,58 +5,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Option:
-    """One option: its meaning in a few words, and the value where it is left out."""
-
-    meaning: str
-    default: Any = None
-
-    def settle(self, name: str, value: Any) -> Any:
-        """`value` in its one spelling; ValueError where it is none."""
-        raise NotImplementedError
+from trainables.described import Option, Whole
+from trainables.kinds import Flag
 
 
 @dataclass(frozen=True)
-class Whole(Option):
-    """A whole number, from `low` on."""
-
-    low: int = 1
-
-    def settle(self, name: str, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int) or value < self.low:
-            raise ValueError(f"{name} = {value!r} is not a whole number of at least {self.low}")
-        return value
-
-
-@dataclass(frozen=True)
-class OneOf(Option):
+class OneOf:
     """One of a few whole numbers."""
 
-    values: tuple[int, ...] = ()
+    default: int
+    values: tuple[int, ...]
+    meaning: str = ""
 
-    def settle(self, name: str, value: Any) -> Any:
+    @property
+    def range(self) -> str:
+        return " | ".join(map(str, self.values))
+
+    def parse(self, name: str, value: Any) -> int:
         if isinstance(value, bool) or value not in self.values:
             raise ValueError(f"{name} = {value!r} is not one of {', '.join(map(str, self.values))}")
-        return value
+        return int(value)
 
 
 @dataclass(frozen=True)
-class YesNo(Option):
+class YesNo(Flag):
     """true or false."""
 
-    def settle(self, name: str, value: Any) -> Any:
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} = {value!r} is neither true nor false")
-        return value
+    def parse(self, name: str, value: Any) -> bool:
+        self.check(name, value)
+        return bool(value)
 
 
 @dataclass(frozen=True)
-class ClassNames(Option):
+class ClassNames:
     """A list of class names; a number stands for its name."""
 
-    def settle(self, name: str, value: Any) -> Any:
+    meaning: str = ""
+    default: None = None
+
+    @property
+    def range(self) -> str:
+        return "a list of class names"
+
+    def parse(self, name: str, value: Any) -> list[str]:
         values = value if isinstance(value, list | tuple) else [value]
         if not values or any(isinstance(each, bool) or not isinstance(each, str | int) for each in values):
             raise ValueError(f"{name} = {value!r} is not a list of class names")
@@ -64,7 +55,7 @@ class ClassNames(Option):
 
 
 SHARED: dict[str, Option] = {
-    "limit": Whole("that many images of the pool, a stratified draw that is always the same"),
+    "limit": Whole(None, 1, "that many images of the pool, a stratified draw that is always the same"),
     "classes": ClassNames("these classes alone"),
     "leave_out": ClassNames("all classes but these"),
 }

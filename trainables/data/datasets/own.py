@@ -10,16 +10,23 @@ from typing import Any
 
 import numpy as np
 
+from trainables.data.datasets.draw import part_of_one
 from trainables.data.datasets.images import Decoded
 from trainables.data.datasets.npz import channels_first, whole_labels
+from trainables.data.datasets.options import SHARED
 from trainables.data.datasets.source import Request, Source
 from trainables.own import load_object, source_digest
+
+PARTS = ("part", "train", "split")  # arguments that say which part is wanted; the first that is named is told
+UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def own_source(path: str) -> Source:
     """The source that `path` names; ValueError where it cannot be imported or called."""
     if not callable(load_object(path, "data set")):
-        raise ValueError(f"data set '{path}' is neither a function nor a class; give one that takes part and root")
+        raise ValueError(
+            f"data set '{path}' is neither a function nor a class; give one that returns images and labels"
+        )
     return Source(f"your own, {path}", _read, _files, needs_root=False)
 
 
@@ -30,27 +37,42 @@ def code_of(path: str) -> str:
 
 def check_arguments(path: str, options: Mapping[str, Any]) -> None:
     """Refuse options that the function does not take with ValueError; whether its root is there is seen later."""
-    arguments = _arguments(load_object(path, "data set"), "pool", Path(), options)
+    make = load_object(path, "data set")
+    known, complete = _parameters(make)
+    if not complete and not known.keys() & PARTS:
+        raise ValueError(
+            f"data set '{path}': its **arguments do not say how it is asked for a part; name part, train or split in "
+            "its signature, or take no **arguments"
+        )
+    told = _told(known, "pool", options)
+    root = {"root": ""} if "root" in known else {}
     try:
-        inspect.signature(load_object(path, "data set")).bind(**arguments)
+        inspect.signature(make).bind(**told, **root, **options)
+        if complete and (unknown := options.keys() - known):
+            raise TypeError(f"got an unexpected keyword argument '{min(unknown)}'")
     except TypeError as problem:
         raise ValueError(f"data set '{path}': {problem}; its arguments are part, root and the options") from None
 
 
-def _arguments(make: Any, part: str, root: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """How it is called: torchvision's classes say `train` or `split` where a function of one's own says `part`."""
+def _parameters(make: Any) -> tuple[Mapping[str, inspect.Parameter], bool]:
+    """The arguments that `make` names, and whether these are all: where a class hands **arguments on to its parents,
+    theirs count too."""
+    found: dict[str, inspect.Parameter] = {}
+    parents = make.__mro__[1:] if inspect.isclass(make) else ()
+    for each in (make, *(vars(parent)["__init__"] for parent in parents if "__init__" in vars(parent))):
+        known = inspect.signature(each).parameters
+        found = {name: one for name, one in known.items() if one.kind not in UNNAMED} | found
+        if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values()):
+            return found, True
+    return found, False
+
+
+def _told(known: Mapping[str, Any], part: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """How it is asked for a part: torchvision's classes say `train` or `split` where a function of one's own says
+    `part`. Empty where it names none of them, or the options say it instead: then it has one part, to be split."""
     side = "train" if part == "pool" else "test"
-    known = inspect.signature(make).parameters
-    told: dict[str, Any] = {}
-    if "part" in known or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
-        told["part"] = side
-    elif "train" in known:
-        told["train"] = side == "train"
-    elif "split" in known and "split" not in options:
-        told["split"] = side
-    if root is not None and ("root" in known or "part" not in known):
-        told["root"] = str(root)
-    return told | dict(options)
+    values = {"part": side, "train": part == "pool", "split": side}
+    return next(({name: values[name]} for name in PARTS if name in known and name not in options), {})
 
 
 def _files(request: Request) -> list[Path]:
@@ -65,13 +87,17 @@ def _read(request: Request) -> Decoded:
 
     A pair of arrays (images as in `npz.py`, labels `[N]`), or a `Dataset` of pairs (PIL image, or uint8 array or
     tensor `[channels, height, width]`; class as a whole number). An attribute `classes` names the classes, `ordered`
-    says that they are steps of a scale.
+    says that they are steps of a scale. Of one that cannot be asked for a part, a stratified fifth, always the same,
+    is the test set.
     """
     make = load_object(request.name, "data set")
-    own = {key: value for key, value in request.options.items() if key not in ("limit", "classes", "leave_out")}
+    own = {key: value for key, value in request.options.items() if key not in SHARED}
+    known, _ = _parameters(make)
+    told = _told(known, request.part, own)
+    root = {"root": str(request.root)} if request.root is not None and "root" in known else {}
     where = f"data set '{request.name}'"
     try:
-        made = make(**_arguments(make, request.part, request.root, own))
+        made = make(**told, **root, **own)
         if isinstance(made, tuple) and len(made) == 2:
             images, labels = channels_first(made[0], where), whole_labels(made[1], where)
         else:
@@ -83,7 +109,8 @@ def _read(request: Request) -> Decoded:
         raise ValueError(f"{where}: {type(problem).__name__}: {said}") from None
     names = getattr(made, "classes", None)
     names = tuple(map(str, names)) if names is not None else None
-    return Decoded(images, labels, names, bool(getattr(made, "ordered", False)))
+    whole = Decoded(images, labels, names, bool(getattr(made, "ordered", False)))
+    return whole if told else whole.taken(part_of_one(labels, request.part))
 
 
 def _collected(dataset: Any, where: str) -> tuple[np.ndarray, np.ndarray]:

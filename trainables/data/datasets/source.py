@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainables.data.datasets.images import Decoded
-from trainables.data.datasets.options import Option
+from trainables.described import Option
 
 Part = Literal["pool", "test"]
 MARK = "SYNTHETIC"  # a file of this name beside the data: made by a program, checksums do not hold
@@ -47,7 +47,7 @@ class Request:
 
     def missing(self, said: str) -> MissingFilesError:
         """What to raise where its files are not found."""
-        return MissingFilesError(self.name, said)
+        return MissingFilesError(self.name, said, self.options)
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Source:
 class MissingFilesError(ValueError):
     """The files of a data set are not where they were looked for."""
 
-    def __init__(self, name: str, said: str) -> None:
+    def __init__(self, name: str, said: str, options: Mapping[str, Any]) -> None:
         super().__init__(said)
-        self.name, self.said = name, said
+        self.name, self.said, self.options = name, said, options
 
 
 @contextmanager

@@ -62,5 +62,5 @@ def fetch(folder: Path, options: Mapping[str, Any]) -> None:
 
 SOURCE = Source(
     "digits of house numbers", read, files, images="73,257 (+ 531,131) + 26,032", classes="10", shape="3x32x32",
-    options={"extra": YesNo("the 531,131 extra images are trained on too", False)}, fetch=fetch,
+    options={"extra": YesNo(False, "the 531,131 extra images are trained on too")}, fetch=fetch,
 )  # fmt: skip
