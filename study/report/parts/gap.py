@@ -25,8 +25,8 @@ def section(material: Material) -> Section | None:
     )
     if material.oracle:
         text += (
-            " 'Test, these trials' is what the test set says of the checkpoints that were chosen, 'test, oracle' of those "
-            "that it would have chosen itself: what selection by validation costs. Nothing was chosen by them."
+            " 'Test, these trials' is what the test set says of the checkpoints that were chosen, 'test, oracle' of "
+            "those that it would have chosen itself: what selection by validation costs. Nothing was chosen by them."
         )
     if material.confirmed:
         text += (
