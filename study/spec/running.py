@@ -1,0 +1,25 @@
+"""What a trial takes of the machine, and where its study is shown."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from study.strict import Strict
+
+
+class ResourcesSpec(Strict):
+    """What one trial takes of the machine, how often it reports, and how often it is tried again."""
+
+    lanes: int = Field(1, ge=1)
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+    retries: int = Field(3, ge=0)
+    report_interval_s: float = Field(2, gt=0)
+    checkpoint_interval_s: float = Field(30, ge=0)
+
+
+class TrackingSpec(Strict):
+    """The MLflow store that shows the study. Without a `uri`: `mlflow.db` in the studies' home."""
+
+    enabled: bool = True
+    uri: str | None = None
