@@ -1,6 +1,6 @@
 """The platform: from a study file to finished trials, tables and exported configurations. Never a tensor.
 
-Read in this order: `spec.py` (the study file), `plan.py` (what it asks for), `ledger.py` (what happened), `agenda.py`
+Read in this order: `spec/` (the study file), `plan.py` (what it asks for), `ledger.py` (what happened), `agenda.py`
 (what is missing), `launch.py` (runs it on Ray Tune), `results.py` and `export/` (what comes out). `paths.py` knows
 every file that a study leaves; `cli/` has one file per command. May import `trainables` and `search_spaces`; heavy
 libraries are imported inside functions, so that the command line answers at once. From Python: `from study import
