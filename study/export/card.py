@@ -190,7 +190,7 @@ def _given(settings: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, Mapping) and "path" in value:
+    if isinstance(value, Mapping) and value.get("path") is not None:
         value = {**value, "path": Path(value["path"]).name}
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -6,6 +6,7 @@ import json
 import time
 
 import numpy as np
+import pytest
 
 from tests.launch.conftest import TINY, Place
 
@@ -38,6 +39,7 @@ def test_a_finished_study_is_exported_registered_used_and_cleaned(finished: Plac
         assert len(refused.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_running_study_is_stopped_gently_and_only_once(place: Place) -> None:
     place.write(TINY.replace("epochs: 4", "epochs: 400"))
     launch = place.start("launch", "tiny.yaml")

@@ -33,6 +33,7 @@ def reasons(place: Place) -> set[str]:
     return {reason for (reason,) in place.mlflow("select value from tags where key = 'reason'")}
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(place: Place) -> None:
     running = place.start("launch", "tiny.yaml", *SLOWER)
     wait_until(lambda: ended(place) >= 1)

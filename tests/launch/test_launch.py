@@ -106,6 +106,7 @@ def test_status_list_and_sync_speak_json(finished: Place) -> None:
     assert finished.json("launch", "tiny.yaml", "--dry-run")["missing"] == 0
 
 
+@pytest.mark.slow
 def test_added_families_and_repeats_run_only_the_new_trials(
     place: Place, runs_per_key: Callable[[Place], list[int]]
 ) -> None:
@@ -120,6 +121,7 @@ def test_added_families_and_repeats_run_only_the_new_trials(
     assert runs_per_key(place) == [1] * (16 + 6)
 
 
+@pytest.mark.slow
 def test_a_family_taken_away_leaves_the_tables_and_best_and_is_counted(place: Place) -> None:
     short = ("--set", "training.epochs=1", "--set", "search.repeats=1", "--set", "noise.rate=0")
     place.run("launch", "tiny.yaml", *short)
@@ -160,6 +162,7 @@ def test_asha_stops_configs_of_a_cell_and_never_repeats_them(place: Place) -> No
     }
 
 
+@pytest.mark.slow
 def test_delete_removes_folder_and_experiment_and_the_name_is_free_again(place: Place) -> None:
     short = ("--set", "training.epochs=1", "--set", "search.repeats=1", "--set", "noise.rate=0")
     place.run("launch", "tiny.yaml", *short)

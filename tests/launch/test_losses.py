@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.launch.conftest import Place
 
 LEARNING = """\
@@ -53,6 +55,7 @@ def test_what_a_loss_learns_is_seen_in_mlflow_as_curves_and_pictures(place: Plac
         assert place.json("train", f"studies/tiny/best/{file}.yaml")["equal"]
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_is_a_family_and_its_text_part_of_the_key(place: Place) -> None:
     place.write(OWN, "losses_beside_it.py")
     place.write(OWN_STUDY)
@@ -69,6 +72,7 @@ def test_a_loss_of_ones_own_is_a_family_and_its_text_part_of_the_key(place: Plac
     place.run("delete", "tiny", "--yes")  # needs nothing of the loss
 
 
+@pytest.mark.slow
 def test_the_path_of_a_similarity_counts_from_the_study_file(place: Place) -> None:
     rows = [",".join("1" if i == j else f"{0.5 ** abs(i - j)}" for j in range(10)) for i in range(10)]
     (place.root / "files").mkdir()

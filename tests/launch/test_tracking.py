@@ -24,6 +24,7 @@ def mlflow_server(port: int, folder: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_without_mlflow_and_sync_levels_it_later(place: Place, tmp_path: Path) -> None:
     port = free_port()
     said = place.run("launch", "tiny.yaml", *SHORT, "--set", f"tracking.uri=http://user:secret@127.0.0.1:{port}").stdout

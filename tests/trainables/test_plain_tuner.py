@@ -25,6 +25,7 @@ ROOT = str(Path(__file__).parents[2])
 def local_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patched.setenv("RAY_AUTH_MODE", "disabled")  # what this process may have settled on before
         patched.setenv("RAY_AIR_NEW_OUTPUT", "0")
         patched.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         ray.init(
