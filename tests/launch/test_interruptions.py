@@ -119,6 +119,7 @@ def test_a_killed_driver_loses_nothing_and_duplicates_nothing(
     assert points == [(TINY_TRIALS * 40, TINY_TRIALS * 40)]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_retried_from_its_checkpoint(place: Place) -> None:
     changes = ["training.epochs=400", "resources.report_interval_s=0.2", "resources.checkpoint_interval_s=0"]
     longer = [part for change in [*changes, "noise.rate=0", "search.repeats=1"] for part in ("--set", change)]

@@ -41,6 +41,7 @@ training: {epochs: 2, optimizer: {name: sgd, lr: 0.05}}
 """
 
 
+@pytest.mark.slow
 def test_what_a_loss_learns_is_seen_in_mlflow_as_curves_and_pictures(place: Place) -> None:
     place.write(LEARNING)
     place.run("launch", "tiny.yaml")

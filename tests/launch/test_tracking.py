@@ -45,6 +45,7 @@ def test_a_study_goes_on_without_mlflow_and_sync_levels_it_later(place: Place, t
     assert points == [(6 * 2,)]
 
 
+@pytest.mark.slow
 def test_a_deleted_store_is_made_again_by_sync(place: Place, runs_per_key: Callable[[Place], list[int]]) -> None:
     place.run("launch", "tiny.yaml", *SHORT)
     (place.home / "mlflow.db").unlink()
