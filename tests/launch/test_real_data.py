@@ -15,9 +15,9 @@ dataset: {name: mnist, holdout: 10000}
 model: lenet
 families: [ce, {family: tce, space: {alpha: 1.0}}]
 training:
-  epochs: 6
+  epochs: 10
   batch_size: 128
-  optimizer: {name: sgd, lr: 0.1, momentum: 0.9, weight_decay: 5e-4}
+  optimizer: {name: sgd, lr: 0.03, momentum: 0.9, weight_decay: 5e-4}
   augment: standard
 confirm: {protocol: retrain, repeats: 1}
 """
@@ -30,10 +30,10 @@ def test_lenet_learns_mnist_to_985_in_a_thousand(place: Place) -> None:
     if not data or not Path(data, "MNIST", "raw").is_dir():
         pytest.skip("no MNIST/raw in STUDY_TEST_DATA, which names a folder of real data")
     place.write(LENET, "mnist.yaml")
-    place.start("launch", "mnist.yaml", "--data", data).wait(1200)
+    place.run("launch", "mnist.yaml", "--data", data)
     rows = place.json("status", "mnist-lenet")["comparison"]
     assert [row["n"] for row in rows] == [1, 1]
     assert all(row["mean"] > 0.985 for row in rows)
-    place.start("confirm", "mnist-lenet").wait(1200)
+    place.run("confirm", "mnist-lenet")
     confirmed = place.json("status", "mnist-lenet")["confirmed"]
     assert all(row["mean"] > 0.985 for row in confirmed)
