@@ -43,7 +43,7 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
         except ValueError as problem:
             raise StudyError(f"trial {key}: {problem}") from None
         if session.epoch:  # its checkpoint was usable
-            ledger.record_oracle(key, metrics_on_test(session.array, key, test, "best"))
+            ledger.record_oracle(key, metrics_on_test(session.place, test, "best"))
             judged += 1
             say(f"asking the test set about the search's checkpoints: {judged} of {len(wanted)}")
     return judged

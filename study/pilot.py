@@ -16,7 +16,7 @@ from study.feasibility import check_feasible
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
 from study.plan import Cell, Config, Plan, make_plan
-from study.preflight import check_against_ledger, concurrent_trials
+from study.preflight import check_against_ledger, num_workers
 from study.search import Params
 from study.spec import StudySpec
 from trainables.trial import Trial
@@ -75,7 +75,7 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
         }
         for cell in plan.cells
     ]
-    slots = concurrent_trials(spec)
+    slots = num_workers(spec)
     to_train = sum(epochs.values()) + unknown * spec.search.repeats * plan.most_epochs
     return Forecast(cells, plan.num_trials, missing, plan.most_epochs, slots, pace, to_train * pace / slots, basis)
 

@@ -11,6 +11,8 @@ from study.ledger import Ledger, is_begun
 from study.plan import Plan
 from study.spec import StudySpec, TrainingSpec, dataset_title
 
+CPU_LANES, GPU_LANES = 16, 64  # with `lanes: auto`, at the most
+
 # What may differ between two launches of one study: it adds trials or takes them away, or changes how they are run,
 # never what a trial that ran would have come to.
 EXTENDABLE = frozenset(
@@ -33,10 +35,6 @@ EXTENDABLE = frozenset(
 def check_resources(spec: StudySpec) -> None:
     """StudyError where one trial asks for more than this machine has."""
     wanted = spec.resources
-    if wanted.lanes > 1:
-        raise StudyError(
-            f"resources.lanes = {wanted.lanes}: a worker of this version trains 1 lane; set it to 1 or leave it out"
-        )
     if wanted.cpus > usable_cpus():
         raise StudyError(
             f"resources.cpus = {wanted.cpus:g}: a trial cannot have more than this machine's {usable_cpus()} cores; "
@@ -48,11 +46,23 @@ def check_resources(spec: StudySpec) -> None:
         )
 
 
-def concurrent_trials(spec: StudySpec) -> int:
-    """How many trials this machine trains at a time."""
+def num_workers(spec: StudySpec) -> int:
+    """How many processes train on this machine at a time."""
     wanted = spec.resources
     by_cpus = int(usable_cpus() / wanted.cpus)
     return max(1, min(by_cpus, int(num_gpus() / wanted.gpus)) if wanted.gpus else by_cpus)
+
+
+def num_lanes(spec: StudySpec) -> int:
+    """How many trials a process trains as one program, at the most."""
+    wanted = spec.resources
+    return (GPU_LANES if wanted.gpus else CPU_LANES) if wanted.lanes == "auto" else wanted.lanes
+
+
+def places(spec: StudySpec) -> int:
+    """How many trials are open in a process: beside its lanes some that wait for one, so that it is taken at once."""
+    lanes = num_lanes(spec)
+    return 1 if lanes == 1 else lanes + max(1, lanes // 4)
 
 
 def check_against_ledger(plan: Plan, path: Path) -> None:

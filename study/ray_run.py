@@ -8,13 +8,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from study.conductor import Conductor
 from study.environment import usable_cpus
 from study.errors import StudyError
 from study.paths import Home, StudyPaths
-from study.preflight import concurrent_trials
+from study.preflight import num_lanes, num_workers, places
 from study.ray_watch import RayWatch
 from study.spec import StudySpec
 from study.stop import StopRequest
@@ -64,7 +66,7 @@ def run_on_ray(
     spec = conductor.plan.spec
     paths = home.study(spec.name)
     progress.stage("starting Ray")
-    slots = concurrent_trials(spec)
+    slots = num_workers(spec) * places(spec)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     import ray
     from ray import tune
@@ -73,6 +75,7 @@ def run_on_ray(
     logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed stands in the ledger
 
+    from study.lanes import Hosts, host_settings, trials_in_lanes
     from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
     from trainables.base import StudyTrainable
 
@@ -90,23 +93,27 @@ def run_on_ray(
         try:
             stop.listen()  # Ray's start takes SIGTERM
             progress.watch(conductor)
+            laned = num_lanes(spec) > 1
+            at_most = slots if laned else 2 * slots
+            hosts = Hosts(host_settings(spec, Path(scratch))) if laned else None
+            excuses = hosts.excuses if hosts else lambda key: False
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
                 tune.with_resources(StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
                     metric="score", mode="max", num_samples=-1, reuse_actors=True,
-                    search_alg=PlanSearcher(conductor, slots, lambda key: run_settings(spec, home, paths, key)),
+                    search_alg=PlanSearcher(conductor, at_most, lambda key: run_settings(spec, home, paths, key)),
                 ),
                 run_config=tune.RunConfig(
                     name="tune", storage_path=scratch, verbose=0, log_to_file=False,
-                    stop=ConductorStopper(conductor, wake), callbacks=[LedgerCallback(conductor)],
+                    stop=ConductorStopper(conductor, wake), callbacks=[LedgerCallback(conductor, excuses)],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                     failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
                 ),
             )  # fmt: skip
             watch = RayWatch(stop, lambda died: _leave(conductor, progress, stop, scratch, died))
             try:
-                with watch:
+                with watch, trials_in_lanes(hosts) if hosts else nullcontext():
                     tuner.fit()
             except TuneError:
                 if conductor.ledger.failure is None:
@@ -150,5 +157,6 @@ def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, key: str) -> di
         "report_interval_s": spec.resources.report_interval_s,
         "checkpoint_interval_s": spec.resources.checkpoint_interval_s,
         "threads": max(1, int(spec.resources.cpus)),
+        "alone": False,
         "device": "cuda" if spec.resources.gpus else "cpu",
     }

@@ -22,16 +22,16 @@ class StaysHere:
 class PlanSearcher(StaysHere, Searcher):
     """Hands Tune the trials that are missing; some of them, the repeats, appear only while others run.
 
-    As many trials wait as `slots` run: Tune keeps the worker of a trial that ended only where another trial is waiting
-    for it, and a new worker costs seconds.
+    `at_most` have not ended at any time. Where each trial has a worker of its own, as many wait as run: Tune keeps the
+    worker of a trial that ended only where another trial is waiting for it, and a new worker costs seconds.
     """
 
-    def __init__(self, conductor: Conductor, slots: int, run_settings: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(self, conductor: Conductor, at_most: int, run_settings: Callable[[str], dict[str, Any]]) -> None:
         super().__init__(metric="score", mode="max")
-        self.conductor, self.slots, self.run_settings = conductor, slots, run_settings
+        self.conductor, self.at_most, self.run_settings = conductor, at_most, run_settings
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self.conductor.handed_out >= 2 * self.slots:
+        if self.conductor.handed_out >= self.at_most:
             return None
         todo = self.conductor.next()
         if todo is None:
@@ -65,15 +65,17 @@ class ConductorStopper(StaysHere, Stopper):
 
 
 class LedgerCallback(StaysHere, Callback):
-    """Starts, retries and failures of trials."""
+    """Starts, retries and failures of trials. `excuses` tells whether a trial's last failure does not count."""
 
-    def __init__(self, conductor: Conductor) -> None:
-        self.conductor = conductor
+    def __init__(self, conductor: Conductor, excuses: Callable[[str], bool]) -> None:
+        self.conductor, self.excuses = conductor, excuses
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.conductor.started(trial.config["key"])
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        if self.excuses(trial.config["key"]):
+            trial.run_metadata.num_failures -= 1
         self.conductor.retried(trial.config["key"], describe_failure(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

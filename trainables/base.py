@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from trainables.trial import Trial, plain_trial
+
+if TYPE_CHECKING:
+    from trainables.engine.host import LaneHost
 
 Result = dict[str, Any]
 
@@ -24,13 +27,17 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no retry helps: the tr
 class StudyTrainable(tune.Trainable):
     """Trains the trial in `config["trial"]` up to one decision point per step.
 
+    By itself, or in a lane of the process's `host` where there is one (`trainables/hosting.py`).
+
     Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `import_from`
     (folders with a user's own losses), `stop_file`, `decisions` (epochs at which a scheduler may want to stop the
-    trial), `report_interval_s`, `checkpoint_interval_s`, `threads` and `device`. A step ends exactly on a decision
-    epoch, at the trial's end, after `report_interval_s`, or when the stop file appears; its result brings every epoch
-    since the last one in `reports`, and a `problem` where the checkpoint could not be written.
+    trial), `report_interval_s`, `checkpoint_interval_s`, `threads`, `device` and `alone` (it shares no array). A step
+    ends on a decision epoch, at the trial's end, after `report_interval_s`, or when the stop file appears; its result
+    brings every epoch since the last one in `reports`, and a `problem` where the checkpoint could not be written.
     Checkpoints are our own, found by the trial's key: Tune's are not used.
     """
+
+    host: LaneHost | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
         import torch  # here, because workers that train nothing import this module too
@@ -42,13 +49,25 @@ class StudyTrainable(tune.Trainable):
         torch.set_num_threads(run["threads"])
         self.run = run
         self.stop_file = Path(run["stop_file"])
-        self.session = Session(config["key"], config["trial"], Path(run["cache"]), Path(run["store"]), run["device"])
+        self.session = Session(
+            config["key"],
+            config["trial"],
+            Path(run["cache"]),
+            Path(run["store"]),
+            run["device"],
+            self.host,
+            run["alone"],
+        )
         self.reported = self.told = 0
         self.saved_at, self.saved_epoch = time.monotonic(), self.session.epoch
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
         self.setup(new_config)
         return True
+
+    def cleanup(self) -> None:
+        self.session.leave()
 
     def step(self) -> Result:
         session, decisions = self.session, set(self.run["decisions"])
@@ -57,8 +76,7 @@ class StudyTrainable(tune.Trainable):
         # A worker that died on a decision epoch left its checkpoint there: the decision comes before more training.
         undecided = session.epoch > self.reported and session.epoch in decisions
         while not (stopping or session.done or undecided):
-            session.advance()
-            stopping = self.stop_file.exists()
+            stopping = not session.advance(self.stop_file.exists) or self.stop_file.exists()
             if session.epoch in decisions or time.monotonic() >= deadline:
                 break
         checkpoint, problem = None, ""
@@ -127,7 +145,7 @@ class LossTrainable(tune.Trainable):
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         from trainables.engine.checkpoint import write_checkpoint
 
-        write_checkpoint(Path(checkpoint_dir), "trial", self.session.array.save("trial"))
+        write_checkpoint(Path(checkpoint_dir), "trial", self.session.place.save())
         Path(checkpoint_dir, "trial.json").write_text(json.dumps(self.session.trial))
 
     def load_checkpoint(self, checkpoint: Any) -> None:
@@ -136,7 +154,7 @@ class LossTrainable(tune.Trainable):
         restored = read_checkpoint(Path(checkpoint), "trial")
         if restored is None:
             raise ValueError(f"no checkpoint in {checkpoint}")
-        array = self.session.array
+        array = self.session.place.array
         lane = array.lanes[0]
         array.remove("trial")
         array.add(lane, restored.state)

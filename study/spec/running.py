@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from study.strict import Strict
@@ -10,7 +12,7 @@ from study.strict import Strict
 class ResourcesSpec(Strict):
     """What one trial takes of the machine, how often it reports, and how often it is tried again."""
 
-    lanes: int = Field(1, ge=1)
+    lanes: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     cpus: float = Field(1, gt=0)
     gpus: float = Field(0, ge=0)
     retries: int = Field(3, ge=0)

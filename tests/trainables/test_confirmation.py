@@ -28,7 +28,7 @@ def trained(trial: Trial, cache: Path, store: Path | None = None) -> Session:
 
 def accuracy_on_test(network: torch.nn.Module, session: Session, cache: Path) -> float:
     test = load_test({"name": "digits"}, cache)
-    images = session.array.data.normalisation(torch.tensor(np.array(test.images)))
+    images = session.place.array.data.normalisation(torch.tensor(np.array(test.images)))
     with torch.no_grad():
         predictions = network.eval()(images).argmax(1).numpy()
     return float((predictions == test.labels).mean())
@@ -52,7 +52,7 @@ def test_holdout_tests_the_best_validation_epoch(make_trial: TrialMaker, cache: 
     assert session.epoch == 6
     tested = session.facts["test"]
     assert tested["epoch"] == session.best_epoch
-    network = session.array.network("confirmed", "best")
+    network = session.place.network("best")
     assert tested["test_accuracy"] == pytest.approx(accuracy_on_test(network, session, cache), abs=1e-12)
 
 
@@ -61,10 +61,10 @@ def test_retraining_uses_all_images_ends_at_the_chosen_epoch_and_tests_it(make_t
     trial = trial | {"split": {"holdout": 0, "seed": 3}, "confirm": {"protocol": "retrain", "epoch": 4}}
     session = trained(trial, cache)
     assert session.epoch == session.facts["test"]["epoch"] == 4
-    assert session.array.data.num_train == 1437
+    assert session.place.array.data.num_train == 1437
     assert not any(name.startswith("val_") for name in session.history[-1])
     assert not session.diverged
-    network = session.array.network("confirmed", "last")
+    network = session.place.network("last")
     expected = accuracy_on_test(network, session, cache)
     assert session.facts["test"]["test_accuracy"] == pytest.approx(expected, abs=1e-12)
     assert expected > 0.5

@@ -44,7 +44,7 @@ def config(cache: Path) -> dict[str, Any]:
 
 
 def flat(trainable: LossTrainable) -> torch.Tensor:
-    return trainable.session.array.bank.weights[0].clone()
+    return trainable.session.place.array.bank.weights[0].clone()
 
 
 @pytest.mark.usefixtures("local_ray")

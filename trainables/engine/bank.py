@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from trainables.engine.layout import Layout, named_tensors
 from trainables.engine.optimizers import Columns, Optimizer
 
+Rows = dict[str, Tensor]
+
 
 class Bank:
     """Weights `[L, P]`, buffers `{name: [L, ...]}` (frozen parameters among them) and the optimiser's memory.
@@ -75,6 +77,19 @@ class Bank:
     def step(self, gradients: Tensor, lr: Tensor, columns: Columns) -> None:
         """One step of the optimiser on all rows: gradients `[L, P]`, which may be overwritten, and lr `[L, 1]`."""
         self.optimizer.step(self.weights, gradients, self.memory, lr, columns)
+
+    def snapshot(self) -> Rows:
+        """Copies of all rows."""
+        return {name: rows.clone() for name, rows in self._all().items()}
+
+    def restore(self, rows: Rows) -> None:
+        """Make all rows, in place, what they were at a `snapshot`."""
+        for name, tensor in self._all().items():
+            tensor.copy_(rows[name])
+
+    def _all(self) -> Rows:
+        buffers = {f"buffer.{name}": rows for name, rows in self.buffers.items()}
+        return {"weights": self.weights} | buffers | {f"memory.{slot}": rows for slot, rows in self.memory.items()}
 
     def _pack(self, module: nn.Module) -> Tensor:
         if not self.layout.width:  # a loss that learns nothing; its precision is its hyperparameters'

@@ -55,11 +55,20 @@ class LaneArray:
         self.bank = Bank(self.module, make_optimizer(kind["name"], kind.get("nesterov", False)))
         self.lanes: list[Lane] = []
         self.states: list[LaneState] = []
+        self._losses: list[LaneLoss] = []  # as they were when a lane last joined or left
+        self._program: Program | None = None
 
     @property
     def keys(self) -> list[str]:
         """The lanes' keys, in their order."""
         return [lane.key for lane in self.lanes]
+
+    @property
+    def program(self) -> Program:
+        """The lanes as one program; made anew once it is asked for after lanes joined or left."""
+        if self._program is None:
+            self._program = Program(self.lanes, self._losses, self.module, self.bank, self.data, self.classes)
+        return self._program
 
     def add(self, lane: Lane, state: LaneState | None = None) -> None:
         """Take in a lane: a fresh one, or one that goes on from `state`. Its loss is copied and stays as it is."""
@@ -71,14 +80,13 @@ class LaneArray:
         loss = copy.deepcopy(lane.loss).to(device=self.device, dtype=self.dtype)
         if state.last:
             restore(network_tensors(module, named_tensors(module)) | loss_tensors(loss), state.last)
-        losses = self._losses()
+        self._end_program()
         self.bank.add(module, part("optimizer", state.last))
-        losses.append(LaneLoss(loss, lane.modules is not None, part("loss_optimizer", state.last)))
+        self._losses.append(LaneLoss(loss, lane.modules is not None, part("loss_optimizer", state.last)))
         best = {name: tensor.to(self.device) for name, tensor in state.best.items()}
         self.lanes.append(lane)
         last = {name: state.last[name].to(self.device) for name in (CONFUSION,) if name in state.last}
         self.states.append(LaneState(state.epoch, last, best, state.best_epoch, state.best_value, list(state.history)))
-        self._rebuild(losses)
         if not best:
             self.states[-1].best = self._shown(len(self.lanes) - 1)
 
@@ -86,17 +94,28 @@ class LaneArray:
         """Let a lane go and close the gap."""
         row = self.keys.index(key)
         keep = [i for i in range(len(self.lanes)) if i != row]
-        losses = self._losses()
+        self._end_program()
         self.bank.keep(torch.tensor(keep, dtype=torch.long, device=self.device))
         self.lanes, self.states = [self.lanes[i] for i in keep], [self.states[i] for i in keep]
-        self._rebuild([losses[i] for i in keep])
+        self._losses = [self._losses[i] for i in keep]
 
     def advance(self) -> dict[str, Metrics]:
         """Train every lane for one epoch and evaluate it: metrics by key, after one transfer from the device.
 
         What a lane's loss logs is among them, its names beginning with `loss_`. Of loss and accuracy a value that is no
-        finite number is reported as it is, any other is left out.
+        finite number is reported as it is, any other is left out. Where something breaks in an epoch of several lanes,
+        all of them are again what they were before it.
         """
+        if len(self.lanes) == 1:
+            return self._advance()
+        before = self.program.snapshot()
+        try:
+            return self._advance()
+        except Exception:
+            self.program.restore(before)
+            raise
+
+    def _advance(self) -> dict[str, Metrics]:
         started = time.perf_counter()
         program, epochs = self.program, [state.epoch for state in self.states]
         rates = program.learning_rates(epochs)
@@ -136,16 +155,17 @@ class LaneArray:
     def network(self, key: str, which: Literal["best", "last"]) -> nn.Module:
         """A lane's network by itself, as it was at the best epoch or as it is."""
         row = self.keys.index(key)
+        return self.network_of(self.states[row].best if which == "best" else self._shown(row))
+
+    def network_of(self, tensors: Tensors) -> nn.Module:
+        """The network that `tensors`, named as in `LaneState`, are the weights and buffers of."""
         module = self._new_module(seed=0)
-        restore(
-            network_tensors(module, named_tensors(module)),
-            self.states[row].best if which == "best" else self._shown(row),
-        )
+        restore(network_tensors(module, named_tensors(module)), tensors)
         return module
 
     def warnings(self, key: str) -> Sequence[str]:
         """What a lane's loss has to say of what it has learned."""
-        return self.program.objective.lanes[self.keys.index(key)].loss.warnings()
+        return self._lane_loss(self.keys.index(key)).loss.warnings()
 
     def _keep_best(self, row: int, value: float) -> None:
         lane, state = self.lanes[row], self.states[row]
@@ -157,16 +177,16 @@ class LaneArray:
     def _shown(self, row: int) -> Tensors:
         """Copies of a lane's network, of its confusion in validation and of what its loss shows, as in `LaneState`."""
         tensors = network_tensors(self.module, self.bank.row(row))
-        tensors |= {f"array.{name}": array for name, array in self.program.objective.arrays(row).items()}
+        tensors |= {f"array.{name}": array for name, array in self._lane_loss(row).arrays().items()}
         tensors |= self.states[row].last  # its confusion, as the last evaluation had it
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
-    def _losses(self) -> list[LaneLoss]:
-        return self.program.objective.lanes_as_they_are() if self.lanes else []
+    def _lane_loss(self, row: int) -> LaneLoss:
+        return (self._losses if self._program is None else self._program.objective.lanes)[row]
 
-    def _rebuild(self, losses: list[LaneLoss]) -> None:
-        if self.lanes:
-            self.program = Program(self.lanes, losses, self.module, self.bank, self.data, self.classes)
+    def _end_program(self) -> None:
+        if self._program is not None:
+            self._losses, self._program = self._program.objective.lanes_as_they_are(), None
 
     def _check_modules(self, lane: Lane) -> None:
         base = self.module.network if isinstance(self.module, Attached) else self.module

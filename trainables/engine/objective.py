@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from trainables.engine.bank import Bank
+from trainables.engine.bank import Bank, Rows
 from trainables.engine.optimizers import Columns, Optimizer
 from trainables.engine.stack import Outputs, Stack, last, make_stack
 from trainables.losses.base import Loss
@@ -25,6 +25,11 @@ class LaneLoss:
     loss: Loss
     every_module: bool = False
     memory: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def arrays(self) -> dict[str, Tensor]:
+        """What the loss has to show."""
+        return self.loss.arrays()
 
 
 @dataclass(frozen=True)
@@ -114,11 +119,6 @@ class Objective:
         """What each lane's loss has to log, 0-d each."""
         return [lane.loss.metrics() for lane in self.lanes]
 
-    @torch.no_grad()
-    def arrays(self, row: int) -> dict[str, Tensor]:
-        """What the loss of lane `row` has to show."""
-        return self.lanes[row].loss.arrays()
-
     def optimizer_memory(self, row: int) -> dict[str, Tensor]:
         """The optimiser's memory of what the loss of lane `row` learns; empty where it learns nothing."""
         group, place = self._place(row)
@@ -127,6 +127,17 @@ class Objective:
     def lanes_as_they_are(self) -> list[LaneLoss]:
         """The lanes with what the optimiser remembers by now, for the next objective."""
         return [replace(lane, memory=self.optimizer_memory(row)) for row, lane in enumerate(self.lanes)]
+
+    def snapshot(self) -> list[Rows]:
+        """Copies of all that an epoch changes, for `restore`."""
+        return [group.bank.snapshot() for group in self.groups]
+
+    def restore(self, before: Sequence[Rows]) -> None:
+        """Undo what was done since `snapshot`."""
+        for group, rows in zip(self.groups, before, strict=True):
+            group.bank.restore(rows)
+            for place, row in enumerate(group.members):  # a loss may have set its memory to a tensor of its own
+                group.bank.link(place, self.lanes[row].loss)
 
     def _place(self, row: int) -> tuple[Group, int]:
         return next((group, group.members.index(row)) for group in self.groups if row in group.members)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.augmenting import LaneAugmentation
-from trainables.engine.bank import Bank
+from trainables.engine.bank import Bank, Rows
 from trainables.engine.dropout import lane_dropouts
 from trainables.engine.image_source import ImageSource
 from trainables.engine.lane import Lane
@@ -60,6 +60,16 @@ class Program:
         self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
         self.dropouts = lane_dropouts(module)
         self.augmentation = LaneAugmentation(lanes, data.image_shape, data.device)
+
+    def snapshot(self) -> tuple[Rows, list[Rows]]:
+        """Copies of all that an epoch changes, for `restore`."""
+        return self.bank.snapshot(), self.objective.snapshot()
+
+    def restore(self, before: tuple[Rows, list[Rows]]) -> None:
+        """Undo what was done since `snapshot`."""
+        networks, losses = before
+        self.bank.restore(networks)
+        self.objective.restore(losses)
 
     def learning_rates(self, epochs: Sequence[int]) -> Tensor:
         """The learning rates of each lane's network and of what its loss learns, at each step: `[2, steps, L]`."""

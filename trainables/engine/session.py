@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,10 @@ import torch
 from trainables.data.datasets import Images, load_test
 from trainables.data.task import TaskData, load_task
 from trainables.engine.checkpoint import CorruptCheckpointError, read_checkpoint, write_checkpoint
+from trainables.engine.host import LaneHost
 from trainables.engine.lane import Lane, Metrics
 from trainables.engine.lanes import LaneArray
+from trainables.engine.place import LonePlace, Place
 from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.engine.testing import metrics_on_test
 from trainables.own import is_own, source_digest
@@ -26,14 +28,24 @@ NUMBERS = re.compile(r"-?\d[-\d., ]*")
 
 
 class Session:
-    """A trial in an array of one lane.
+    """A trial in an array of lanes: one of its own on `device`, or the one that `host` keeps for many.
 
     `trial` is described in `trainables/trial.py`. With a `store` it goes on from the checkpoint that lies there, if
     one does. `warnings` says in sentences what was wrong with that, and once each what the loss finds wrong with what
-    it learned. Raises ValueError where the data is not what the trial was planned with.
+    it learned. With `alone` the host lets it train beside no other. Raises ValueError where the data is not what the
+    trial was planned with.
     """
 
-    def __init__(self, key: str, trial: Trial, cache: Path, store: Path | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        key: str,
+        trial: Trial,
+        cache: Path,
+        store: Path | None = None,
+        device: str = "cpu",
+        host: LaneHost | None = None,
+        alone: bool = False,
+    ) -> None:
         self.key, self.trial, self.store, self.cache = key, trial, store, cache
         self.confirmed: dict[str, Any] = trial.get("confirm", {})
         data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
@@ -48,7 +60,6 @@ class Session:
             "noise_rate_realised": data.realised_rate,
         }
         lane = make_lane(key, trial, data)
-        self.array = LaneArray(data, trial["model"], trial["training"], device, lane.modules)
         self.warnings: tuple[str, ...] = ()
         self.said: set[str] = set()
         state = None
@@ -58,24 +69,30 @@ class Session:
                 state, self.warnings = (restored.state, restored.warnings) if restored else (None, ())
             except CorruptCheckpointError as problem:
                 self.warnings = (f"{problem}; starting again from epoch 0",)
-        self.array.add(lane, state)
-        if self.done and not self.diverged:
-            self._confirm()
+        self.place: Place
+        if host is None:
+            array = LaneArray(data, trial["model"], trial["training"], device, lane.modules)
+            array.add(lane, state)
+            self.place = LonePlace(array, key)
+        else:
+            self.place = host.enter(lane, state, data, trial, alone=alone)
+        if self.done:
+            self._end()
 
     @property
     def history(self) -> list[Metrics]:
         """The metrics of every epoch so far; entry i belongs to epoch i + 1."""
-        return self.array.states[0].history
+        return self.place.state.history
 
     @property
     def epoch(self) -> int:
         """How many epochs are done."""
-        return self.array.states[0].epoch
+        return self.place.state.epoch
 
     @property
     def best_epoch(self) -> int:
         """The epoch with the best monitored metric."""
-        return self.array.states[0].best_epoch
+        return self.place.state.best_epoch
 
     @property
     def diverged(self) -> bool:
@@ -94,16 +111,27 @@ class Session:
         waited = self.epoch - self.best_epoch
         return self.diverged or self.epoch >= epochs or (patience is not None and waited > patience)
 
-    def advance(self) -> Metrics:
-        """Train one epoch and return its metrics."""
-        metrics = self.array.advance()[self.key]
+    def advance(self, given_up: Callable[[], bool] = lambda: False) -> Metrics:
+        """Train one epoch; its metrics, none where `given_up` came true while it waited for its turn."""
+        metrics = self.place.advance(given_up)
+        if not metrics:
+            return metrics
         metrics["time"] = time.time()
-        self._note(self.array.warnings(self.key))
+        self._note(self.place.warnings())
         if self.confirmed.get("curve"):
             metrics |= self._on_test("last")
-        if self.done and not self.diverged:
-            self._confirm()
+        if self.done:
+            self._end()
         return metrics
+
+    def leave(self) -> None:
+        """No further epoch is wanted: the lane's place among others goes to the next."""
+        self.place.leave()
+
+    def _end(self) -> None:
+        self.leave()
+        if not self.diverged:
+            self._confirm()
 
     def _confirm(self) -> None:
         """A confirmation ends with the test images, which nothing else ever reads."""
@@ -118,7 +146,7 @@ class Session:
         self.facts["test_digest"] = self._test_set.digest
 
     def _on_test(self, which: Literal["best", "last"]) -> Metrics:
-        return metrics_on_test(self.array, self.key, self._test_set, which)
+        return metrics_on_test(self.place, self._test_set, which)
 
     @cached_property
     def _test_set(self) -> Images:
@@ -139,7 +167,7 @@ class Session:
         """Write a checkpoint, where there is a store to write it to; what `write_checkpoint` says of it."""
         if self.store is None:
             return None
-        return write_checkpoint(self.store, self.key, self.array.save(self.key))
+        return write_checkpoint(self.store, self.key, self.place.save())
 
 
 def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:

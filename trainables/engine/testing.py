@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from trainables.data.datasets import Images
-from trainables.engine.lanes import LaneArray
 from trainables.engine.measure import ValidationMeasure
+from trainables.engine.place import Place
 from trainables.engine.program import EVALUATION_BATCH
 from trainables.engine.stack import last
 from trainables.metrics.classes import Classes
 
 
-def metrics_on_test(array: LaneArray, key: str, test: Images, which: Literal["best", "last"]) -> dict[str, float]:
-    """The metrics of `tested` of lane `key`, with its weights of the best or the last epoch."""
-    network = array.network(key, which).eval()
+def metrics_on_test(place: Place, test: Images, which: Literal["best", "last"]) -> dict[str, float]:
+    """The metrics of `tested` of a place's lane, with its weights of the best or the last epoch."""
+    network, array = place.network(which).eval(), place.array
     return tested(lambda images: last(network(array.data.normalisation(images))), test, array.device)
 
 

@@ -1,0 +1,213 @@
+"""Ray Tune's trials as lanes: where Tune would start an actor for a trial, the trial gets a lane of a host instead.
+
+Tune asks a `ResourceManager` for room and lets it say how an actor is started there. Ours has room for so many trials
+on every host, and what it starts is a handle whose calls go to the host's actor: Tune, its schedulers and its retries
+see trials as ever.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.air.execution.resources.request import AcquiredResources, ResourceRequest
+from ray.air.execution.resources.resource_manager import ResourceManager
+from ray.tune import tune as tune_module
+
+from study.preflight import num_workers, places
+from study.spec import StudySpec
+from trainables.hosting import TrainableHost
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """What a host is and has. `width` lanes of an array train at a time, None for as many as pay; `places` trials are
+    open at most, those that wait for a lane among them."""
+
+    count: int
+    places: int
+    cpus: float
+    gpus: float
+    width: int | None
+    markers: Path
+    import_from: tuple[str, ...] = ()
+
+    @property
+    def device(self) -> str:
+        """What a host trains on."""
+        return "cuda" if self.gpus else "cpu"
+
+
+def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
+    """The processes that train a study's trials in lanes."""
+    wanted = spec.resources
+    return HostSettings(
+        count=num_workers(spec),
+        places=places(spec),
+        cpus=wanted.cpus,
+        gpus=wanted.gpus,
+        width=None if wanted.lanes == "auto" else wanted.lanes,
+        markers=scratch,
+        import_from=tuple(folder for folder in sys.path if folder),
+    )
+
+
+class Host:
+    """A host's actor, and the keys of the trials that are open there."""
+
+    def __init__(self, settings: HostSettings, number: int) -> None:
+        self.marker = settings.markers / f"lane-{number}"
+        remote = ray.remote(num_cpus=settings.cpus, num_gpus=settings.gpus, max_concurrency=2 * settings.places + 2)
+        self.actor = remote(TrainableHost).remote(
+            settings.device, settings.width, str(self.marker), list(settings.import_from)
+        )
+        self.end = self.actor.live.remote()
+        self.keys: dict[int, str] = {}
+
+    @property
+    def dead(self) -> bool:
+        """Whether its process is gone."""
+        return bool(ray.wait([self.end], timeout=0)[0])
+
+    def blamed(self) -> set[str]:
+        """The open trials that may have killed it: the one that trained alone, or all."""
+        try:
+            alone = self.marker.read_text(encoding="utf-8")
+        except OSError:
+            alone = ""
+        self.marker.unlink(missing_ok=True)
+        return {alone} if alone in self.keys.values() else set(self.keys.values())
+
+
+class Hosts:
+    """All hosts. One that died is replaced when its trials are tried again, each then in an array of its own."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        self.settings, self.started, self.opened = settings, 0, 0
+        self.hosts = [self._start() for _ in range(settings.count)]
+        self.suspects: set[str] = set()
+        self.excused: set[str] = set()
+
+    @property
+    def places(self) -> int:
+        """How many trials are open at most."""
+        return self.settings.count * self.settings.places
+
+    def open(self, kwargs: dict[str, Any]) -> Lane:
+        """A lane for the trial that Tune would have given these arguments."""
+        self.look()
+        config = kwargs["config"]
+        config = {**config, "run": config["run"] | {"alone": config["key"] in self.suspects}}
+        host = min(self.hosts, key=lambda host: len(host.keys))
+        self.opened += 1
+        host.keys[self.opened] = config["key"]
+        return Lane(host, self.opened, {**kwargs, "config": config})
+
+    def excuses(self, key: str) -> bool:
+        """Whether the last failure of a trial was its host's death, for which another trial is to blame."""
+        self.look()
+        excused = key in self.excused
+        self.excused.discard(key)
+        return excused
+
+    def look(self) -> None:
+        """Replace the hosts that died."""
+        for place, host in enumerate(self.hosts):
+            if host.dead:
+                blamed = host.blamed()
+                self.suspects |= blamed
+                self.excused |= set(host.keys.values()) - blamed
+                self.hosts[place] = self._start()
+
+    def _start(self) -> Host:
+        self.started += 1
+        return Host(self.settings, self.started)
+
+
+class Lane:
+    """What Tune takes for the handle of a trial's actor."""
+
+    METHODS = ("train", "train_buffered", "reset", "get_auto_filled_metrics", "get_current_ip_pid", "save", "restore")
+
+    def __init__(self, host: Host, number: int, kwargs: dict[str, Any]) -> None:
+        self.host, self.number = host, number
+        opened = host.actor.open.remote(number, kwargs)
+        self.__ray_ready__ = Method(lambda: opened)
+        self.stop = self.__ray_terminate__ = Method(self._close)
+
+    def __getattr__(self, name: str) -> Method:
+        if name not in self.METHODS:
+            raise AttributeError(name)
+        return Method(lambda *args, **kwargs: self.host.actor.call.remote(self.number, name, args, kwargs))
+
+    def _close(self) -> Any:
+        self.host.keys.pop(self.number, None)
+        return self.host.actor.close.remote(self.number)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of a handle: `.remote(...)` gives the future of its result."""
+
+    call: Any
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        return self.call(*args, **kwargs)
+
+
+@dataclass
+class LaneSlot(AcquiredResources):
+    """Room for a trial."""
+
+    hosts: Hosts
+
+    def annotate_remote_entities(self, entities: list[Any]) -> list[Any]:
+        return [Method(lambda **kwargs: self.hosts.open(kwargs)) for _ in entities]
+
+
+class LaneResources(ResourceManager):
+    """Room on the hosts, by the number of trials."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self.hosts, self.requested, self.used = hosts, list[ResourceRequest](), 0
+
+    def request_resources(self, resource_request: ResourceRequest) -> None:
+        self.requested.append(resource_request)
+
+    def cancel_resource_request(self, resource_request: ResourceRequest) -> None:
+        self.requested.remove(resource_request)
+
+    def has_resources_ready(self, resource_request: ResourceRequest) -> bool:
+        return resource_request in self.requested and self.used < self.hosts.places
+
+    def acquire_resources(self, resource_request: ResourceRequest) -> LaneSlot | None:
+        if not self.has_resources_ready(resource_request):
+            return None
+        self.requested.remove(resource_request)
+        self.used += 1
+        return LaneSlot(resource_request, self.hosts)
+
+    def free_resources(self, acquired_resource: AcquiredResources) -> None:
+        self.used -= 1
+
+    def clear(self) -> None:
+        self.requested.clear()
+        self.used = 0
+
+
+@contextmanager
+def trials_in_lanes(hosts: Hosts) -> Iterator[None]:
+    """Within it, Tune's trials are lanes of `hosts`. `tune.run` has no setting for its resource manager."""
+    controller = tune_module.TuneController
+    tune_module.TuneController = partial(controller, resource_manager_factory=lambda: LaneResources(hosts))
+    try:
+        yield
+    finally:
+        tune_module.TuneController = controller
