@@ -58,11 +58,13 @@ class LaneHost:
     def advance(self, place: SharedPlace, given_up: Callable[[], bool]) -> Metrics:
         """Wait until the next epoch of a place is trained; its metrics, none where it was given up before."""
         with self.lock:
+            if place.left:
+                return {}
             place.news.clear()
             place.wants, place.outcome, place.turn = True, {}, next(self.turns)
             self.wished.notify()
         while not place.news.wait(LOOK_AGAIN_S):
-            stop = place.left or given_up()
+            stop = given_up()
             with self.lock:
                 if stop and place.wants and place not in self.training:
                     place.wants = False
@@ -75,9 +77,11 @@ class LaneHost:
         """A place is given up for good; what its lane became stays with it, but for an epoch under way."""
         with self.lock:
             if not place.left:
+                place.left = True
                 if place not in self.training:
                     place.kept = place.pool.save(place)
-                place.left = True
+                    place.wants = False
+                    place.news.set()
             self.wished.notify()
 
     def close(self) -> None:
