@@ -31,7 +31,8 @@ def exported_values(
     select = (ledger.spec() or {})["select"]
     epoch = trial.best_epoch if select["epoch"] == "best" else trial.epoch
     facts = dict(trial.facts)
-    run = {"threads": facts.pop("threads"), "device": facts.pop("device"), "lane_width": 1}
+    lanes = max(int(metrics.get("lanes", 1)) for _, metrics in ledger.reports(trial.key))
+    run = {"threads": facts.pop("threads"), "device": facts.pop("device"), "lanes": lanes}
     run_ids = [ids[trial.key][0] for store in ledger.stores() if trial.key in (ids := ledger.tracked(store))]
     return {
         "format": FORMAT,

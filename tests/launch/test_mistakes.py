@@ -26,7 +26,7 @@ MISTAKES = {
     "not YAML": ("name: [tiny\nfamilies: {", [], "not YAML"),
     "not a mapping": ("- tiny\n", [], "not a study"),
     "unknown key": (TINY.replace("epochs: 4", "epoch: 4"), [], "did you mean 'epochs'"),
-    "more lanes than a worker has": (TINY, ["--set", "resources.lanes=4"], "resources.lanes = 4"),
+    "no lane at all": (TINY, ["--set", "resources.lanes=0"], "resources.lanes"),
     "more GPUs than there are": (TINY, ["--set", "resources.gpus=64"], "this machine has"),
     "more cores than there are": (TINY, ["--set", "resources.cpus=4096"], "cores"),
     "malformed override": (TINY, ["--set", "training.epochs"], "not KEY=VALUE"),

@@ -83,7 +83,6 @@ def test_a_first_launch_that_died_before_it_had_cells_refuses_no_task(make_spec:
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
-        ({"lanes": 2}, "resources.lanes = 2: a worker of this version trains 1 lane; set it to 1"),
         ({"cpus": 4.5}, "resources.cpus = 4.5: a trial cannot have more than this machine's 4 cores"),
         ({"gpus": 2}, "resources.gpus = 2: this machine has 1 GPUs; --set resources.gpus=1"),
     ],

@@ -102,6 +102,8 @@ class LaneArray:
     def advance(self) -> dict[str, Metrics]:
         """Train every lane for one epoch and evaluate it: metrics by key, after one transfer from the device.
 
+        `seconds` is a lane's share of the time, `lanes` how many shared it.
+
         What a lane's loss logs is among them, its names beginning with `loss_`. Of loss and accuracy a value that is no
         finite number is reported as it is, any other is left out. Where something breaks in an epoch of several lanes,
         all of them are again what they were before it.
@@ -133,7 +135,7 @@ class LaneArray:
         reports = {}
         for row, (lane, state) in enumerate(zip(self.lanes, self.states, strict=True)):
             metrics: Metrics = {n: value for n, value in rows[row].items() if n in ALWAYS or math.isfinite(value)}
-            metrics |= {"lr": float(rates[0, 0, row]), "seconds": seconds}
+            metrics |= {"lr": float(rates[0, 0, row]), "seconds": seconds, "lanes": len(self.lanes)}
             metrics |= {f"loss_{name}": next(numbers) for name in logged[row]}
             state.epoch += 1
             state.last = {CONFUSION: validated.confusion[row]} if validated is not None else {}
