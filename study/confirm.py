@@ -1,7 +1,8 @@
-"""Confirmation: the best configs of each cell, judged on fresh repeats by a test set that nothing has seen before.
+"""Confirmation: the best configs of each cell, judged on fresh repeats by a test set that had no say in choosing them.
 
 The search's winners become cells, configs and trials like any others, of the phase `confirm`: in the ledger, resumable,
-in MLflow under parents of their own. They alone read test images and labels.
+in MLflow under parents of their own. The plan reads the test set for its digest; each trial is tested when it has
+ended, or after every epoch where a curve is asked for.
 """
 
 from __future__ import annotations

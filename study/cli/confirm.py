@@ -32,7 +32,7 @@ def confirm(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the best configs on fresh repeats by the test set, which nothing has seen before.
+    """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
 
     Without options as the study file's section `confirm` says. Example: study confirm quickstart --repeats 5
     """
