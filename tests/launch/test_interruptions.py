@@ -103,8 +103,8 @@ def test_a_killed_driver_loses_nothing_and_duplicates_nothing(
     family = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    running.stdout.close()  # type: ignore[union-attr]  # pipes, as Place.start makes them
-    running.stderr.close()  # type: ignore[union-attr]
+    running.stdout.close()
+    running.stderr.close()
     reports = set(place.rows("select trial_key, epoch, metrics from reports"))
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not {"raylet", "gcs_server"} & {process.name() for process in alive}

@@ -40,7 +40,15 @@ tracking: {enabled: false}
 """
 
 ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
-FOUR_TCE = [{"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}]
+FOUR: dict[str, Any] = {
+    "families": [{"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}],
+    "noise__rate": 0.0,
+}
+TPE: dict[str, Any] = {
+    "families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}],
+    "search": {"name": "tpe", "configs": 18, "repeats": 1},
+    "noise__rate": 0.0,
+}
 
 SpecMaker = Callable[..., StudySpec]
 

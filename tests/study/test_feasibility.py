@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from study.ledger import Ledger
 from study.plan import Plan
 from study.results import cell_results
 from study.spec import SelectSpec
-from tests.study.conftest import Driver, SpecMaker
+from tests.study.conftest import Driver, SpecMaker, Todo
 from trainables.metrics.catalogue import METRICS, SELECTABLE
 
 LACKING = {"val_mae": "ordered classes", "val_mse": "ordered classes", "val_superclass_accuracy": "superclasses"}
@@ -52,11 +53,11 @@ def test_a_metric_that_is_none_is_refused_with_the_nearest(make_spec: SpecMaker)
 def test_the_config_of_least_error_is_best_where_a_study_selects_by_one(driver: Driver, make_spec: SpecMaker) -> None:
     given = driver.worker.report
 
-    def report(todo: object, epoch: int) -> dict[str, float]:
-        metrics = given(todo, epoch)  # type: ignore[arg-type]
+    def report(todo: Todo, epoch: int) -> dict[str, Any]:
+        metrics = given(todo, epoch)
         return metrics | {"val_ece_noisy": metrics["val_accuracy_noisy"]}  # the most accurate is worst calibrated
 
-    driver.worker.report = report  # type: ignore[method-assign, assignment]
+    driver.worker.report = report
     driver.launch(make_spec(select={"metric": "val_ece", "epoch": "last"}))
     with Ledger(driver.ledger_path) as ledger:
         best = {cell.facts["label"]: cell.best for cell in cell_results(ledger)}

@@ -9,9 +9,7 @@ import pytest
 
 from study.paths import Home
 from study.pilot import foresee
-from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker
-
-FOUR: dict[str, Any] = {"families": FOUR_TCE, "noise__rate": 0.0}
+from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
 
 
 @pytest.fixture
