@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from study.errors import StudyError
-from study.feasibility import check_feasible
+from study.feasibility import check_feasible, doubts
 from study.ledger import Ledger
 from study.plan import Plan
 from study.results import cell_results
@@ -64,3 +64,31 @@ def test_the_config_of_least_error_is_best_where_a_study_selects_by_one(driver: 
     assert best["tce"] is not None
     assert best["tce"].number == 2
     assert best["tce"].metrics["val_ece_noisy"] == pytest.approx(best["tce"].mean)
+
+
+TINY_VGG = {"name": "vgg", "depth": 8, "width": 4}
+
+
+@pytest.mark.parametrize("model", [TINY_VGG, TINY_VGG | {"batch_norm": False}], ids=["batch norm", "without"])
+@pytest.mark.parametrize("searched", [False, True])
+def test_batches_that_leave_one_image_alone_are_refused_where_batch_norm_needs_two(
+    searched: bool, model: dict[str, Any], plan_of: Callable[..., Plan], cache: Path
+) -> None:
+    grid = {"family": "ce", "space": {"training.batch_size": {"grid": [64, 383]}}}
+    families = {"families": ["tce", grid]} if searched else {"training__batch_size": 383}
+    plan = plan_of(model=model, noise__rate=0.0, **families)
+    if "batch_norm" in model:
+        check_feasible(plan, cache)
+        return
+    with pytest.raises(
+        StudyError, match=r"vgg.*: batches of 383 leave one of 1150 training images alone.* such as 384$"
+    ):
+        check_feasible(plan, cache)
+
+
+def test_batches_larger_than_the_training_set_are_allowed_and_doubted(plan_of: Callable[..., Plan]) -> None:
+    grid = {"family": "ce", "space": {"training.batch_size": {"grid": [64, 1151]}}}
+    assert doubts(plan_of(training__batch_size=1150)) == []
+    assert doubts(plan_of(families=["tce", grid])) == [
+        "digits: batches of 1151 are more than its 1150 training images, so that an epoch is a single step"
+    ]
