@@ -61,9 +61,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def make_spec() -> SpecMaker:
     """The study SMALL; `training__epochs=5` replaces one value."""
+    small = parse_document(SMALL, "small.yaml")
 
     def make(**changes: Any) -> StudySpec:
-        document = parse_document(SMALL, "small.yaml")
+        document = copy.deepcopy(small)
         for name, value in changes.items():
             holder: Any = document.values
             *parents, last = name.split("__")
