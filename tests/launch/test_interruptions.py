@@ -1,4 +1,7 @@
-"""A launch that is interrupted, killed, or loses what it stands on; and the one after it."""
+"""A launch that is interrupted, killed, or loses what it stands on; and the one after it.
+
+Those that are slow launch twice, and wait in between for trials that are made to last.
+"""
 
 from __future__ import annotations
 
