@@ -1,7 +1,8 @@
-"""Confirmation: the best configs of each cell, judged on fresh repeats by a test set that nothing has seen before.
+"""Confirmation: the best configs of each cell, judged on fresh repeats by a test set that had no say in choosing them.
 
 The search's winners become cells, configs and trials like any others, of the phase `confirm`: in the ledger, resumable,
-in MLflow under parents of their own. They alone read test images and labels.
+in MLflow under parents of their own. The plan reads the test set for its digest; each trial is tested when it has
+ended, or after every epoch where a curve is asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from study.results import CellResult, ConfigResult, cell_results, ranked
 from study.search import Params
 from study.spec import ConfirmSpec, StudySpec
 from trainables.data.datasets import load_pool, load_test
+from trainables.models.lone_image import check_last_batch
 from trainables.trial import Trial
 
 
@@ -140,8 +142,8 @@ class ConfirmPlan:
 def make_confirm_plan(plan: Plan, ledger: Ledger, cache: Path, *, partial: bool = False) -> ConfirmPlan:
     """The winners of the search so far, and the test sets that they will be judged by, read whole.
 
-    StudyError where nothing is completed, where test images are missing, damaged or unlike the others, or, unless
-    `partial`, where trials of the search are still missing.
+    StudyError where nothing is completed, where test images are missing, damaged or unlike the others, where all
+    images make batches that a network cannot train on, or, unless `partial`, where trials of the search are missing.
     """
     spec, cells = plan.spec, {cell.key: cell for cell in plan.cells}
     results = [result for result in cell_results(ledger) if result.key in cells]
@@ -161,6 +163,8 @@ def make_confirm_plan(plan: Plan, ledger: Ledger, cache: Path, *, partial: bool 
         for cell, _, best in winners
         if best
     ]
+    if spec.confirm.protocol == "retrain":
+        _check_last_batches(confirmed, cache)
     return ConfirmPlan(spec, tuple(confirmed), tuple(_why_not(result) for _, result, best in winners if not best))
 
 
@@ -176,6 +180,19 @@ def _test_digest(task: Task, cache: Path) -> str:
                 f"data set '{task.dataset.title}': {what} is {ours} in training and {theirs} in the test set"
             )
     return test.digest
+
+
+def _check_last_batches(cells: list[ConfirmCell], cache: Path) -> None:
+    """Retraining has more images than the search had, and so another last batch."""
+    for cell in cells:
+        pool = load_pool(cell.cell.task.source, cache)
+        for winner in cell.configs:
+            trial = winner.trial(0)
+            size = trial["training"]["batch_size"]
+            try:
+                check_last_batch(trial["model"], pool.image_shape, pool.num_classes, len(pool.labels), size)
+            except ValueError as problem:
+                raise StudyError(f"{problem}, in a study of another name; or confirm with --protocol holdout") from None
 
 
 def _why_not(result: CellResult) -> str:

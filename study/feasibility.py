@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
-from study.plan import Cell, Config, Plan, resolve_training
+from study.plan import Cell, Config, Plan, Task, resolve_training
 from study.spaces import Distribution
 from study.spec import MAX_CONFIGS
 from trainables.data.datasets import Images, load_pool
@@ -14,6 +14,7 @@ from trainables.losses.families import Blocks, Similarity, get_family
 from trainables.metrics.catalogue import METRICS
 from trainables.metrics.classes import Classes
 from trainables.models import check_fits, get_model
+from trainables.models.lone_image import check_last_batch
 from trainables.normalisation import check_images
 from trainables.own import is_own
 from trainables.similarity import SIMILARITIES, parse
@@ -21,15 +22,17 @@ from trainables.similarity import SIMILARITIES, parse
 
 def check_feasible(plan: Plan, cache: Path) -> None:
     """StudyError for a metric that a data set does not have, images that a network, an augmentation or a normalisation
-    cannot take, a similarity that cannot be made for a task's classes, a block that a network does not have, and more
-    configs than anyone would train.
+    cannot take, batches that leave one image alone where BatchNorm needs two, a similarity that cannot be made for a
+    task's classes, a block that a network does not have, and more configs than anyone would train.
     """
-    for task in {cell.task.title: cell.task for cell in plan.cells}.values():
+    for task in _tasks(plan):
         pool = load_pool(task.source, cache)
         _check_metric(plan.spec.select.metric, pool)
         try:
             check_fits(**task.model.completed, image_shape=pool.image_shape, num_classes=pool.num_classes)
             _check_inputs(resolve_training(plan.spec.training, {}, task), pool)
+            for batch_size in _batch_sizes(plan, task):
+                check_last_batch(task.model.completed, pool.image_shape, pool.num_classes, task.num_train, batch_size)
         except ValueError as problem:
             raise StudyError(f"{task.title}: {problem}") from None
     for cell in plan.cells:
@@ -41,6 +44,32 @@ def check_feasible(plan: Plan, cache: Path) -> None:
             _check_cell(cell, cache)
         except ValueError as problem:
             raise StudyError(f"{cell.name} on {cell.task.title}: {problem}") from None
+
+
+def doubts(plan: Plan) -> list[str]:
+    """What can be run as it is asked for, and was hardly meant so; a sentence each."""
+    sentences = [
+        f"{task.dataset.title}: batches of {batch_size} are more than its {task.num_train} training images, so that an "
+        "epoch is a single step"
+        for task in _tasks(plan)
+        for batch_size in _batch_sizes(plan, task)
+        if batch_size > task.num_train
+    ]
+    return list(dict.fromkeys(sentences))
+
+
+def _tasks(plan: Plan) -> list[Task]:
+    return list({cell.task.title: cell.task for cell in plan.cells}.values())
+
+
+def _batch_sizes(plan: Plan, task: Task) -> list[int]:
+    """Those that its cells train with, as far as they can be listed."""
+    sizes: set[int] = set()
+    for cell in plan.cells:
+        if cell.task.title == task.title:
+            value = cell.space.get("training.batch_size", plan.spec.training.batch_size)
+            sizes.update(value.points() if isinstance(value, Distribution) else (value,))
+    return sorted(sizes)
 
 
 def _check_metric(metric: str, pool: Images) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from study.conductor import Conductor
 from study.confirm import ConfirmAgenda, make_confirm_plan
 from study.environment import describe_environment
-from study.feasibility import check_feasible
+from study.feasibility import check_feasible, doubts
 from study.ledger import Ledger
 from study.lock import WriterLock
 from study.oracle import ask_oracle
@@ -51,6 +51,8 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
     """
     with _prepared(spec, home, progress) as (plan, paths, stop):
         check_feasible(plan, home.cache)
+        for doubt in doubts(plan):
+            progress.stage(doubt)
         check_against_ledger(plan, paths.ledger)
         environment = describe_environment() | {"launched_from": str(Path(document.source).absolute().parent)}
         paths.root.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ import numpy as np
 from study import states
 from study.agenda import SCREENING, scheduler_text
 from study.errors import StudyError
-from study.feasibility import check_feasible
+from study.feasibility import check_feasible, doubts
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
 from study.plan import Cell, Config, Plan, make_plan
@@ -27,7 +27,10 @@ SOON_S = 5.0
 
 @dataclass(frozen=True)
 class Forecast:
-    """Cells and trials of a plan; `seconds` is the time they take where no trial is stopped early."""
+    """Cells and trials of a plan; `seconds` is the time they take where no trial is stopped early.
+
+    `doubts` says in a sentence each what was hardly meant so.
+    """
 
     cells: list[dict[str, Any]]
     trials: int
@@ -37,6 +40,7 @@ class Forecast:
     seconds_per_epoch: float
     seconds: float
     basis: str
+    doubts: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -77,7 +81,9 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     ]
     slots = num_workers(spec)
     to_train = sum(epochs.values()) + unknown * spec.search.repeats * plan.most_epochs
-    return Forecast(cells, plan.num_trials, missing, plan.most_epochs, slots, pace, to_train * pace / slots, basis)
+    return Forecast(
+        cells, plan.num_trials, missing, plan.most_epochs, slots, pace, to_train * pace / slots, basis, doubts(plan)
+    )
 
 
 def _known_configs(cell: Cell, before: list[Params]) -> list[Config]:

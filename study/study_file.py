@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,18 @@ from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
 from trainables.data.datasets import takes_root
 from trainables.names import unknown_name
+
+MAPPING = "be a mapping, {key: value, ...}; 'study schema' lists the keys"
+RULES = {  # by pydantic's type of error; its own words name Python's classes
+    "model_type": MAPPING,
+    "model_attributes_type": MAPPING,
+    "dict_type": "be a mapping, {key: value, ...}",
+    "list_type": "be a list, [...]",
+    "string_type": "be text",
+    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "be a whole number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
+}
 
 
 def load_spec(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> tuple[StudySpec, Document]:
@@ -48,23 +61,25 @@ def _settle_paths(document: Document, folder: Path) -> None:
     noises = document.values.get("noise")
     for index, noise in enumerate(noises if isinstance(noises, list) else [noises]):
         if isinstance(noise, dict) and isinstance(noise.get("path"), str):
-            _settle_path(noise, folder, document, _in_file(("noise", index, "path"), document))
+            _settle_path(noise, folder, document, _in_file(("noise", index), document))
     families = document.values.get("families")
     for index, family in enumerate(families if isinstance(families, list) else []):
         space = family.get("space") if isinstance(family, dict) else None
         for key, value in space.items() if isinstance(space, dict) else []:
             grid = value.get("grid") if isinstance(value, dict) else None
-            for setting in grid if isinstance(grid, list) else [value]:
+            for number, setting in enumerate(grid if isinstance(grid, list) else [value]):
                 if isinstance(setting, dict) and "name" in setting and isinstance(setting.get("path"), str):
-                    _settle_path(setting, folder, document, ("families", index, "space", key))
+                    within = () if setting is value else ("grid", number)
+                    _settle_path(setting, folder, document, ("families", index, "space", key, *within))
 
 
 def _settle_path(setting: dict[str, Any], folder: Path, document: Document, location: tuple[str | int, ...]) -> None:
+    location = (*location, "path")
     settled = str(folder / Path(setting["path"]).expanduser())
     document.rewritten = document.rewritten or settled != setting["path"]
     setting["path"] = settled
     if not Path(settled).is_file():
-        raise StudyError(f"{document.place(location)}: {location[-1]}: there is no file {settled}; correct path")
+        raise StudyError(_placed(f"there is no file {settled}; correct the path", location, document))
 
 
 def with_its_line(mistake: PlacedStudyError, document: Document) -> StudyError:
@@ -162,8 +177,16 @@ def _sentence(error: Any, document: Document) -> str:
     if error["type"] == "union_tag_invalid":
         tags = error["ctx"]["expected_tags"].replace("'", "").split(", ")
         return f"{place}: {where}: " + unknown_name(where.rpartition(".")[2], error["ctx"]["tag"], tags, "known")
-    rule = error["msg"].partition(" should ")[2] or error["msg"]
-    return f"{place}: {where} = {json.dumps(error['input'], default=str)[:80]}: it should {rule}"
+    if error["input"] is None:
+        return f"{place}: {where} is empty; give it a value, or leave the key out"
+    value = json.dumps(error["input"], default=str)[:80]
+    return f"{place}: {where} = {value}: it should {_rule(error)}"
+
+
+def _rule(error: Any) -> str:
+    rule = RULES.get(error["type"]) or error["msg"].partition(" should ")[2].partition(" after ")[0] or error["msg"]
+    percent = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*%\s*", str(error["input"]))
+    return f"{rule}; {percent[0].strip()} is {float(percent[1]) / 100:g}" if percent else rule
 
 
 def _placed(said: str, location: tuple[str | int, ...], document: Document) -> str:

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from study.cli.output import AsJson, StudyName, comparison_tables, console, print_json, print_unfinished, program
+from study.cli.output import (
+    NO_SCORES,
+    AsJson,
+    StudyName,
+    comparison_tables,
+    console,
+    print_json,
+    print_unfinished,
+    program,
+)
 
 
 def confirm(
@@ -32,7 +41,7 @@ def confirm(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the best configs on fresh repeats by the test set, which nothing has seen before.
+    """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
 
     Without options as the study file's section `confirm` says. Example: study confirm quickstart --repeats 5
     """
@@ -78,7 +87,8 @@ def confirm(
         console.print()
         for table in comparison_tables(rows, metric):
             console.print(table)
-        console.print(f"[dim]{NOTES[spec.confirm.protocol]} Mean ± sd over repeats that no selection has seen.[/]")
+        note = f"{NOTES[spec.confirm.protocol]} Mean ± sd over repeats that no selection has seen."
+        console.print(f"[dim]{note if any(row['n'] for row in rows) else NO_SCORES}[/]")
         if failed := sum(row["states"].get("failed", 0) for row in rows):
             console.print(
                 f"[red]{failed} trials failed[/]: '{program()} status {name}' says why; confirm again to retry."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,16 +101,32 @@ def fetch(
     folder = data.expanduser().absolute()
     if not os.access(next(path for path in (folder, *folder.parents) if path.exists()), os.W_OK):
         raise StudyError(f"--data {data}: cannot be written; choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(sys.stderr):  # torchvision says there how far it is
         try:
-            source.fetch(folder, settled)
+            with _made(folder):
+                source.fetch(folder, settled)
         except Exception as problem:  # networks fail in any way
             said = " ".join(str(problem).split())[:300]
             raise StudyError(
                 f"data set '{name}' was not fetched: {said}; check the connection, or copy its files into {folder}"
             ) from None
     check(name, folder, options, as_json)
+
+
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder; where what follows fails, folders made since go again, but for those with a file in them."""
+    above = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    before = set(folder.iterdir())
+    try:
+        yield
+    except BaseException:
+        new = [path for top in set(folder.iterdir()) - before if top.is_dir() for path in (top, *top.rglob("*/"))]
+        for path in [*sorted(new, reverse=True), *above]:
+            with contextlib.suppress(OSError):  # it is not empty
+                path.rmdir()
+        raise
 
 
 def _described(name: str, data: Path | None, options: list[str]) -> dict[str, Any]:

@@ -156,6 +156,8 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     for cell in forecast.cells:
         table.add_row(*(str(cell[name]) for name in ("family", "task", "configs", "repeats", "trials")))
     console.print(table)
+    for doubt in forecast.doubts:
+        console.print(f"[yellow]{doubt}[/]")
     console.print(
         f"{len(forecast.cells)} cells, {forecast.trials} trials at most, {forecast.missing} of them still to run, "
         f"{forecast.epochs} epochs each at most; {forecast.slots} at a time."

@@ -61,12 +61,13 @@ def print_unfinished(study: str, reason: str) -> None:
 
 
 def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
-    """Families down, noise across, one table for each data set and network.
+    """Families down, noise across, one table for each data set and network; none where nothing has a score.
 
     Where labels are noisy, accuracy against the true ones stands behind the score: it says what the score hides.
     """
     tables = []
-    for dataset, model in dict.fromkeys((row["dataset"], row["model"]) for row in rows):
+    scored = any(row["n"] for row in rows)
+    for dataset, model in dict.fromkeys((row["dataset"], row["model"]) for row in rows if scored):
         here = [row for row in rows if (row["dataset"], row["model"]) == (dataset, model)]
         noises = list(dict.fromkeys(row["noise"] for row in here))
         title = f"{metric} of each family's best config · {dataset}, {model}"
@@ -98,6 +99,7 @@ def settings_text(row: dict[str, Any]) -> str:
     return ", ".join(f"{key} {v:.3g}" if isinstance(v, float) else f"{key} {v}" for key, v in texts.items())
 
 
+NO_SCORES = "No trial is completed: there are no scores to show."
 NOTES = (
     "Mean ± sd over repeats of the config with the best mean, and that config. It was chosen on these very numbers, "
     "which flatter a family the more the more configs it had; differences within the sds are none.",
@@ -107,7 +109,9 @@ NOTES = (
 
 
 def comparison_notes(rows: list[dict[str, Any]]) -> list[str]:
-    """What one must know to read the tables."""
+    """What one must know to read the tables, or why there are none."""
+    if not any(row["n"] for row in rows):
+        return [NO_SCORES]
     notes = list(NOTES[: 2 if any(row["noise_rate"] for row in rows) else 1])
     return notes + [
         f"{task}: the families were trained on different noisy labels, so their scores do not compare; "

@@ -32,7 +32,7 @@ class StudySpec(Strict):
     description: str = ""
     seed: int = Field(0, ge=0)
     dataset: Annotated[list[DatasetSpec], OneOrMany(), Field(min_length=1)]
-    noise: Annotated[list[NoiseSpec], OneOrMany(), Field(min_length=1)] = [NoiseSpec(kind="none")]  # noqa: RUF012
+    noise: Annotated[list[NoiseSpec], OneOrMany()] = Field([NoiseSpec(kind="none")], min_length=1)
     model: Annotated[list[ModelSpec], OneOrMany(), Field(min_length=1)]
     families: list[FamilySpec] = Field(min_length=1)
     training: TrainingSpec

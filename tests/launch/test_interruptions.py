@@ -1,4 +1,7 @@
-"""A launch that is interrupted, killed, or loses what it stands on; and the one after it."""
+"""A launch that is interrupted, killed, or loses what it stands on; and the one after it.
+
+Those that are slow launch twice, and wait in between for trials that are made to last.
+"""
 
 from __future__ import annotations
 
@@ -103,8 +106,8 @@ def test_a_killed_driver_loses_nothing_and_duplicates_nothing(
     family = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    running.stdout.close()  # type: ignore[union-attr]  # pipes, as Place.start makes them
-    running.stderr.close()  # type: ignore[union-attr]
+    running.stdout.close()
+    running.stderr.close()
     reports = set(place.rows("select trial_key, epoch, metrics from reports"))
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not {"raylet", "gcs_server"} & {process.name() for process in alive}

@@ -1,4 +1,7 @@
-"""Losses in a launched study: what they learn is seen in MLflow, and one's own is a family like the others."""
+"""Losses in a launched study: what they learn is seen in MLflow, and one's own is a family like the others.
+
+All are slow: each is a row of commands, of which each but the last waits for Ray, MLflow or training.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole studies on real data, whose folder STUDY_TEST_DATA names."""
+"""Whole studies on real data, whose folder STUDY_TEST_DATA names; slow, as they train a network until it is good."""
 
 from __future__ import annotations
 

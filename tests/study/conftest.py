@@ -40,7 +40,15 @@ tracking: {enabled: false}
 """
 
 ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
-FOUR_TCE = [{"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}]
+FOUR: dict[str, Any] = {
+    "families": [{"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}],
+    "noise__rate": 0.0,
+}
+TPE: dict[str, Any] = {
+    "families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}],
+    "search": {"name": "tpe", "configs": 18, "repeats": 1},
+    "noise__rate": 0.0,
+}
 
 SpecMaker = Callable[..., StudySpec]
 
@@ -53,9 +61,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def make_spec() -> SpecMaker:
     """The study SMALL; `training__epochs=5` replaces one value."""
+    small = parse_document(SMALL, "small.yaml")
 
     def make(**changes: Any) -> StudySpec:
-        document = parse_document(SMALL, "small.yaml")
+        document = copy.deepcopy(small)
         for name, value in changes.items():
             holder: Any = document.values
             *parents, last = name.split("__")

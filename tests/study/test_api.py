@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -100,9 +99,7 @@ def test_a_report_is_written_by_the_reports_own_code(study: Study, monkeypatch: 
         asked.append((given[1:], named))
         return Path("page.html")
 
-    report = ModuleType("study.report")
-    report.write_report = write_report  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "study.report", report)
+    monkeypatch.setattr("study.report.write_report", write_report)
     assert study.report("out", baseline="ce") == Path("page.html")
     assert asked == [((study.paths, Path("out")), {"baseline": "ce"})]
 

@@ -10,21 +10,7 @@ from study.conductor import Conductor
 from study.ledger import Ledger
 from study.plan import make_plan
 from study.results import cell_results
-from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker, Todo, by_number, describe
-
-LONE_RATE: dict[str, Any] = {"noise__rate": 0.0}
-FOUR: dict[str, Any] = {"families": FOUR_TCE, **LONE_RATE}
-RANDOM = {"name": "random", "configs": 3, "repeats": 2}
-TPE: dict[str, Any] = {
-    "families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}],
-    "search": {"name": "tpe", "configs": 18, "repeats": 1},
-    **LONE_RATE,
-}
-
-
-def by_alpha(todo: Todo, epoch: int) -> float:
-    return 0.9 - 0.1 * abs(todo.config.params["alpha"] - 1.0) + 0.001 * epoch
-
+from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, Todo, by_number, describe
 
 # -- one launch -------------------------------------------------------------------------------------------------------
 
@@ -110,7 +96,7 @@ def test_a_diverged_config_is_neither_repeated_nor_run_again(driver: Driver, mak
 
 
 def test_late_news_of_an_ended_trial_is_ignored(driver: Driver, make_spec: SpecMaker) -> None:
-    spec = make_spec(families=["ce"], search__repeats=1, **LONE_RATE)
+    spec = make_spec(families=["ce"], search__repeats=1, noise__rate=0.0)
     with Ledger(driver.ledger_path, write=True) as ledger:
         conductor = Conductor(make_plan(spec, driver.cache), ledger)
         todo = conductor.next()
@@ -200,7 +186,7 @@ def stopped_numbers(driver: Driver) -> set[int]:
 def test_rungs_are_filled_again_from_the_ledger(driver: Driver, make_spec: SpecMaker) -> None:
     driver.launch(make_spec(scheduler=ASHA, **FOUR), slots=1)  # the best four come first
     wider = [{"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0, 2.5]}}}]
-    ran = driver.launch(make_spec(scheduler=ASHA, families=wider, **LONE_RATE)).ran
+    ran = driver.launch(make_spec(scheduler=ASHA, families=wider, noise__rate=0.0)).ran
     assert [(number, repeat) for _, _, number, repeat in ran] == [(4, 0)]
     assert 4 in stopped_numbers(driver), "the first trial of a launch was not measured against those before it"
 
@@ -227,7 +213,7 @@ def test_a_config_of_two_cells_runs_once_and_both_get_it(
 ) -> None:
     low = {"family": "tce", "label": "low", "space": {"alpha": {"grid": [1.0, 0.5]}}}
     high = {"family": "tce", "label": "high", "space": {"alpha": {"grid": [1.0, 2.0]}}}
-    spec = make_spec(families=[low, high], **LONE_RATE)
+    spec = make_spec(families=[low, high], noise__rate=0.0)
     if dies_after is not None:
         driver.launch(spec, slots=slots, dies_after=dies_after)
     launch = driver.launch(spec, slots=slots)
@@ -257,7 +243,7 @@ def test_both_cells_proposers_hear_how_a_shared_trial_did(slots: int, driver: Dr
             told[self.label].append((params, score))
 
     families = [{"family": "tce", "label": label, "space": {"alpha": 1.0}} for label in told]
-    spec = make_spec(families=families, search__repeats=1, **LONE_RATE)
+    spec = make_spec(families=families, search__repeats=1, noise__rate=0.0)
     with Ledger(driver.ledger_path, write=True) as ledger:
         conductor = Conductor(make_plan(spec, driver.cache), ledger)
         for cell in conductor.agenda.cells:

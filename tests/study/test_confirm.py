@@ -8,10 +8,11 @@ import pytest
 
 from study.confirm import ConfirmPlan, make_confirm_plan
 from study.errors import StudyError
+from study.feasibility import check_feasible
 from study.ledger import CONFIRM, Ledger
 from study.plan import make_plan
 from study.results import cell_results, comparison, out_of_scope
-from study.spec import StudySpec
+from study.spec import ConfirmSpec, StudySpec
 from tests.study.conftest import ASHA, Driver, SpecMaker
 
 RETRAIN = {"protocol": "retrain", "repeats": 3}
@@ -158,3 +159,16 @@ def test_launching_again_leaves_the_confirmation_in_scope(driver: Driver, make_s
     driver.launch(spec)
     with Ledger(driver.ledger_path) as ledger:
         assert [row["n"] for row in comparison(cell_results(ledger, phase=CONFIRM))] == [2, 2, 2, 2]
+
+
+def test_retraining_that_leaves_one_image_alone_is_refused_before_it_starts(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    vgg = {"name": "vgg", "depth": 8, "width": 4}
+    spec = make_spec(model=vgg, families=["ce"], noise__rate=0.0, training__batch_size=359, confirm=RETRAIN)
+    check_feasible(make_plan(spec, driver.cache), driver.cache)
+    driver.launch(spec)
+    said = "batches of 359 leave one of 1437 training images alone, .* such as 360, .*; or .* --protocol holdout"
+    with pytest.raises(StudyError, match=said):
+        winners_of(driver, spec)
+    assert winners_of(driver, spec.model_copy(update={"confirm": ConfirmSpec(protocol="holdout")})).cells

@@ -199,7 +199,25 @@ def test_a_network_that_fails_is_one_line(
         monkeypatch.setattr(f"torchvision.datasets.{module}.download_and_extract_archive", unreachable)
     for name in ("mnist", "cifar10"):
         with pytest.raises(StudyError, match=f"data set '{name}' was not fetched: .*Name or service not known"):
-            study("fetch", name, "--data", str(tmp_path / "new"))
+            study("fetch", name, "--data", str(tmp_path / "new" / "folder"))
+        assert not (tmp_path / "new").exists()
+    (tmp_path / "kept" / "MNIST").mkdir(parents=True)
+    with pytest.raises(StudyError, match="was not fetched"):
+        study("fetch", "cifar10", "--data", str(tmp_path / "kept"))
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["MNIST"]
+
+
+def test_what_was_downloaded_before_a_failure_stays(
+    study: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(url: str, download_root: str, **_: object) -> None:
+        Path(download_root, "train-images").write_bytes(b"half")
+        raise URLError("reset")
+
+    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", half)
+    with pytest.raises(StudyError, match="reset"):
+        study("fetch", "mnist", "--data", str(tmp_path / "new"))
+    assert [path.name for path in (tmp_path / "new").rglob("*") if path.is_file()] == ["train-images"]
 
 
 def test_fetch_downloads_and_checks(study: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

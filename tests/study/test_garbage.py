@@ -10,7 +10,7 @@ from study.garbage import find_garbage, free
 from study.ledger import CONFIRM, Ledger
 from study.paths import StudyPaths
 from study.results import cell_results
-from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker
+from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
 
 SIZE = 100  # bytes of a checkpoint here
 
@@ -39,7 +39,7 @@ def with_checkpoints(paths: StudyPaths) -> set[str]:
 
 def kept(paths: StudyPaths, keep: str = "best") -> set[str]:
     with Ledger(paths.ledger) as ledger:
-        found = find_garbage(paths, ledger, keep)  # type: ignore[arg-type]
+        found = find_garbage(paths, ledger, keep)
     removed = {folder.name for folder in found.folders}
     assert found.freed_bytes == SIZE * len(removed)
     assert found.kept_bytes == SIZE * found.kept
@@ -78,7 +78,7 @@ def test_unfinished_trials_keep_theirs_by_every_rule(
 
 
 def test_what_a_scheduler_stopped_is_freed(driver: Driver, paths: StudyPaths, make_spec: SpecMaker) -> None:
-    driver.launch(make_spec(families=FOUR_TCE, scheduler=ASHA, noise__rate=0.0))
+    driver.launch(make_spec(scheduler=ASHA, **FOUR))
     with_checkpoints(paths)
     with Ledger(paths.ledger) as ledger:
         stopped = {trial.key for trial in ledger.trials().values() if trial.state == "stopped_early"}

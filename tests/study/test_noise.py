@@ -157,7 +157,7 @@ MISTAKES = {
         "\n  kind: matrix\n  matrix:\n    - [0.7, 0.2]\n    - [0, 1]",
         "6: noise.matrix: row 0 of matrix sums to 0.9; row i",
     ),
-    "a word in a matrix": ("{kind: matrix, matrix: [[a]]}", "4: noise.matrix.0.0 = \"a\": it should be a valid number"),
+    "a word in a matrix": ("{kind: matrix, matrix: [[a]]}", "4: noise.matrix.0.0 = \"a\": it should be a number"),
     "one task twice": (
         "[{kind: pair, rate: [0, 0.2]}, {kind: pair, rate: [0, 0.2]}]",
         "4: noise: give one of them a label: noise pair 0.2 is named twice",
@@ -221,7 +221,12 @@ def test_a_path_counts_from_the_study_files_folder(tmp_path: Path, cache: Path) 
     assert noises(make_plan(spec, cache)) == ["pair 0.2", "file given"]
     assert str(tmp_path / "given.npy") in document.as_launched()
     file.write_text(study_of("\n  - {kind: pair, rate: 0.2}\n  - {kind: file,\n     path: absent.npy}"))
-    with pytest.raises(StudyError, match=r"small\.yaml:7: path: there is no file .*absent\.npy; correct path"):
+    with pytest.raises(
+        StudyError, match=r"small\.yaml:7: noise\.1\.path: there is no file .*absent\.npy; correct the path"
+    ):
+        load_spec(file)
+    file.write_text(study_of("{kind: file, path: absent.npy}"))
+    with pytest.raises(StudyError, match=r"small\.yaml:4: noise\.path: there is no file .*absent\.npy"):
         load_spec(file)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from study.cli.launch import _dry_run
 from study.paths import Home
 from study.pilot import foresee
-from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker
-
-FOUR: dict[str, Any] = {"families": FOUR_TCE, "noise__rate": 0.0}
+from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
 
 
 @pytest.fixture
@@ -48,3 +47,13 @@ def test_the_pace_is_that_of_the_studys_own_trials(home: Home, cache: Path, make
     assert (forecast.trials, forecast.missing) == (12, 4)
     assert forecast.seconds == pytest.approx(4 * 9 * 0.5 / forecast.slots)
     assert [(cell["family"], cell["configs"], cell["repeats"]) for cell in forecast.cells] == [("tce", 4, 3)]
+
+
+def test_a_forecast_doubts_batches_larger_than_the_training_set(
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = make_spec(training__batch_size=2000, **FOUR)
+    Driver(home.study("small").ledger, cache).launch(spec)
+    _dry_run(spec, home, as_json=False)
+    assert "digits: batches of 2000 are more than its 1150 training images" in capsys.readouterr().out
+    assert len(foresee(spec, home).as_json()["doubts"]) == 1

@@ -10,16 +10,9 @@ from study.conductor import HOPELESS, Conductor
 from study.ledger import Ledger, TrialRecord
 from study.plan import make_plan
 from study.results import cell_results
-from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker, Todo, by_number
+from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, Todo, by_number
 
-LONE_RATE: dict[str, Any] = {"noise__rate": 0.0}
-FOUR: dict[str, Any] = {"families": FOUR_TCE, **LONE_RATE}
 RANDOM = {"name": "random", "configs": 3, "repeats": 2}
-TPE: dict[str, Any] = {
-    "families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}],
-    "search": {"name": "tpe", "configs": 18, "repeats": 1},
-    **LONE_RATE,
-}
 
 
 def by_alpha(todo: Todo, epoch: int) -> float:
@@ -177,7 +170,7 @@ def test_a_new_network_runs_alone(driver: Driver, make_spec: SpecMaker) -> None:
 def test_new_configs_run_alone(driver: Driver, make_spec: SpecMaker) -> None:
     driver.launch(make_spec(**FOUR))
     wider = [{"family": "tce", "space": {"alpha": {"grid": [0.25, 0.5, 1.0, 1.5, 2.0, 3.0]}}}]
-    ran = driver.launch(make_spec(families=wider, **LONE_RATE)).ran
+    ran = driver.launch(make_spec(families=wider, noise__rate=0.0)).ran
     assert sorted((number, repeat) for _, _, number, repeat in ran) == [(0, 0), (0, 1), (5, 0), (5, 1)]
 
 

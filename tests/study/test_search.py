@@ -31,7 +31,7 @@ contract = pytest.mark.parametrize(("name", "space", "size"), CASES, ids=IDS)
 
 
 def proposer(name: str, space: Space, size: int | None, seed: int = 5) -> Proposer:
-    return make_proposer(SearchSpec(name=name, configs=size), space, seed)  # type: ignore[arg-type]
+    return make_proposer(SearchSpec(name=name, configs=size), space, seed)
 
 
 def score(params: Params) -> float:

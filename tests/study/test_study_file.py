@@ -171,6 +171,31 @@ MISTAKES = {
     ),
     "noise rate twice": (changed("[0.0, 0.4]", "[0.4, 0.4]"), "small.yaml:4: noise.rate", "named twice"),
     "no noise rate": (changed("[0.0, 0.4]", "[]"), "small.yaml:4: noise.rate = []: it should have", ""),
+    "noise rate in percent": (
+        changed("[0.0, 0.4]", "30%"),
+        'small.yaml:4: noise.rate = "30%": it should be a number; 30% is 0.3',
+        "",
+    ),
+    "empty noise": (
+        changed("noise: {kind: uniform, rate: [0.0, 0.4]}", "noise:"),
+        "small.yaml:4: noise is empty",
+        "give it a value, or leave the key out",
+    ),
+    "empty noise in a list": (
+        changed("{kind: uniform, rate: [0.0, 0.4]}", "[null]"),
+        "small.yaml:4: noise.0 is empty",
+        "",
+    ),
+    "a word for a noise": (
+        changed("{kind: uniform, rate: [0.0, 0.4]}", "uniform"),
+        'small.yaml:4: noise = "uniform": it should be a mapping, {key: value, ...}',
+        "study schema",
+    ),
+    "a word for a list": (
+        SMALL[: SMALL.index("families:")] + "families: ce\n" + SMALL[SMALL.index("training:") :],
+        'small.yaml:6: families = "ce": it should be a list',
+        "",
+    ),
     "hyperparameter of another family": (changed("family: tce", "family: ce"), "small.yaml:10: ", "has: none"),
     "label twice": (changed("- ce", "- tce"), "small.yaml:6: families", "named twice"),
     "holdout of everything": (
@@ -178,7 +203,11 @@ MISTAKES = {
         "small.yaml:3: dataset.holdout = 1.0",
         "a share below 1, or a whole number from 2",
     ),
-    "half an epoch": (changed("epochs: 9", "epochs: 2.5"), "small.yaml:12: training.epochs = 2.5", "integer"),
+    "half an epoch": (
+        changed("epochs: 9", "epochs: 2.5"),
+        "small.yaml:12: training.epochs = 2.5: it should be a whole number",
+        "",
+    ),
     "no epochs": (
         changed("epochs: 9", "epochs: 0"),
         "small.yaml:12: training.epochs = 0",
@@ -198,6 +227,22 @@ def test_a_mistake_is_refused_with_its_line_and_the_next_step(mistake: str) -> N
     said = refusal(text)
     assert said.startswith(start)
     assert further in said
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ("{name: words, path: absent.bin}", "similarity.path"),
+        ("{grid: [lda, {name: file, path: absent.bin}]}", "similarity.grid.1.path"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_with_its_whole_key(value: str, key: str, tmp_path: Path) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(
+        changed("family: tce", "family: mcel").replace("alpha: {grid: [0.5, 1.0, 1.5]}", f"similarity: {value}")
+    )
+    with pytest.raises(StudyError, match=rf"small\.yaml:10: families\.1\.space\.{key}: there is no file .*absent\.bin"):
+        load_spec(file)
 
 
 UNKNOWN_KEYS = {

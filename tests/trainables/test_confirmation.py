@@ -1,4 +1,4 @@
-"""Trials of a confirmation: they alone read the test images, once, at the epoch that the protocol says."""
+"""Trials of a confirmation: no other trial reads test images, and they do at the epoch that the protocol says."""
 
 from __future__ import annotations
 

@@ -162,7 +162,8 @@ def _npz(folder: Path, recipe: Recipe, size: int = 16, classes: int = 4) -> Path
         images, labels = recipe.part(part, classes, 3, size, size)
         arrays |= {f"x_{said}": images.transpose(0, 2, 3, 1), f"y_{said}": labels.astype(np.uint8)}
     path = folder / "images.npz"
-    np.savez(path, **arrays, classes=np.array([f"class {label}" for label in range(classes)]))  # type: ignore[arg-type]
+    names = np.array([f"class {label}" for label in range(classes)])
+    np.savez(path, **arrays, classes=names)  # type: ignore[arg-type]  # not the flag allow_pickle, as mypy fears
     return path
 
 

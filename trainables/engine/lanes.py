@@ -24,6 +24,7 @@ from trainables.engine.program import Program
 from trainables.engine.sources import make_source
 from trainables.metrics.classes import Classes
 from trainables.models.attached import Attached, chosen_blocks
+from trainables.models.lone_image import check_last_batch
 
 CONFUSION = "measured.confusion"
 
@@ -50,6 +51,8 @@ class LaneArray:
         self.data = make_source(data, training.get("normalise", "channel"), self.device, self.dtype)
         self.classes = Classes.of(data.pool)
         self.model, self.modules = dict(model), modules
+        shape, classes, images = self.data.image_shape, self.data.num_classes, self.data.num_train
+        check_last_batch(model, shape, classes, images, training["batch_size"])
         self.module = self._new_module(seed=0)
         kind = training["optimizer"]
         self.bank = Bank(self.module, make_optimizer(kind["name"], kind.get("nesterov", False)))

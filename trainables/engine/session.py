@@ -134,7 +134,7 @@ class Session:
             self._confirm()
 
     def _confirm(self) -> None:
-        """A confirmation ends with the test images, which nothing else ever reads."""
+        """A trial of a confirmation ends with the test images; no other trial reads them."""
         if not self.confirmed:
             return
         epoch = self.confirmed.get("epoch", self.best_epoch)

@@ -1,4 +1,4 @@
-"""A lane's network on test images: for the confirmation of configs that were chosen, never for a search."""
+"""A lane's network on test images: to judge what was chosen, never to choose."""
 
 from __future__ import annotations
 

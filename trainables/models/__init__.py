@@ -4,8 +4,9 @@
     net = make_model("small_cnn", image_shape=(1, 8, 8), num_classes=10, seed=0)
 
 `catalogue.py` lists them with their arguments, `model.py` says what is said of each; `from_torchvision.py` makes
-`torchvision.NAME`, `own.py` a user's own, `my_package.nets:MyNet`. `measure.py` counts parameters and multiply-adds.
-`attached.py` adds modules to blocks inside a network; a network may state its own as `blocks`, names of submodules.
+`torchvision.NAME`, `own.py` a user's own, `my_package.nets:MyNet`. `measure.py` counts parameters and multiply-adds;
+`lone_image.py` refuses batches of one image where BatchNorm needs two; `attached.py` adds modules to blocks inside a
+network; a network may state its own as `blocks`, names of submodules.
 May import torch, torchvision and numpy; never Ray, MLflow or the platform. The catalogue is plain data.
 """
 

@@ -83,7 +83,13 @@ WRONG = {
     "five channels": (PLAIN | {"x_train": np.zeros((45, 6, 6, 5), np.uint8)}, r"is \[N, height, width, 1 or 3\]"),
     "other names": ({"pictures": IMAGES, "names": LABELS}, "it holds names, pictures; wanted are x_train"),
     "no images": (PLAIN | {"x_train": IMAGES[:0], "y_train": LABELS[:0]}, "no images"),
-    "an object": (PLAIN | {"y_train": np.array([{}] * 45, dtype=object)}, "truncated or damaged: Object arrays"),
+    "an object": (
+        PLAIN | {"y_train": np.array([{}] * 45, dtype=object)}, "y_train holds Python objects, .*; make it numbers"
+    ),
+    "objects for names": (
+        PLAIN | {"classes": np.array(["a", "b", None], dtype=object)},
+        r"data\.npz: classes holds Python objects, which could run code .*; make it text, as in np\.array",
+    ),
 }  # fmt: skip
 
 
@@ -92,3 +98,14 @@ def test_what_is_wrong_with_a_file_is_said(wrong: str, tmp_path: Path) -> None:
     arrays, expected = WRONG[wrong]
     with pytest.raises(ValueError, match=expected):
         load_pool(saved(tmp_path, **arrays), tmp_path)
+
+
+def test_a_lone_array_is_told_from_a_damaged_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "data.npy", IMAGES)
+    with pytest.raises(ValueError, match=r"data\.npy: one array, a \.npy file; save several with np\.savez"):
+        load_pool({"name": "npz", "root": str(tmp_path / "data.npy")}, tmp_path)
+    saved(tmp_path, **PLAIN)
+    cut = (tmp_path / "data.npz").read_bytes()[:2000]
+    (tmp_path / "data.npz").write_bytes(cut)
+    with pytest.raises(ValueError, match=r"data\.npz: truncated or damaged"):
+        load_pool({"name": "npz", "root": str(tmp_path / "data.npz")}, tmp_path)

@@ -32,4 +32,4 @@ def test_macro_f1_is_scikit_learns_with_absent_classes_left_out(case: Case) -> N
 def test_confusions_of_batches_add_up() -> None:
     case = make_case(5)
     parts = [confusion(p, y, 10) for p, y in zip(case.predicted.split(64, 1), case.targets.split(64, 1), strict=True)]
-    assert torch.equal(sum(parts), counts_of(case))  # type: ignore[arg-type]
+    assert torch.equal(sum(parts), counts_of(case))

@@ -59,5 +59,5 @@ def test_brier_score_is_never_below_0_in_single_precision() -> None:
 def test_labels_may_have_a_leading_axis_that_logits_lack(score: object) -> None:
     case, other = make_case(1), make_case(2)
     values, both = case.probabilities.log(), torch.stack([case.targets, other.targets])
-    for targets, found in zip(both, score(values, both), strict=True):  # type: ignore[operator]
-        assert torch.equal(found, score(values, targets))  # type: ignore[operator]
+    for targets, found in zip(both, score(values, both), strict=True):
+        assert torch.equal(found, score(values, targets))

@@ -54,7 +54,7 @@ def load_pool(dataset: Mapping[str, Any], cache: Path) -> Images:
 
 
 def load_test(dataset: Mapping[str, Any], cache: Path) -> Images:
-    """The test images: for the confirmation of chosen configurations, never for a search.
+    """The test images: to judge what was chosen, never to choose.
 
     Raises as `load_pool`, and where they are the pool's: the one of `digest`, or what a user's own code gives as pool.
     """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 
 from trainables.data.datasets.draw import part_of_one
 from trainables.data.datasets.images import Decoded
@@ -38,25 +40,46 @@ def read(request: Request) -> Decoded:
     `images` and `labels` alone are split by us. `classes` holds the names, as text. Raises ValueError for another form.
     """
     (path,) = files(request)
+    with parsing(str(path)), path.open("rb") as opened:
+        lone = opened.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
+    if lone:
+        raise ValueError(f"{path}: one array, a .npy file; save several with np.savez: x_train=..., y_train=..., ...")
     with parsing(str(path)), path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         names = set(file.files)
         parts = {part: pair for part, pairs in FORMS.items() for pair in pairs if names.issuperset(pair)}
         sides = ["train", "val"] if request.part == "pool" else ["test"]
         wanted = [part for part in (sides if "train" in parts else ["all"]) if part in parts]
-        arrays = [(file[images], file[labels]) for images, labels in (parts[part] for part in wanted)]
-        classes = tuple(str(name) for name in file["classes"]) if "classes" in names else None
-    if not arrays:
+        pairs = [parts[part] for part in wanted]
+        arrays = {name: _array(file, name) for name in (*chain(*pairs), *names.intersection({"classes"}))}
+    if not pairs:
         form = "x_train, y_train, x_test and y_test, or images and labels"
         raise ValueError(f"{path}: it holds {', '.join(sorted(names)) or 'nothing'}; wanted are {form}")
-    images = [channels_first(each, str(path)) for each, _ in arrays]
-    labels = [whole_labels(each, str(path)) for _, each in arrays]
+    for name, array in arrays.items():
+        if array is None:
+            form = "text, as in np.array(['cat', 'dog'])" if name == "classes" else "numbers"
+            raise ValueError(
+                f"{path}: {name} holds Python objects, which could run code and are not read; make it {form}"
+            )
+    classes = tuple(str(name) for name in arrays["classes"]) if "classes" in arrays else None
+    images = [channels_first(arrays[name], str(path)) for name, _ in pairs]
+    labels = [whole_labels(arrays[name], str(path)) for _, name in pairs]
     if len({each.shape[1:] for each in images}) > 1:
         raise ValueError(f"{path}: training and validation images have other sizes")
-    val_index = np.arange(len(labels[0]), len(labels[0]) + len(labels[1])) if len(arrays) == 2 else None
+    val_index = np.arange(len(labels[0]), len(labels[0]) + len(labels[1])) if len(pairs) == 2 else None
     together = Decoded(np.concatenate(images), np.concatenate(labels), classes, val_index=val_index)
     if wanted == ["all"]:
         together = together.taken(part_of_one(together.labels, request.part))
     return together
+
+
+def _array(file: Any, name: str) -> Any:
+    """An array of the archive; None where it is of Python objects, which numpy refuses to unpickle."""
+    try:
+        return file[name]
+    except ValueError as problem:
+        if "Object arrays" in str(problem):
+            return None
+        raise
 
 
 def channels_first(images: Any, where: str) -> np.ndarray:

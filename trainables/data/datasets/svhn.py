@@ -43,7 +43,7 @@ def read(request: Request) -> Decoded:
         class Checked(theirs.SVHN):
             """torchvision's class without a second reading for the checksum."""
 
-            split_list = {split: [url, name, None]}  # noqa: RUF012
+            split_list = {split: [url, name, None]}  # noqa: RUF012  (overrides theirs, which is one of the class too)
 
         with parsing(str(path)):
             data = Checked(str(path.parent), split=split)

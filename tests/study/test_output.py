@@ -1,0 +1,34 @@
+"""What a launch prints of its trials: tables where there are scores, a sentence where there are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from study.cli.launch import _print_outcome
+from study.cli.output import comparison_notes, comparison_tables
+from study.export import Exported
+from study.launch import Outcome
+from study.ledger import Ledger
+from study.paths import StudyPaths
+from study.results import cell_results, comparison
+from tests.study.conftest import Driver, SpecMaker
+
+
+@pytest.mark.parametrize(("mishap", "shown"), [("interrupted", False), ("diverged", False), (None, True)])
+def test_a_launch_that_completed_nothing_says_so_and_prints_no_table(
+    mishap: str | None, shown: bool, driver: Driver, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = make_spec()
+    driver.worker.mishap = lambda todo, epoch: mishap
+    driver.launch(spec)
+    with Ledger(driver.ledger_path) as ledger:
+        rows: list[dict[str, Any]] = comparison(cell_results(ledger))
+    outcome = Outcome(StudyPaths(driver.ledger_path.parent), {}, mishap == "interrupted", None, None, None)
+    _print_outcome(spec, outcome, rows, 0, Exported([], []))
+    said = capsys.readouterr().out
+    assert bool(comparison_tables(rows, "val_accuracy_noisy")) == shown
+    assert ("val_accuracy_noisy of each family's best config" in said) == shown
+    assert ("No trial is completed: there are no scores to show." in said) != shown
+    assert len(comparison_notes(rows)) == (2 if shown else 1)

@@ -1,0 +1,49 @@
+"""The README and the documents: their links lead somewhere, and they name what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from study.cli import app
+from study.ledger import MIGRATIONS
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchors(document: Path) -> set[str]:
+    """The headings of a document, as the places that links name."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_of_a_document_resolves(document: Path) -> None:
+    links = [link for link in LINK.findall(document.read_text(encoding="utf-8")) if "://" not in link]
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), f"{document.name} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{document.name} links to {link}"
+
+
+def test_the_readme_links_every_document() -> None:
+    linked = {link.partition("#")[0] for link in LINK.findall(README.read_text(encoding="utf-8"))}
+    assert {f"docs/{path.name}" for path in ROOT.glob("docs/*.md")} <= linked
+
+
+def test_the_readme_names_every_command() -> None:
+    section = README.read_text(encoding="utf-8").partition("\n## Commands\n")[2].partition("\n\nEach has")[0]
+    assert set(re.findall(r"`(\w+)`", section)) == set(typer.main.get_command(app).commands)
+
+
+def test_every_table_of_the_ledger_is_described() -> None:
+    tables = set(re.findall(r"CREATE TABLE (\w+)", "".join(MIGRATIONS)))
+    described = (ROOT / "docs" / "on-disk.md").read_text(encoding="utf-8").partition("\n## The ledger\n")[2]
+    assert tables == set(re.findall(r"^\| `(\w+)` \|", described.partition("\n## ")[0], flags=re.MULTILINE))
