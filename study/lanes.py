@@ -18,6 +18,7 @@ from typing import Any
 import ray
 from ray.air.execution.resources.request import AcquiredResources, ResourceRequest
 from ray.air.execution.resources.resource_manager import ResourceManager
+from ray.exceptions import RayActorError
 from ray.tune import tune as tune_module
 
 from study.preflight import num_workers, places
@@ -70,9 +71,13 @@ class Host:
         self.end = self.actor.live.remote()
         self.keys: dict[int, str] = {}
 
-    @property
-    def dead(self) -> bool:
-        """Whether its process is gone."""
+    def is_dead(self, *, ask: bool = False) -> bool:
+        """Whether its process is gone, as far as Ray has told; or, with `ask`, as it answers."""
+        if ask:
+            try:
+                ray.get(self.actor.ping.remote())
+            except RayActorError:
+                return True
         return bool(ray.wait([self.end], timeout=0)[0])
 
     def blamed(self) -> set[str]:
@@ -111,15 +116,15 @@ class Hosts:
 
     def excuses(self, key: str) -> bool:
         """Whether the last failure of a trial was its host's death, for which another trial is to blame."""
-        self.look()
+        self.look(key)
         excused = key in self.excused
         self.excused.discard(key)
         return excused
 
-    def look(self) -> None:
-        """Replace the hosts that died."""
+    def look(self, failed: str = "") -> None:
+        """Replace the hosts that died; that of trial `failed` may have, though Ray has not told yet."""
         for place, host in enumerate(self.hosts):
-            if host.dead:
+            if host.is_dead(ask=failed in host.keys.values()):
                 blamed = host.blamed()
                 self.suspects |= blamed
                 self.excused |= set(host.keys.values()) - blamed

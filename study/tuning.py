@@ -89,4 +89,6 @@ def describe_failure(trial: Any) -> str:
     except (OSError, TypeError):
         return "its worker broke without a word"
     said = [line.strip() for line in lines if line.strip()]
+    if said and said[-1].startswith(("The actor is dead", "The actor died")):
+        return "its worker process died"
     return said[-1][:500] if said else "its worker broke without a word"

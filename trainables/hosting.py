@@ -40,6 +40,9 @@ class TrainableHost:
         if trainable is not None:
             trainable.stop()
 
+    def ping(self) -> None:
+        """Answer."""
+
     def live(self) -> None:
         """Never returns: whoever called it learns when the process dies."""
         threading.Event().wait()
