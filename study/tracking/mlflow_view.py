@@ -19,9 +19,10 @@ from study.ledger import Ledger, TrialRecord
 from study.paths import Home, StudyPaths
 from study.results import CellResult, cell_results
 from study.tracking import tracked_so_far
+from study.tracking.mlflow_page import view_tags
 from study.tracking.mlflow_store import make_sqlite_store, redacted, settle_environment
 from study.tracking.pictures import Pictures
-from study.tracking.words import cell_run_name, flat_params, phase_of, trial_run_name
+from study.tracking.words import cell_run_name, cell_tags, flat_params, trial_run_name
 
 STATUS = {
     states.RUNNING: "RUNNING",
@@ -111,6 +112,9 @@ class MlflowView:
             self._experiment_id = experiment.experiment_id
             if experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(self._experiment_id)
+        experiment = experiment or client.get_experiment(self._experiment_id)
+        for name, value in view_tags(self.ledger, experiment.creation_time, experiment.tags).items():
+            client.set_experiment_tag(self._experiment_id, name, value)
         known = self.ledger.tracked(self.store)
         found = {}
         for key, run_id in self._existing_runs(client):
@@ -179,22 +183,14 @@ class MlflowView:
         self.pushed += 1
 
     def _parent(self, cell_key: str, facts: dict[str, Any], started_at: float) -> str:
-        tags = {f"study.{name}": str(facts[name]) for name in ("family", "dataset", "noise", "model")}
-        return self._run(
-            cell_key, cell_run_name(facts), started_at, {"study.level": "cell", "study.phase": phase_of(facts), **tags}
-        )
+        return self._run(cell_key, cell_run_name(facts), started_at, {"study.level": "cell", **cell_tags(facts)})
 
     def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
         from study.tracking import mlflow_entities as entities  # brings mlflow
 
         description = self.ledger.trial(trial.key)
         params = flat_params(description, trial.repeat)
-        tags = {
-            "mlflow.parentRunId": parent,
-            "study.level": "trial",
-            "study.phase": phase_of(cell),
-            "study.label": cell["label"],
-        }
+        tags = {"mlflow.parentRunId": parent, "study.level": "trial", **cell_tags(cell)}
         started_at = trial.started_at or time.time()
         run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
         _, epoch, state = self._cursor(trial.key)
