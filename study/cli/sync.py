@@ -15,6 +15,7 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     from study.lock import WriterLock
     from study.paths import Home
     from study.tracking import launched_tracking, tracking_uri
+    from study.tracking.mlflow_report import PAGE, show_report
     from study.tracking.mlflow_store import in_a_line
     from study.tracking.mlflow_view import MlflowView
 
@@ -26,6 +27,10 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
             view.connect()
             trials = len(view.behind())
             view.level(hurry=True)
+            if (page := paths.report / PAGE).is_file() and (unlinked := show_report(home, paths, page)):
+                raise StudyError(unlinked)
+        except StudyError:
+            raise
         except Exception as problem:  # whatever a store can raise
             said = in_a_line(problem, view.uri)
             raise StudyError(f"MLflow at {view.store}: {said}; is it running? then sync again") from None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+KEY_TAG = "study.key"  # by which a run is found again
 STUDY_TAG = "study.name"  # whose a registered model is
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

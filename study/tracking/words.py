@@ -17,11 +17,15 @@ def cell_run_name(cell: Mapping[str, Any]) -> str:
 def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: int) -> str:
     """`tce alpha=1.5 lr=0.0501 η=0.4 seed 2`; the seed is the number of the repeat."""
     loss = [name for name in params if name in cell.get("searched", [])]
-    values = [
-        f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss
-    ]
+    values = [values_text({name: params[name] for name in loss})] if loss else []
     phase = [] if phase_of(cell) == SEARCH else [phase_of(cell)]
     return " ".join([*phase, cell["label"], *values, noise_text(cell), f"seed {repeat}"])
+
+
+def values_text(params: Mapping[str, Any]) -> str:
+    """`alpha=1.5 lr=0.0501`."""
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in params.items()}
+    return " ".join(f"{name}={setting_text(value)}" for name, value in shown.items())
 
 
 def noise_text(cell: Mapping[str, Any]) -> str:
