@@ -10,6 +10,7 @@ from typing import Any
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
 from study.tracking import launched_tracking, tracking_uri
+from study.tracking.faults import patiently
 from study.tracking.links import CLASSICAL
 from study.tracking.mlflow_store import KEY_TAG, in_a_line, redacted, settle_environment
 
@@ -32,7 +33,7 @@ def show_report(home: Home, paths: StudyPaths, page: Path) -> str | None:
         return None
     settle_environment()
     try:
-        _bring(uri, paths.name, page, home)
+        patiently(lambda: _bring(uri, paths.name, page, home), lambda: 0)
     except Exception as problem:  # whatever a store can raise: the report is written, and does without it
         return f"MLflow at {redacted(uri)} has no link to the report: {in_a_line(problem, uri)}"
     return None
