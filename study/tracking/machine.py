@@ -45,7 +45,9 @@ class MachineTracker:
     def _measure(self) -> None:
         settle_environment()
         interval = float(os.environ.get("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL") or INTERVAL_S)
-        began, client, monitor, step = time.time(), None, None, 0
+        client: Any = None
+        monitor: Any = None
+        began, step = time.time(), 0
         while not self._closing.wait(interval):
             with suppress(Exception):  # whatever a store can raise: this sample is lost
                 if monitor is None:

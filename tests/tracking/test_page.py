@@ -144,4 +144,7 @@ def test_links_lead_to_the_server_and_hold_no_password(new_place: NewPlace) -> N
     assert links.served
     assert links.address_of(links.runs[key]).startswith(f"{page_address(uri)}/#/experiments/7/runs/{'a' * 32}")
     assert page_address(uri) == "https://mlflow.example.org/team"
-    assert "secret" not in write_report(place.home, place.paths).read_text()
+    place.paths.study_file.write_text(f"name: small\ntracking: {{uri: '{uri}'}}\n")
+    page = write_report(place.home, place.paths).read_text()
+    assert "***@mlflow.example.org" in page
+    assert "secret" not in page
