@@ -26,6 +26,7 @@ def dashboard(
     from study.ledger import Ledger
     from study.paths import Home
     from study.tracking import launched_tracking, tracking_uri
+    from study.tracking.links import CLASSICAL, dashboard_address
 
     home = Home.current()
     uri = home.mlflow_uri
@@ -42,7 +43,7 @@ def dashboard(
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1",
         "--port", str(port), "--workers", "1", "--default-artifact-root", home.mlflow_artifacts.as_uri(),
     ]  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
+    url = dashboard_address(port)
     if as_json:
         print_json({"url": url, "command": command})
         return
@@ -52,6 +53,6 @@ def dashboard(
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise StudyError(f"port {port} is taken; choose another: study dashboard --port {port + 1}") from None
-    console.print(f"MLflow: {url}   (Ctrl-C ends it)")
+    console.print(f"MLflow: {url}/#/experiments?{CLASSICAL}   (Ctrl-C ends it)")
     light = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     os.execvpe(command[0], command, {**os.environ, **light})

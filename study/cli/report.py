@@ -26,11 +26,16 @@ def report(
     """
     from study.paths import Home
     from study.report.make import write_report
+    from study.tracking.mlflow_report import show_report
 
     home = Home.current()
-    page = write_report(home, home.existing(name), out, baseline=baseline)
+    paths = home.existing(name)
+    page = write_report(home, paths, out, baseline=baseline)
+    problem = show_report(home, paths, page)
     if as_json:
         files = sorted(str(path) for path in page.parent.rglob("*") if path.is_file())
-        print_json({"study": name, "report": str(page), "files": files})
+        print_json({"study": name, "report": str(page), "files": files, "tracking": {"problem": problem}})
     else:
+        if problem:
+            console.print(f"[yellow]{problem}[/]; the report is whole without it")
         console.print(str(page))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from study.cli.output import AsJson, StudyName, console, print_json
 from study.errors import StudyError
+
+if TYPE_CHECKING:
+    from study.tracking.mlflow_view import MlflowView
 
 
 def sync(name: StudyName, as_json: AsJson = False) -> None:
@@ -15,6 +20,8 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     from study.lock import WriterLock
     from study.paths import Home
     from study.tracking import launched_tracking, tracking_uri
+    from study.tracking.faults import patiently
+    from study.tracking.mlflow_report import PAGE, show_report
     from study.tracking.mlflow_store import in_a_line
     from study.tracking.mlflow_view import MlflowView
 
@@ -23,9 +30,11 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     with WriterLock(paths.lock, "study sync"), Ledger(paths.ledger, write=True) as ledger:
         view = MlflowView(tracking_uri(launched_tracking(ledger), home), paths, home, ledger)
         try:
-            view.connect()
-            trials = len(view.behind())
-            view.level(hurry=True)
+            trials = patiently(lambda: _bring(view), lambda: view.pushed)
+            if (page := paths.report / PAGE).is_file() and (unlinked := show_report(home, paths, page)):
+                raise StudyError(unlinked)
+        except StudyError:
+            raise
         except Exception as problem:  # whatever a store can raise
             said = in_a_line(problem, view.uri)
             raise StudyError(f"MLflow at {view.store}: {said}; is it running? then sync again") from None
@@ -33,3 +42,11 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
         print_json({"study": name, "store": view.store, "trials": trials})
     else:
         console.print(f"{view.store}: {trials} trials brought over" if trials else f"{view.store}: already level")
+
+
+def _bring(view: MlflowView) -> int:
+    """How many trials the store lacked news of."""
+    view.connect()
+    trials = len(view.behind())
+    view.level(hurry=True)
+    return trials

@@ -18,6 +18,7 @@ from study.export.reading import described_input_of, network_of, read_export
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
 from study.tracking import launched_tracking, tracking_uri
+from study.tracking.faults import patiently
 from study.tracking.mlflow_store import STUDY_TAG, in_a_line, redacted, settle_environment
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _Store:
         self.uri, self.model = uri, model
         self.client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         with self._asked():
-            experiment = self.client.get_experiment_by_name(model)
+            experiment = patiently(lambda: self.client.get_experiment_by_name(model), lambda: 0)
         if experiment is None:
             raise StudyError(f"MLflow at {redacted(uri)} has no experiment '{model}'; make it: study sync {model}")
         here = (home.mlflow_artifacts / model).as_uri()

@@ -31,7 +31,15 @@ class Bold:
     text: str
 
 
-Entry = str | Bold
+@dataclass(frozen=True)
+class Link:
+    """A table's entry that leads to an address."""
+
+    text: str
+    address: str
+
+
+Entry = str | Bold | Link
 
 
 @dataclass(frozen=True)
@@ -109,5 +117,5 @@ def slug(text: str) -> str:
 
 
 def entry_text(entry: Entry) -> str:
-    """An entry without its weight."""
-    return entry.text if isinstance(entry, Bold) else entry
+    """An entry without its weight or address."""
+    return entry if isinstance(entry, str) else entry.text

@@ -22,6 +22,7 @@ from study.report.look import Look, looks_of
 from study.results import CellResult, cell_results, out_of_scope
 from study.spec import SelectSpec, dataset_title
 from study.statistics import SIGNIFICANCE
+from study.tracking.links import RunLinks, run_links
 from trainables.trial import SEARCH
 
 Reports = list[tuple[int, dict[str, Any]]]
@@ -76,6 +77,7 @@ class Material:
     environments: tuple[Mapping[str, Any], ...]
     outside: int
     running: bool
+    links: RunLinks | None = None
 
     @property
     def name(self) -> str:
@@ -185,6 +187,7 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
             _distinct([ledger.environment(trial.key) for trial in best]),
             out_of_scope(ledger),
             is_held(paths.lock),
+            run_links(ledger, home),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.report.document import Bold, Entry, Table
+from study.report.document import Bold, Entry, Table, entry_text
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -39,7 +39,7 @@ def _row(entries: tuple[Entry, ...]) -> str:
 
 
 def _entry(entry: Entry) -> str:
-    return rf"\textbf{{{escape(entry.text)}}}" if isinstance(entry, Bold) else escape(entry)
+    return rf"\textbf{{{escape(entry.text)}}}" if isinstance(entry, Bold) else escape(entry_text(entry))
 
 
 def escape(text: str) -> str:

@@ -30,6 +30,7 @@ def write_report(home: Home, paths: StudyPaths, out: Path | None = None, *, base
 
     from study.report.look import SETTINGS
     from study.report.parts import PARTS
+    from study.report.parts.runs import runs_csv
 
     folder = (out or paths.report).expanduser().absolute()
     _check(folder)
@@ -38,7 +39,10 @@ def write_report(home: Home, paths: StudyPaths, out: Path | None = None, *, base
         sections = tuple(section for part in PARTS if (section := part(material)) is not None)
         written = f"written {time.strftime('%Y-%m-%d %H:%M')}"
         document = Document(material.name, material.spec.get("description", ""), written, sections)
-        _replace(folder, _contents(document))
+        contents = _contents(document)
+        if (listed := runs_csv(material)) is not None:
+            contents[f"{TABLES}/runs.csv"] = listed.encode()
+        _replace(folder, contents)
     return folder / PAGE
 
 

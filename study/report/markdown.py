@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from study.report.document import Block, Bold, Document, Entry, Items, Listing, Paragraph, Picture, Table
+from study.report.document import Block, Bold, Document, Entry, Items, Link, Listing, Paragraph, Picture, Table
 
 
 def markdown(document: Document) -> str:
@@ -49,6 +49,8 @@ def _table(table: Table) -> str:
 
 
 def _entry(entry: Entry) -> str:
+    if isinstance(entry, Link):
+        return f"[{_plain(entry.text)}]({entry.address})"
     return f"**{_plain(entry.text)}**" if isinstance(entry, Bold) else _plain(entry)
 
 

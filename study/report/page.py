@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: figures within, no script, no address of another place."""
+"""A report as one HTML page that needs nothing else: figures within, no script, nothing fetched from another place."""
 
 from __future__ import annotations
 

@@ -21,7 +21,11 @@ class ResourcesSpec(Strict):
 
 
 class TrackingSpec(Strict):
-    """The MLflow store that shows the study. Without a `uri`: `mlflow.db` in the studies' home."""
+    """The MLflow store that shows the study. Without a `uri`: `mlflow.db` in the studies' home.
+
+    `system_metrics`: the load of the driver's machine as well, every 10 seconds.
+    """
 
     enabled: bool = True
     uri: str | None = None
+    system_metrics: bool = False

@@ -34,7 +34,12 @@ def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:
         return NullTracker()
     from study.tracking.mlflow import MlflowTracker
 
-    return MlflowTracker(tracking_uri(spec.tracking, home), home.study(spec.name), home, ledger)
+    tracker = MlflowTracker(tracking_uri(spec.tracking, home), home.study(spec.name), home, ledger)
+    if not spec.tracking.system_metrics:
+        return tracker
+    from study.tracking.machine import MachineTracker
+
+    return MachineTracker(tracker, spec.name)
 
 
 def tracking_uri(tracking: TrackingSpec, home: Home) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
+from study.tracking.faults import PATIENCE_S
 from study.tracking.mlflow_store import in_a_line
 from study.tracking.mlflow_view import MlflowView
 
 log = logging.getLogger(__name__)
 
 PAUSE_S = 2.0  # between looks at the ledger
-PATIENCE_S = 30.0  # at the end, without any progress
+LONGEST_S = 300.0  # at the end, however much there is to bring
 
 
 class MlflowTracker:
@@ -23,7 +25,7 @@ class MlflowTracker:
         self.uri: str | None = uri
         self.view = MlflowView(uri, paths, home, ledger)
         self.problem: str | None = None
-        self._news, self._closing = threading.Event(), threading.Event()
+        self._news, self._closing, self._left = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlflow", daemon=True)
         self._thread.start()
 
@@ -33,13 +35,17 @@ class MlflowTracker:
     def close(self) -> str | None:
         self._closing.set()
         self._news.set()
-        pushed, waited = self.view.pushed, 0.0
-        while self._thread.is_alive() and waited < PATIENCE_S:
+        began = since = time.monotonic()
+        pushed = self.view.pushed
+        while self._thread.is_alive():
             self._thread.join(0.1)
-            waited = 0.0 if self.view.pushed != pushed else waited + 0.1
-            pushed = self.view.pushed
-        if self._thread.is_alive():
-            return f"MLflow at {self.view.store} does not answer"
+            now = time.monotonic()
+            if self.view.pushed != pushed:
+                pushed, since = self.view.pushed, now
+            if now - since > PATIENCE_S or now - began > LONGEST_S:
+                self._left.set()
+                slow = "is slow, and behind" if pushed and now - since <= PATIENCE_S else "does not answer"
+                return f"MLflow at {self.view.store} {slow}"
         return self.problem
 
     def _follow(self) -> None:
@@ -56,11 +62,9 @@ class MlflowTracker:
             self.view.level(hurry=hurry)
             self.problem = None
         except Exception as problem:  # whatever a store can raise: the study goes on, the ledger has it all
-            before, self.problem = (
-                self.problem,
-                f"MLflow at {self.view.store} is behind: {in_a_line(problem, self.view.uri)}",
-            )
-            if self.problem != before:
+            news = self.problem is None and not self._left.is_set()
+            self.problem = f"MLflow at {self.view.store} is behind: {in_a_line(problem, self.view.uri)}"
+            if news:
                 log.warning(self.problem)
             self.view.disconnect()
         return self.problem is None

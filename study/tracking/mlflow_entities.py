@@ -41,7 +41,7 @@ def params_of(params: Mapping[str, Any]) -> list[Param]:
 
 def state_tags(trial: TrialRecord, number: int) -> list[RunTag]:
     """How it stands, and which config of its cell it belongs to: a grid that grows counts its configs anew."""
-    found = {"reason": trial.state, "study.detail": trial.reason, "study.config": str(number)}
+    found = {"study.state": trial.state, "study.reason": trial.reason, "study.config": str(number)}
     return [RunTag(name, value) for name, value in found.items()]
 
 

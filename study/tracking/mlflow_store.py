@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from study.tracking.faults import network_fault
+
+KEY_TAG = "study.key"  # by which a run is found again
 STUDY_TAG = "study.name"  # whose a registered model is
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -34,6 +37,8 @@ def redacted(uri: str) -> str:
 
 def in_a_line(problem: Exception, uri: str) -> str:
     """What MLflow said, in a line, without the user name and password of its address."""
+    if fault := network_fault(problem):
+        return fault
     lines = str(problem).splitlines() or [type(problem).__name__]
     said = next((line for line in lines if line.startswith("(sqlite3.")), lines[0])  # a database's comes second
     credentials = urlsplit(uri).netloc.rpartition("@")[0]

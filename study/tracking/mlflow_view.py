@@ -19,9 +19,11 @@ from study.ledger import Ledger, TrialRecord
 from study.paths import Home, StudyPaths
 from study.results import CellResult, cell_results
 from study.tracking import tracked_so_far
-from study.tracking.mlflow_store import make_sqlite_store, redacted, settle_environment
+from study.tracking.links import EXPERIMENT
+from study.tracking.mlflow_page import view_tags
+from study.tracking.mlflow_store import KEY_TAG, make_sqlite_store, redacted, settle_environment
 from study.tracking.pictures import Pictures
-from study.tracking.words import cell_run_name, flat_params, phase_of, trial_run_name
+from study.tracking.words import cell_run_name, cell_tags, flat_params, trial_run_name, values_text
 
 STATUS = {
     states.RUNNING: "RUNNING",
@@ -31,7 +33,6 @@ STATUS = {
     states.DIVERGED: "FAILED",
     states.FAILED: "FAILED",
 }
-KEY_TAG = "study.key"
 BATCH = 1000  # metrics in one request, MLflow's limit
 TOLERATED = 3  # runs that a store refuses before the others are not tried any more
 RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
@@ -111,7 +112,12 @@ class MlflowView:
             self._experiment_id = experiment.experiment_id
             if experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(self._experiment_id)
+        experiment = experiment or client.get_experiment(self._experiment_id)
+        for name, value in view_tags(self.ledger, experiment.creation_time, experiment.tags).items():
+            client.set_experiment_tag(self._experiment_id, name, value)
         known = self.ledger.tracked(self.store)
+        if known.get(EXPERIMENT, ("",))[0] != self._experiment_id:
+            self.ledger.record_tracked(self.store, [(EXPERIMENT, self._experiment_id, 0, "")])
         found = {}
         for key, run_id in self._existing_runs(client):
             if key in found:  # its answer was lost on the way, and it was made again
@@ -179,22 +185,14 @@ class MlflowView:
         self.pushed += 1
 
     def _parent(self, cell_key: str, facts: dict[str, Any], started_at: float) -> str:
-        tags = {f"study.{name}": str(facts[name]) for name in ("family", "dataset", "noise", "model")}
-        return self._run(
-            cell_key, cell_run_name(facts), started_at, {"study.level": "cell", "study.phase": phase_of(facts), **tags}
-        )
+        return self._run(cell_key, cell_run_name(facts), started_at, {"study.level": "cell", **cell_tags(facts)})
 
     def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
         from study.tracking import mlflow_entities as entities  # brings mlflow
 
         description = self.ledger.trial(trial.key)
         params = flat_params(description, trial.repeat)
-        tags = {
-            "mlflow.parentRunId": parent,
-            "study.level": "trial",
-            "study.phase": phase_of(cell),
-            "study.label": cell["label"],
-        }
+        tags = {"mlflow.parentRunId": parent, "study.level": "trial", **cell_tags(cell)}
         started_at = trial.started_at or time.time()
         run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
         _, epoch, state = self._cursor(trial.key)
@@ -226,7 +224,10 @@ class MlflowView:
         if cell.best is not None:
             metrics |= {"best_mean": cell.best.mean, "best_n": float(cell.best.n)}
             metrics |= {"best_sd": cell.best.sd} if cell.best.sd is not None else {}
-            tags = [RunTag("study.best_config", str(cell.best.number)), RunTag("study.best", str(cell.best.params))]
+            tags = [
+                RunTag("study.best_config", str(cell.best.number)),
+                RunTag("study.best", values_text(cell.best.params)),
+            ]
         now = int(time.time() * 1000)
         run_id = self._parent(cell.key, cell.facts, time.time())
         self._client.log_batch(
@@ -236,12 +237,8 @@ class MlflowView:
             self._client.update_run(run_id, status=status)
         else:
             if cell.best is not None and self._artifacts_are_here:
-                described = self.ledger.trial(cell.best.trials[0].key)
                 with tempfile.TemporaryDirectory() as scratch:
-                    folder = Path(scratch)
-                    for file in [
-                        *self.pictures.draw_similarity(described, folder), *self.pictures.draw_noise(described, folder)
-                    ]:  # fmt: skip
+                    for file in self.pictures.draw_cell(self.ledger, cell, Path(scratch)):
                         self._client.log_artifact(run_id, str(file))
             self._client.set_terminated(run_id, status)
         self._note(cell.key, run_id, cell.ended, status)

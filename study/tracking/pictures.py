@@ -1,4 +1,6 @@
-"""Pictures of classes for a tracker: how similar they are, what noise made of them, what a trial's loss learned."""
+"""Pictures for a tracker: how a cell's best config learned and which classes it takes for which; how similar these are,
+what noise made of them, and what a trial's loss learned.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,61 @@ from typing import Any
 
 import numpy as np
 
+from study.ledger import Ledger
 from study.paths import Home, StudyPaths
+from study.results import CellResult
+from study.spec import SelectSpec
+from study.tracking.curves import draw_curves
+from study.tracking.words import cell_run_name, values_text
 from trainables.data.datasets import load_pool
 from trainables.data.task import load_task
-from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arrays
+from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arrays, kept_confusion
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Draws the similarities and the noise of one study, and what lies in its checkpoints."""
+    """Draws the curves, similarities and noise of one study, and what lies in its checkpoints."""
 
     home: Home
     paths: StudyPaths
+
+    def draw_cell(self, ledger: Ledger, cell: CellResult, folder: Path) -> list[Path]:
+        """Everything that the run of a cell with a best config shows, in `folder`."""
+        assert cell.best is not None
+        described = ledger.trial(cell.best.trials[0].key)
+        select = SelectSpec.model_validate((ledger.spec() or {}).get("select", {}))
+        title = " · ".join(part for part in (cell_run_name(cell.facts), values_text(cell.best.params)) if part)
+        curves, reports = folder / "curves.png", [ledger.reports(trial.key) for trial in cell.best.trials]
+        return [
+            *([curves] if draw_curves(reports, select.metric, curves, title) else []),
+            *self.draw_confusion(cell, described, select.epoch, folder),
+            *self.draw_similarity(described, folder),
+            *self.draw_noise(described, folder),
+        ]
+
+    def draw_confusion(self, cell: CellResult, trial: Mapping[str, Any], epoch: str, folder: Path) -> list[Path]:
+        """The confusion in validation of a cell's best config, summed over those repeats that still have it."""
+        found = [self._confusion(each.key, epoch) for each in (cell.best.trials if cell.best else ())]
+        counts = [matrix for matrix in found if matrix is not None]
+        if not counts:
+            return []
+        from trainables.similarity.drawing import draw
+
+        total = np.sum(counts, axis=0)
+        shares = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+        try:
+            names = load_pool(trial["dataset"], self.home.cache).class_names
+        except (OSError, ValueError, ImportError):  # the data set is gone
+            names = tuple(map(str, range(len(total))))
+        title = f"Confusion, shares of a label's {int(total.sum()):,} validation images, n = {len(counts)}"
+        draw(shares, names, folder / "confusion.png", title=title, axes=("label", "predicted"))
+        return [folder / "confusion.png"]
+
+    def _confusion(self, trial_key: str, epoch: str) -> np.ndarray | None:
+        try:
+            return kept_confusion(self.paths.checkpoint(trial_key), epoch)
+        except (OSError, ValueError, LookupError, CorruptCheckpointError):  # given back to make room, or damaged
+            return None
 
     def draw_similarity(self, trial: Mapping[str, Any], folder: Path) -> list[Path]:
         """The class similarity that a trial's loss is made with, in `folder`; none where it has none."""
@@ -30,7 +75,10 @@ class Pictures:
             return []
         from trainables.similarity.drawing import draw
 
-        data = load_task(trial["dataset"], trial["split"], trial["noise"], self.home.cache)
+        try:
+            data = load_task(trial["dataset"], trial["split"], trial["noise"], self.home.cache)
+        except (OSError, ValueError, ImportError):  # the data set is gone
+            return []
         spread = data.similarity_facts(value)["perplexity"]["mean"]
         others = data.pool.num_classes - 1
         title = f"Class similarity '{value['name']}' (perplexity of a row {spread:.2f} of {others})"

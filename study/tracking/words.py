@@ -9,19 +9,39 @@ from trainables.trial import SEARCH
 
 
 def cell_run_name(cell: Mapping[str, Any]) -> str:
-    """`tce · uniform 0.4 · digits, small_cnn`: what differs most stands first, since narrow columns cut the end."""
+    """`tce · η=0.4 · digits, small_cnn`: what differs most stands first, since narrow columns cut the end."""
     phase = "" if phase_of(cell) == SEARCH else f"{phase_of(cell)} · "
-    return f"{phase}{cell['label']} · {cell['noise']} · {cell['dataset']}, {cell['model']}"
+    return f"{phase}{cell['label']} · {noise_text(cell)} · {cell['dataset']}, {cell['model']}"
 
 
 def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: int) -> str:
-    """`tce alpha=1.5 lr=0.0501 uniform 0.4 repeat 2`."""
+    """`tce alpha=1.5 lr=0.0501 η=0.4 seed 2`; the seed is the number of the repeat."""
     loss = [name for name in params if name in cell.get("searched", [])]
-    values = [
-        f"{name}={params[name]:.4g}" if isinstance(params[name], float) else f"{name}={params[name]}" for name in loss
-    ]
+    values = [values_text({name: params[name] for name in loss})] if loss else []
     phase = [] if phase_of(cell) == SEARCH else [phase_of(cell)]
-    return " ".join([*phase, cell["label"], *values, cell["noise"], f"repeat {repeat}"])
+    return " ".join([*phase, cell["label"], *values, noise_text(cell), f"seed {repeat}"])
+
+
+def values_text(params: Mapping[str, Any]) -> str:
+    """`alpha=1.5 lr=0.0501`."""
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in params.items()}
+    return " ".join(f"{name}={setting_text(value)}" for name, value in shown.items())
+
+
+def noise_text(cell: Mapping[str, Any]) -> str:
+    """`η=0.4` for uniform noise, `pair η=0.2` for other kinds, `file aggre` for one without a rate, `clean`."""
+    kind, _, rate = str(cell["noise"]).rpartition(" ")
+    if rate != f"{cell['noise_rate']:g}":
+        return str(cell["noise"])
+    return f"η={rate}" if kind == "uniform" else f"{kind} η={rate}"
+
+
+def cell_tags(cell: Mapping[str, Any]) -> dict[str, str]:
+    """What the runs of a cell and of its trials are filtered by."""
+    facts = {name: str(cell[name]) for name in ("family", "label", "dataset", "noise", "model")}
+    return {f"study.{name}": value for name, value in (facts | {"phase": phase_of(cell)}).items()} | {
+        "study.cell": cell_run_name(cell)
+    }
 
 
 def phase_of(cell: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 from study.ledger import Ledger
 from study.paths import Home
 from tests.launch.conftest import TINY_TRIALS, Place, free_port, started
+from tests.tracking.servers import Answer, internal_error, serving, silence, trickle
 
 SHORT = ("--set", "training.epochs=2", "--set", "search.repeats=1")
 SHORT_RUNS = 6 + 4  # trials and cells
+LAUNCH_BOUND_S = 200  # Ray's start, and the patience of the end
 
 
 @contextmanager
@@ -43,6 +46,23 @@ def test_a_study_goes_on_without_mlflow_and_sync_levels_it_later(place: Place, t
     store.close()
     assert counts == [(SHORT_RUNS, SHORT_RUNS)]
     assert points == [(6 * 2,)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(internal_error, "it answers with error 500"), (silence, "no answer in time"), (trickle, "does not answer")],
+)
+def test_a_launch_beside_a_server_that_fails_ends_in_time_with_a_line(place: Place, answer: Answer, said: str) -> None:
+    with serving(answer) as uri:
+        began = time.monotonic()
+        done = place.run("launch", "tiny.yaml", *SHORT, "--set", f"tracking.uri={uri}", MLFLOW_HTTP_REQUEST_TIMEOUT="3")
+        assert time.monotonic() - began < LAUNCH_BOUND_S
+    (line,) = [line for line in done.stdout.splitlines() if uri in line]
+    assert said in line
+    assert "study sync tiny" in done.stdout
+    assert len(done.stderr.splitlines()) <= 1
+    assert place.rows("select state, count(*) from trials group by 1") == [("completed", 6)]
 
 
 @pytest.mark.slow

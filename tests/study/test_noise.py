@@ -99,7 +99,7 @@ def test_a_noise_without_rate_is_shown_with_the_rate_that_came_of_it(plan_of: Pl
     assert facts["noise_rate"] == data.realised_rate > 0.8
     assert set(trial["noise"]) == {"kind", "path", "digest"}
     assert "noise_rate" not in flat_params(trial, 0)
-    assert trial_run_name(facts, {}, 0) == "ce file given repeat 0"
+    assert trial_run_name(facts, {}, 0) == "ce file given seed 0"
     assert json.loads(json.dumps(trial)) == trial
 
 

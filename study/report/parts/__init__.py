@@ -26,6 +26,7 @@ from study.report.parts import (
     noise,
     paper,
     ran,
+    runs,
     tuning,
 )
 
@@ -47,4 +48,5 @@ PARTS: tuple[Callable[[Material], Section | None], ...] = (
     asked.section,
     ran.section,
     failures.section,
+    runs.section,
 )

@@ -1,0 +1,57 @@
+"""Where MLflow's pages show a study's runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from study.ledger import Ledger
+from study.paths import Home
+from study.tracking import launched_tracking, tracked_so_far, tracking_uri
+from study.tracking.mlflow_store import redacted
+
+DASHBOARD_PORT = 5000
+EXPERIMENT = "experiment"  # stands for a trial's key where the ledger notes an experiment's id
+CLASSICAL = "workflowType=machine_learning"  # MLflow's page is about language models unless it is told
+
+
+@dataclass(frozen=True)
+class RunLinks:
+    """The runs of a study's cells and trials by key, in the experiment of that id.
+
+    `served`: at a server's own address, not the dashboard's.
+    """
+
+    store: str
+    address: str
+    served: bool
+    experiment: str
+    runs: Mapping[str, str]
+
+    def address_of(self, run_id: str) -> str:
+        """The page of a run."""
+        return f"{self.address}/#/experiments/{self.experiment}/runs/{run_id}?{CLASSICAL}"
+
+
+def run_links(ledger: Ledger, home: Home) -> RunLinks | None:
+    """The links of a study, as the ledger noted its runs; None where it has none. MLflow is not asked."""
+    tracking = launched_tracking(ledger)
+    uri = tracking_uri(tracking, home)
+    runs = {key: run_id for key, (run_id, _, _) in tracked_so_far(ledger, redacted(uri)).items()}
+    experiment = runs.pop(EXPERIMENT, None)
+    if experiment is None or not tracking.enabled:
+        return None
+    served = uri.startswith(("http://", "https://"))
+    return RunLinks(redacted(uri), page_address(uri) if served else dashboard_address(), served, experiment, runs)
+
+
+def dashboard_address(port: int = DASHBOARD_PORT) -> str:
+    """Where `study dashboard` serves."""
+    return f"http://127.0.0.1:{port}"
+
+
+def page_address(uri: str) -> str:
+    """A server's address without user name and password, which no page may show."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")

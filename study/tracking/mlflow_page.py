@@ -1,0 +1,100 @@
+"""What MLflow's page of a study offers under "Views": tables with the columns that matter first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from study.ledger import CONFIRM, Ledger
+from study.spec import SelectSpec
+from trainables.trial import SEARCH
+
+VIEW_TAG = "mlflow.sharedViewState."  # of an experiment: MLflow's page keeps saved views there
+CELLS, TRIALS, CONFIRMED = "cells", "trials", "confirmed"
+
+
+def view_tags(ledger: Ledger, made_at_ms: int, found: Mapping[str, str]) -> dict[str, str]:
+    """The tags that an experiment with the tags `found` lacks for its views; those that a user changed stay."""
+    wanted = {f"{VIEW_TAG}{name}": _view(title, made_at_ms, **view) for name, (title, view) in _views(ledger).items()}
+    return {tag: view for tag, view in wanted.items() if found.get(tag) != view and not _is_edited(found.get(tag))}
+
+
+def _views(ledger: Ledger) -> dict[str, tuple[str, dict[str, Any]]]:
+    """By name: title, filter, columns, and the metric that sorts them."""
+    select = SelectSpec.model_validate((ledger.spec() or {}).get("select", {}))
+    judged = f"best_{select.monitor}" if select.epoch == "best" else select.monitor
+    first = _tags("noise", "label")
+    views = {
+        CELLS: (
+            "Best config of each family and task",
+            {
+                "only": _filter("cell", SEARCH),
+                "columns": [*first, *_metrics("best_mean", "best_sd", "best_n", "trials_ended"), *_tags("best")],
+                "by": ("best_mean", select.mode),
+            },
+        ),
+        TRIALS: (
+            "Trials, best first",
+            {
+                "only": _filter("trial", SEARCH),
+                "columns": [
+                    *first, *_metrics(judged), *_params(*_searched(ledger), "repeat"), *_tags("state"),
+                    *_metrics("best_epoch", f"{select.metric}_clean"), *_tags("config"),
+                ],
+                "by": (judged, select.mode),
+            },
+        ),
+    }  # fmt: skip
+    if ledger.cells(phase=CONFIRM):
+        metric = select.test_metric
+        columns = [*first, *_metrics(metric), *_params(*_searched(ledger), "repeat"), *_tags("state", "config")]
+        views[CONFIRMED] = (
+            "Confirmed on test images",
+            {"only": _filter("trial", CONFIRM), "columns": columns, "by": (metric, select.mode)},
+        )
+    return views
+
+
+def _view(title: str, made_at_ms: int, only: str, columns: Sequence[str], by: tuple[str, str]) -> str:
+    """As MLflow's page saves it."""
+    metric, mode = by
+    state = {
+        "searchFilter": only,
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": mode == "min",
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "selectedColumns": list(dict.fromkeys(columns)),
+    }
+    return json.dumps({"name": title, "createdAt": made_at_ms, "updatedAt": made_at_ms, "state": json.dumps(state)})
+
+
+def _is_edited(view: str | None) -> bool:
+    if view is None:
+        return False
+    try:
+        saved = json.loads(view)
+        return bool(saved["updatedAt"] != saved["createdAt"])
+    except (ValueError, KeyError, TypeError):
+        return True
+
+
+def _filter(level: str, phase: str) -> str:
+    return f"tags.`study.level` = '{level}' and tags.`study.phase` = '{phase}'"
+
+
+def _searched(ledger: Ledger) -> list[str]:
+    return list(dict.fromkeys(name for _, facts in ledger.cells() for name in facts.get("searched", [])))
+
+
+def _tags(*names: str) -> list[str]:
+    return [f"tags.`study.{name}`" for name in names]
+
+
+def _metrics(*names: str) -> list[str]:
+    return [f"metrics.`{name}`" for name in names]
+
+
+def _params(*names: str) -> list[str]:
+    return [f"params.`{name}`" for name in names]

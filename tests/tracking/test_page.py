@@ -1,0 +1,150 @@
+"""What MLflow's page of a study is made of: names, tags, views, and the links to the report and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from study.ledger import Ledger
+from study.report import write_report
+from study.tracking.links import page_address, run_links
+from study.tracking.mlflow_report import NOTE_TAG, show_report
+from study.tracking.mlflow_view import MlflowView
+from study.tracking.words import cell_run_name, noise_text, trial_run_name
+from tests.tracking.conftest import Place
+
+NewPlace = Callable[..., Place]
+CELL = {"label": "tce", "noise": "uniform 0.4", "noise_rate": 0.4, "dataset": "digits", "model": "mlp"}
+
+
+@pytest.fixture(scope="module")
+def place(new_place: NewPlace) -> Place:
+    found = new_place()
+    found.launch()
+    found.confirm()
+    found.track()
+    return found
+
+
+def test_a_trial_is_named_by_what_differs() -> None:
+    cell = CELL | {"searched": ["alpha", "lr"]}
+    params = {"alpha": 1.5, "lr": 0.05012, "momentum": 0.9}
+    assert trial_run_name(cell, params, 2) == "tce alpha=1.5 lr=0.05012 η=0.4 seed 2"
+    assert trial_run_name(cell | {"phase": "confirm"}, {}, 0) == "confirm tce η=0.4 seed 0"
+    assert cell_run_name(cell) == "tce · η=0.4 · digits, mlp"
+
+
+@pytest.mark.parametrize(
+    ("noise", "rate", "text"),
+    [("clean", 0.0, "clean"), ("pair 0.2", 0.2, "pair η=0.2"), ("file aggre", 0.09, "file aggre")],
+)
+def test_noise_is_named_by_its_rate_and_by_its_kind_where_that_is_not_uniform(
+    noise: str, rate: float, text: str
+) -> None:
+    assert noise_text({"noise": noise, "noise_rate": rate}) == text
+
+
+def test_runs_are_found_by_family_cell_phase_state_and_config(place: Place) -> None:
+    def count(**tags: str) -> int:
+        return len(place.runs(" and ".join(f"tags.`study.{name}` = '{value}'" for name, value in tags.items())))
+
+    assert count(level="trial", family="tce", phase="search") == 12
+    assert count(level="trial", family="tce", phase="search", config="1") == 4
+    assert count(level="trial", state="completed", phase="confirm") == 20
+    assert count(cell="tce · η=0.4 · digits, mlp hidden=8") == 7
+    assert count(state="failed") == 0
+
+
+def views_of(place: Place) -> dict[str, dict[str, Any]]:
+    tags = place.experiment().tags
+    found = {name.rpartition(".")[2]: json.loads(value) for name, value in tags.items() if "sharedViewState" in name}
+    return {name: json.loads(view["state"]) for name, view in found.items()}
+
+
+def test_views_show_what_matters_and_every_filter_and_column_is_there(place: Place) -> None:
+    views = views_of(place)
+    assert {name: len(place.runs(view["searchFilter"])) for name, view in views.items()} == {
+        "cells": 4, "trials": 16, "confirmed": 20,
+    }  # fmt: skip
+    for view in views.values():
+        runs = place.runs(view["searchFilter"])
+        there = {f"metrics.`{name}`" for run in runs for name in run.data.metrics}
+        there |= {f"params.`{name}`" for run in runs for name in run.data.params}
+        there |= {f"tags.`{name}`" for run in runs for name in run.data.tags}
+        assert set(view["selectedColumns"]) | {view["orderByKey"]} <= there
+        assert not view["orderByAsc"]
+
+
+def test_a_view_that_its_user_changed_stays(place: Place) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=place.home.mlflow_uri)
+    own = json.dumps({"name": "mine", "createdAt": 1, "updatedAt": 2, "state": "{}"})
+    (tag,) = [name for name in place.experiment().tags if name.endswith(".cells")]
+    before = place.experiment().tags[tag]
+    client.set_experiment_tag(place.experiment().experiment_id, tag, own)
+    with Ledger(place.paths.ledger, write=True) as ledger:
+        MlflowView(place.home.mlflow_uri, place.paths, place.home, ledger).connect()
+    assert place.experiment().tags[tag] == own
+    client.set_experiment_tag(place.experiment().experiment_id, tag, before)
+
+
+def test_report_and_runs_lead_to_one_another(place: Place) -> None:
+    page = write_report(place.home, place.paths)
+    assert show_report(place.home, place.paths, page) is None
+    cells = place.runs("tags.`study.level` = 'cell'")
+    for run in cells:
+        assert f"/runs/{run.info.run_id}?" in page.read_text()
+    (report,) = place.runs("tags.`study.level` = 'report'")
+    link = f"/runs/{report.info.run_id}/artifacts/report.html"
+    assert all(link in run.data.tags[NOTE_TAG] for run in cells)
+    assert link in place.experiment().tags[NOTE_TAG]
+    (kept,) = place.home.mlflow_artifacts.rglob("report.html")
+    assert kept.read_bytes() == page.read_bytes()
+    listed = (page.parent / "tables" / "runs.csv").read_text().splitlines()
+    assert len(listed) == 1 + len(place.runs("tags.`study.level` != 'report'"))
+
+
+def test_a_second_report_takes_the_place_of_the_first_and_a_users_words_stay(place: Place) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=place.home.mlflow_uri)
+    mine = place.runs("tags.`study.level` = 'cell'")[0].info.run_id
+    client.set_tag(mine, NOTE_TAG, "look at seed 1")
+    for _ in range(2):
+        assert show_report(place.home, place.paths, write_report(place.home, place.paths, baseline="tce")) is None
+    assert len(place.runs("tags.`study.level` = 'report'")) == 1
+    assert client.get_run(mine).data.tags[NOTE_TAG] == "look at seed 1"
+
+
+def test_a_study_without_mlflow_has_a_report_without_links(new_place: NewPlace) -> None:
+    place = new_place(families=["ce"], noise__rate=0.0, tracking={"enabled": False})
+    place.launch()
+    page = write_report(place.home, place.paths)
+    assert show_report(place.home, place.paths, page) is None
+    assert "MLflow" not in page.read_text()
+    assert not (page.parent / "tables" / "runs.csv").exists()
+    assert not (place.home.root / "mlflow.db").exists()
+
+
+def test_links_lead_to_the_server_and_hold_no_password(new_place: NewPlace) -> None:
+    uri = "https://me:secret@mlflow.example.org/team/"
+    place = new_place(families=["ce"], noise__rate=0.0, tracking={"enabled": True, "uri": uri})
+    place.launch()
+    with Ledger(place.paths.ledger, write=True) as ledger:
+        assert run_links(ledger, place.home) is None
+        key = next(iter(ledger.trials()))
+        store = "https://***@mlflow.example.org/team/"
+        ledger.record_tracked(store, [("experiment", "7", 0, ""), (key, "a" * 32, 9, "completed")])
+        links = run_links(ledger, place.home)
+    assert links is not None
+    assert links.served
+    assert links.address_of(links.runs[key]).startswith(f"{page_address(uri)}/#/experiments/7/runs/{'a' * 32}")
+    assert page_address(uri) == "https://mlflow.example.org/team"
+    place.paths.study_file.write_text(f"name: small\ntracking: {{uri: '{uri}'}}\n")
+    page = write_report(place.home, place.paths).read_text()
+    assert "***@mlflow.example.org" in page
+    assert "secret" not in page
