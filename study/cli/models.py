@@ -111,7 +111,13 @@ def _described(
             raise StudyError(str(problem)) from None
         return described | {"parameters": None, "multiply_adds": None, "blocks": [], "refused": str(problem)}
     sizes = {"parameters": size.parameters, "multiply_adds": size.multiply_adds, "blocks": list(size.blocks)}
-    return described | sizes | {"refused": None}
+    return described | sizes | {"refused": None} | ({} if listing else _fused(name, image, classes))
+
+
+def _fused(name: str, image: tuple[int, int, int], classes: int) -> dict[str, Any]:
+    from trainables.engine.stackable import why_alone
+
+    return {"trains_alone": why_alone({"name": name}, image_shape=image, num_classes=classes)}
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -151,4 +157,6 @@ def _show(facts: Mapping[str, Any], as_json: bool) -> None:
         f"{facts['parameters']:,} parameters, {facts['multiply_adds']:,} multiply-adds an image."
     )
     console.print(f"Blocks: {', '.join(facts['blocks']) or 'not stated; any of its submodules can be named'}")
+    alone = facts["trains_alone"]
+    console.print(f"Lanes: {'one at a time: ' + alone if alone else 'any number train as one program'}", markup=False)
     console.print(f"In a study file, all of it:\n{to_yaml({'model': facts['is']})}", markup=False)
