@@ -4,7 +4,8 @@
     ways.py           those four ways, each run in a process of its own
     bare_training.py  the training that the first three share
     tune_overhead.py  what Ray Tune costs for trials that do nothing
-    ledger_scale.py   the ledger and the commands that read it, at 10,000 trials
+    ledger_scale.py   the ledger and what reads it, at 10,000 trials of 50 epochs
+    made_up.py        ledgers of studies whose trials never ran
     similarity.py     the LDA similarity of 50,000 images, by scikit-learn and by us
     machine.py        the facts that every raw result carries
 
