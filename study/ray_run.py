@@ -55,9 +55,16 @@ def settle_environment() -> None:
 
 
 def run_on_ray(
-    conductor: Conductor, home: Home, progress: Progress, wake: Callable[[], None], stop: StopRequest
+    conductor: Conductor,
+    home: Home,
+    progress: Progress,
+    wake: Callable[[], None],
+    stop: StopRequest,
+    trainable: Any = None,
 ) -> None:
     """Run a conductor's trials on Ray Tune until it has no more; `wake` is called when the ledger has news.
+
+    They run as `StudyTrainable`, or as another `trainable` that answers like it.
 
     StudyError where Ray does not start, or the ledger cannot be written any more.
     """
@@ -92,7 +99,7 @@ def run_on_ray(
             progress.watch(conductor)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
-                tune.with_resources(StudyTrainable, resources),
+                tune.with_resources(trainable or StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
                     metric="score", mode="max", num_samples=-1, reuse_actors=True,
                     search_alg=PlanSearcher(conductor, slots, lambda key: run_settings(spec, home, paths, key)),
