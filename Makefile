@@ -42,6 +42,8 @@ bench: install
 
 bench-scale: install
 	$(BIN)/python -m benchmarks.ledger_scale --json benchmarks/results/ledger-cpu.json
+	$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale-cpu.json
+	$(BIN)/python -m benchmarks.scale --no-track --json benchmarks/results/scale-untracked-cpu.json
 
 schema: install
 	$(BIN)/study schema > study/schema.json
