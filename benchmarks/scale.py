@@ -22,14 +22,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from benchmarks.machine import ROOT, describe_run, headline, write_json
 from study.conductor import Conductor
@@ -101,7 +100,7 @@ def launch(folder: Path, trials: int, *, track: bool, asha: bool) -> Row:
         "ms_first": 1000 * (ends[tenth] - ends[0]) / tenth,
         "ms_last": 1000 * (ends[-1] - ends[-1 - tenth]) / tenth,
         "cpu_ms": 1000 * (time.process_time() - quiet.cpu_before) / trials,
-        "peak_mib": psutil.Process().memory_info().rss / 2**20,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
         "ledger_mib": outcome.paths.ledger.stat().st_size / 2**20,
         "mlflow_mib": (folder / "mlflow.db").stat().st_size / 2**20 if track else 0.0,
     }

@@ -11,6 +11,8 @@ from ray.tune.search import Searcher
 
 from study.conductor import Conductor
 
+IN_THE_LEDGER = ("config", "reports", "facts", "checkpoint", "warnings")  # of a result
+
 
 class StaysHere:
     """Tune pickles its settings on their way through and never reads them back: nothing of ours goes along."""
@@ -65,13 +67,19 @@ class ConductorStopper(StaysHere, Stopper):
 
 
 class LedgerCallback(StaysHere, Callback):
-    """Starts, retries and failures of trials."""
+    """Starts, retries and failures of trials; what Tune need not keep of their results is taken from these."""
 
     def __init__(self, conductor: Conductor) -> None:
         self.conductor = conductor
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.conductor.started(trial.config["key"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        for name in IN_THE_LEDGER:  # Tune keeps the last result of every trial, and statistics of each number in it
+            result.pop(name, None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.conductor.retried(trial.config["key"], describe_failure(trial))
