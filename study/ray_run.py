@@ -80,7 +80,7 @@ def run_on_ray(
     logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed stands in the ledger
 
-    from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
+    from study.tuning import ConductorStopper, InTurn, LedgerCallback, PlanSearcher
     from trainables.base import StudyTrainable
 
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
@@ -101,7 +101,7 @@ def run_on_ray(
             tuner = tune.Tuner(
                 tune.with_resources(trainable or StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
-                    metric="score", mode="max", num_samples=-1, reuse_actors=True,
+                    metric="score", mode="max", num_samples=-1, reuse_actors=True, scheduler=InTurn(),
                     search_alg=PlanSearcher(conductor, slots, lambda key: run_settings(spec, home, paths, key)),
                 ),
                 run_config=tune.RunConfig(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback, Stopper
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.conductor import Conductor
@@ -49,6 +50,22 @@ class PlanSearcher(StaysHere, Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         raise AssertionError("a study is resumed from its ledger, by launching it again")
+
+
+class InTurn(StaysHere, FIFOScheduler):
+    """Runs trials in the order in which they came, looking at live ones alone: Ray's own looks at all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue: dict[Any, None] = {}  # an ordered set
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        self._queue[trial] = None
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        live = tune_controller.get_live_trials()
+        self._queue = {trial: None for trial in (*self._queue, *live) if trial in live}  # a retried one comes back
+        return next((trial for trial in self._queue if trial.status == trial.PENDING), None)
 
 
 class ConductorStopper(StaysHere, Stopper):
