@@ -1,11 +1,11 @@
-# make quickstart | test | test-all | bench | schema | clean; VENV=DIR shares an environment between checkouts.
+# make quickstart | test | test-all | bench | bench-scale | schema | clean; VENV=DIR shares an environment between checkouts.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 CODE := study trainables search_spaces tests benchmarks
 STAMP := $(VENV)/.installed
 
-.PHONY: install quickstart test test-all lint bench schema clean
+.PHONY: install quickstart test test-all lint bench bench-scale schema clean
 
 install: $(STAMP)
 
@@ -40,6 +40,11 @@ bench: install
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.tracking
+
+bench-scale: install
+	$(BIN)/python -m benchmarks.ledger_scale --json benchmarks/results/ledger-cpu.json
+	$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale-cpu.json
+	$(BIN)/python -m benchmarks.scale --no-track --json benchmarks/results/scale-untracked-cpu.json
 
 schema: install
 	$(BIN)/study schema > study/schema.json

@@ -4,9 +4,12 @@
     ways.py           those four ways, each run in a process of its own
     bare_training.py  the training that the first three share
     tune_overhead.py  what Ray Tune costs for trials that do nothing
-    ledger_scale.py   the ledger and the commands that read it, at 10,000 trials
+    ledger_scale.py   the ledger and what reads it, at 10,000 trials of 50 epochs
+    made_up.py        ledgers of studies whose trials never ran
     similarity.py     the LDA similarity of 50,000 images, by scikit-learn and by us
+    scale.py          the whole platform on trials that train nothing, from 10 to 10,000
+    idle.py           the trainable of those
     machine.py        the facts that every raw result carries
 
-May import everything; nothing imports it.
+May import everything; nothing imports it but the tests of large ledgers.
 """

@@ -183,12 +183,12 @@ def _selected(ledgers: Sequence[tuple[str, Ledger]], phase: str) -> tuple[str, b
 
 def _entries(ledgers: Sequence[tuple[str, Ledger]], phase: str) -> list[Entry]:
     found, several = [], len(ledgers) > 1
-    labels = Counter(
-        (cell.facts["label"], cell.facts["task"]) for _, ledger in ledgers for cell in cell_results(ledger, phase=phase)
-    )
-    for name, ledger in ledgers:
-        searched = {cell.key: cell for cell in cell_results(ledger)}
-        for cell in cell_results(ledger, phase=phase):
+    searches = [cell_results(ledger) for _, ledger in ledgers]
+    compared = searches if phase == SEARCH else [cell_results(ledger, phase=phase) for _, ledger in ledgers]
+    labels = Counter((cell.facts["label"], cell.facts["task"]) for cells in compared for cell in cells)
+    for (name, _), search, cells in zip(ledgers, searches, compared, strict=True):
+        searched = {cell.key: cell for cell in search}
+        for cell in cells:
             label = cell.facts["label"]
             if several and labels[label, cell.facts["task"]] > 1:
                 label = f"{name}/{label}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from study.conductor import Conductor
 from study.confirm import ConfirmAgenda, make_confirm_plan
@@ -41,13 +42,14 @@ class Outcome:
     left_out: tuple[str, ...] = ()
 
 
-def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) -> Outcome:
+def launch(spec: StudySpec, document: Document, home: Home, progress: Progress, *, trainable: Any = None) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
     Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice, or while data is prepared: it
     ends at once, as KeyboardInterrupt, and nothing that was reported is lost. StudyError for what its user can mend; a
     mistake in the file, or a trial too large for the machine, is refused before anything is started, and before
-    anything but the data's cache is written.
+    anything but the data's cache is written. `trainable` runs the trials in `StudyTrainable`'s place, for benchmarks
+    of all but training.
     """
     with _prepared(spec, home, progress) as (plan, paths, stop):
         check_feasible(plan, home.cache)
@@ -59,7 +61,7 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress) 
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), environment)
             paths.study_file.write_text(document.as_launched(), encoding="utf-8")
-            return _conduct(Conductor(plan, ledger, stop), home, progress, stop)
+            return _conduct(Conductor(plan, ledger, stop), home, progress, stop, trainable)
 
 
 def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = False, oracle: bool = False) -> Outcome:
@@ -98,14 +100,14 @@ def _prepared(spec: StudySpec, home: Home, progress: Progress) -> Iterator[tuple
         raise
 
 
-def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopRequest) -> Outcome:
+def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopRequest, trainable: Any = None) -> Outcome:
     """Run what is missing, with MLflow following; for the holder of the study's lock."""
     spec, ledger = conductor.plan.spec, conductor.ledger
     paths = home.study(spec.name)
     tracker = make_tracker(spec, home, ledger)
     try:
         if not conductor.idle:
-            run_on_ray(conductor, home, progress, tracker.wake, stop)
+            run_on_ray(conductor, home, progress, tracker.wake, stop, trainable)
         progress.stage("bringing MLflow up to date")
     finally:
         with suppress(sqlite3.OperationalError):  # a full disk was reported already

@@ -13,7 +13,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -314,10 +315,30 @@ class Ledger:
         )
         return [(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
 
-    def trials(self) -> dict[str, TrialRecord]:
-        """Every trial there ever was, by key."""
-        rows = self._all(f"SELECT {_RECORD} FROM trials ORDER BY created_at, rowid")
+    def trials(self, keys: Collection[str] | None = None) -> dict[str, TrialRecord]:
+        """Every trial there ever was, or those of `keys`, by key."""
+        some = "" if keys is None else "WHERE trial_key IN (SELECT value FROM json_each(?))"
+        rows = self._all(
+            f"SELECT {_RECORD} FROM trials {some} ORDER BY created_at, rowid",
+            () if keys is None else (json.dumps(list(keys)),),
+        )
         return {row[0]: _record(row) for row in rows}
+
+    def progress(self) -> dict[str, tuple[int, str]]:
+        """(last epoch, state) of every trial that has begun, by key: for those who ask often."""
+        rows = self._all("SELECT trial_key, epoch, state FROM trials WHERE state != ?", (WAITING,))
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def cell_counts(self, repeats: int) -> dict[str, Counter[str]]:
+        """How many trials of each cell there ever was are in which state; a cell may say itself how many `repeats`."""
+        found: dict[str, Counter[str]] = {}
+        for cell, state, count in self._all(
+            "SELECT cell_key, state, count(*) FROM configs JOIN trials USING (config_key) JOIN cells USING (cell_key) "
+            "WHERE repeat < coalesce(json_extract(cells.facts, '$.repeats'), ?) GROUP BY cell_key, state",
+            (repeats,),
+        ):
+            found.setdefault(cell, Counter())[state] = count
+        return found
 
     def trial(self, trial_key: str) -> dict[str, Any]:
         """The description of a trial."""

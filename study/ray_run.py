@@ -57,9 +57,16 @@ def settle_environment() -> None:
 
 
 def run_on_ray(
-    conductor: Conductor, home: Home, progress: Progress, wake: Callable[[], None], stop: StopRequest
+    conductor: Conductor,
+    home: Home,
+    progress: Progress,
+    wake: Callable[[], None],
+    stop: StopRequest,
+    trainable: Any = None,
 ) -> None:
     """Run a conductor's trials on Ray Tune until it has no more; `wake` is called when the ledger has news.
+
+    They run as `StudyTrainable`, or as another `trainable` that answers like it.
 
     StudyError where Ray does not start, or the ledger cannot be written any more.
     """
@@ -76,7 +83,7 @@ def run_on_ray(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed stands in the ledger
 
     from study.lanes import Hosts, host_settings, trials_in_lanes
-    from study.tuning import ConductorStopper, LedgerCallback, PlanSearcher
+    from study.tuning import ConductorStopper, InTurn, LedgerCallback, PlanSearcher
     from trainables.base import StudyTrainable
 
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
@@ -99,9 +106,9 @@ def run_on_ray(
             excuses = hosts.excuses if hosts else lambda key: False
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
-                tune.with_resources(StudyTrainable, resources),
+                tune.with_resources(trainable or StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
-                    metric="score", mode="max", num_samples=-1, reuse_actors=True,
+                    metric="score", mode="max", num_samples=-1, reuse_actors=True, scheduler=InTurn(),
                     search_alg=PlanSearcher(conductor, at_most, lambda key: run_settings(spec, home, paths, key)),
                 ),
                 run_config=tune.RunConfig(

@@ -73,6 +73,9 @@ def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool
     spec = ledger.spec()
     if spec is None:  # a launch that died before its first trial
         return []
+    cells = ledger.cells(phase=phase, all_scopes=all_scopes)
+    if not cells:
+        return []
     select = spec["select"]
     by_config: dict[str, list[TrialRecord]] = {}
     for trial in ledger.trials().values():
@@ -81,7 +84,7 @@ def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool
     for cell, key, number, params in ledger.configs(phase=phase, all_scopes=all_scopes):
         configs.setdefault(cell, []).append((key, number, params))
     results = []
-    for cell_key, facts in ledger.cells(phase=phase, all_scopes=all_scopes):
+    for cell_key, facts in cells:
         repeats = facts.get("repeats", spec["search"]["repeats"])
         score = _tested(select) if facts.get("phase") == CONFIRM else _validated(select)
         members, trials = [], []

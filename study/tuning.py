@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback, Stopper
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.conductor import Conductor
+
+IN_THE_LEDGER = ("config", "reports", "facts", "checkpoint", "warnings")  # of a result
 
 
 class StaysHere:
@@ -49,6 +52,22 @@ class PlanSearcher(StaysHere, Searcher):
         raise AssertionError("a study is resumed from its ledger, by launching it again")
 
 
+class InTurn(StaysHere, FIFOScheduler):
+    """Runs trials in the order in which they came, looking at live ones alone: Ray's own looks at all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue: dict[Any, None] = {}  # an ordered set
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        self._queue[trial] = None
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        live = tune_controller.get_live_trials()
+        self._queue = {trial: None for trial in (*self._queue, *live) if trial in live}  # a retried one comes back
+        return next((trial for trial in self._queue if trial.status == trial.PENDING), None)
+
+
 class ConductorStopper(StaysHere, Stopper):
     """Tune asks its stopper about every result before anyone else sees it: here results reach the ledger."""
 
@@ -65,13 +84,22 @@ class ConductorStopper(StaysHere, Stopper):
 
 
 class LedgerCallback(StaysHere, Callback):
-    """Starts, retries and failures of trials. `excuses` tells whether a trial's last failure does not count."""
+    """Starts, retries and failures of trials; what Tune need not keep of their results is taken from these.
+
+    `excuses` tells whether a trial's last failure does not count.
+    """
 
     def __init__(self, conductor: Conductor, excuses: Callable[[str], bool]) -> None:
         self.conductor, self.excuses = conductor, excuses
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.conductor.started(trial.config["key"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        for name in IN_THE_LEDGER:  # Tune keeps the last result of every trial, and statistics of each number in it
+            result.pop(name, None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if self.excuses(trial.config["key"]):

@@ -61,14 +61,10 @@ def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]
 
 def trials_behind(ledger: Ledger, home: Home) -> int:
     """How many trials a study's tracking store lacks news of, as the ledger noted it, without asking the store."""
-    from study.states import WAITING
     from study.tracking.mlflow_store import redacted
 
     tracking = launched_tracking(ledger)
     if not tracking.enabled:
         return 0
     tracked = tracked_so_far(ledger, redacted(tracking_uri(tracking, home)))
-    return sum(
-        trial.state != WAITING and tracked.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
-        for trial in ledger.trials().values()
-    )
+    return sum(tracked.get(key, ("", 0, ""))[1:] != reached for key, reached in ledger.progress().items())

@@ -7,9 +7,10 @@ which they were measured: what is sent twice is the same point, and MLflow keeps
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ STATUS = {
 BATCH = 1000  # metrics in one request, MLflow's limit
 TOLERATED = 3  # runs that a store refuses before the others are not tried any more
 RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
+SUMMARY_PAUSE_S = 15.0  # between those of a cell: a summary reads all its trials
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the page then opens on runs and curves
 
 
@@ -50,16 +52,16 @@ class MlflowView:
         self._client: Any = None
         self._artifacts_are_here = True  # not where the home was moved: MLflow keeps absolute paths
         self._cursors: dict[str, tuple[str, int, str]] | None = None  # None until the store was asked
+        self._configs: dict[str, tuple[str, int]] = {}
         self._running_pushed_at: dict[str, float] = {}
+        self._summarised_at = -math.inf
 
     def behind(self) -> list[TrialRecord]:
         """Trials of which the store does not know everything yet, by what was brought over before."""
         cursors = self._noted()
-        return [
-            trial
-            for trial in self.ledger.trials().values()
-            if trial.state != states.WAITING and cursors.get(trial.key, ("", 0, ""))[1:] != (trial.epoch, trial.state)
-        ]
+        reached = self.ledger.progress().items()
+        keys = [key for key, progress in reached if cursors.get(key, ("", 0, ""))[1:] != progress]
+        return list(self.ledger.trials(keys).values()) if keys else []
 
     def level(self, *, hurry: bool = False) -> None:
         """Bring over what is new. With `hurry` also the latest epochs of trials that are still running."""
@@ -67,7 +69,7 @@ class MlflowView:
         if not todo and not self._outdated(hurry):
             return
         self.connect()
-        cells, configs = dict(self.ledger.cells(phase=None, all_scopes=True)), self._configs()
+        cells, configs = dict(self.ledger.cells(phase=None, all_scopes=True)), self._configs_of(todo)
         refused: list[Exception] = []
         for trial in todo:
             if trial.state == states.RUNNING and not hurry:
@@ -83,8 +85,11 @@ class MlflowView:
                 refused.append(problem)
                 if len(refused) == TOLERATED:
                     raise
-        for cell, status in self._outdated(hurry):
+        outdated = self._outdated(hurry)
+        for cell, status in outdated:
             self._summarise(cell, status)
+        if any(status == "RUNNING" for _, status in outdated):
+            self._summarised_at = time.monotonic()
         if refused:
             raise refused[0]
 
@@ -136,13 +141,20 @@ class MlflowView:
 
     def _outdated(self, hurry: bool) -> list[tuple[CellResult, str]]:
         """Cells whose run does not count every trial that has ended, or has another status than the one beside them."""
-        cursors, found = self._noted(), []
-        for cell in cell_results(self.ledger, phase=None, all_scopes=True):
-            status = cell_status(cell, hurry)
-            begun = cell.counts.total() > cell.counts[states.WAITING]
-            if begun and cursors.get(cell.key, ("", 0, ""))[1:] != (cell.ended, status):
-                found.append((cell, status))
-        return found
+        spec = self.ledger.spec()
+        if spec is None:
+            return []
+        cursors, found = self._noted(), {}
+        due = hurry or time.monotonic() - self._summarised_at >= SUMMARY_PAUSE_S
+        for key, counts in self.ledger.cell_counts(spec["search"]["repeats"]).items():
+            status, ended = cell_status(counts, hurry), sum(counts[state] for state in states.ENDED)
+            begun = counts.total() > counts[states.WAITING]
+            if begun and (due or status != "RUNNING") and cursors.get(key, ("", 0, ""))[1:] != (ended, status):
+                found[key] = status
+        if not found:
+            return []
+        cells = cell_results(self.ledger, phase=None, all_scopes=True)
+        return [(cell, found[cell.key]) for cell in cells if cell.key in found]
 
     def _noted(self) -> dict[str, tuple[str, int, str]]:
         return tracked_so_far(self.ledger, self.store) if self._cursors is None else self._cursors
@@ -163,8 +175,12 @@ class MlflowView:
             if not token:
                 return
 
-    def _configs(self) -> dict[str, tuple[str, int]]:
-        return {config: (cell, number) for cell, config, number, _ in self.ledger.configs(phase=None, all_scopes=True)}
+    def _configs_of(self, trials: list[TrialRecord]) -> dict[str, tuple[str, int]]:
+        """Cell and number of configs, read anew where one of these trials has a config that came since."""
+        if any(trial.config_key not in self._configs for trial in trials):
+            configs = self.ledger.configs(phase=None, all_scopes=True)
+            self._configs = {config: (cell, number) for cell, config, number, _ in configs}
+        return self._configs
 
     def _cursor(self, key: str) -> tuple[str, int, str]:
         assert self._cursors is not None, "connect comes first"
@@ -244,9 +260,9 @@ class MlflowView:
         self._note(cell.key, run_id, cell.ended, status)
 
 
-def cell_status(cell: CellResult, ended: bool) -> str:
-    """What MLflow calls the state of a cell's run; `ended`: no launch is at work on it."""
-    if not cell.counts[states.WAITING] + cell.counts[states.RUNNING] + cell.counts[states.INTERRUPTED]:
+def cell_status(counts: Mapping[str, int], ended: bool) -> str:
+    """What MLflow calls the state of a cell's run, by its trials' states; `ended`: no launch is at work on it."""
+    if not counts[states.WAITING] + counts[states.RUNNING] + counts[states.INTERRUPTED]:
         return "FINISHED"
     return "KILLED" if ended else "RUNNING"
 
