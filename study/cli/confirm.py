@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from study.cli.output import AsJson, StudyName, comparison_tables, console, print_json, print_unfinished, program
+from study.cli.output import (
+    AsJson,
+    StudyName,
+    comparison_tables,
+    console,
+    exit_by,
+    print_failed,
+    print_json,
+    print_tracking_problem,
+    print_unfinished,
+)
 
 
 def confirm(
@@ -79,18 +89,12 @@ def confirm(
         for table in comparison_tables(rows, metric):
             console.print(table)
         console.print(f"[dim]{NOTES[spec.confirm.protocol]} Mean ± sd over repeats that no selection has seen.[/]")
-        if failed := sum(row["states"].get("failed", 0) for row in rows):
-            console.print(
-                f"[red]{failed} trials failed[/]: '{program()} status {name}' says why; confirm again to retry."
-            )
+        print_failed(name, "confirm", rows)
         for sentence in outcome.left_out:
             console.print(f"[yellow]left out[/] {sentence}")
         if outcome.tracking_problem:
-            console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: {program()} sync {name}")
-    if outcome.interrupted:
-        raise typer.Exit(130)
-    if outcome.given_up or any(row["states"].get("failed") for row in rows):
-        raise typer.Exit(1)
+            print_tracking_problem(name, outcome.tracking_problem)
+    exit_by(outcome, rows)
 
 
 NOTES = {

@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 
 from study.results import differing_labels, format_score
 from study.tracking.words import setting_text
+
+if TYPE_CHECKING:
+    from study.launch import Outcome
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 DataRoot = Annotated[
@@ -58,6 +61,29 @@ def print_unfinished(study: str, reason: str) -> None:
     """Why a launch was given up, and what to do."""
     again = f"what was reported is saved, the same command goes on; '{program()} status {study}' says more"
     console.print(f"[red]Given up[/]: {reason}; {again}")
+
+
+def print_failed(study: str, again: str, rows: list[dict[str, Any]]) -> None:
+    """How many trials of a comparison failed, if any did; `again` is the command that retries them."""
+    if failed := _num_failed(rows):
+        console.print(f"[red]{failed} trials failed[/]: '{program()} status {study}' says why; {again} again to retry.")
+
+
+def print_tracking_problem(study: str, problem: str) -> None:
+    """That MLflow is behind the ledger, and what to do."""
+    console.print(f"[yellow]{problem}[/]; bring it level with: {program()} sync {study}")
+
+
+def exit_by(outcome: Outcome, rows: list[dict[str, Any]]) -> None:
+    """Leave with the exit code of a phase that was interrupted, given up, or has failed trials in its comparison."""
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if outcome.given_up or _num_failed(rows):
+        raise typer.Exit(1)
+
+
+def _num_failed(rows: list[dict[str, Any]]) -> int:
+    return sum(row["states"].get("failed", 0) for row in rows)
 
 
 def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
