@@ -25,7 +25,7 @@ from trainables.engine.sources import make_source
 from trainables.metrics.classes import Classes
 from trainables.models.attached import Attached, chosen_blocks
 
-CONFUSION = "measured.confusion"
+MEASURED = "measured"
 
 
 class LaneArray:
@@ -76,7 +76,7 @@ class LaneArray:
         losses.append(LaneLoss(loss, lane.modules is not None, part("loss_optimizer", state.last)))
         best = {name: tensor.to(self.device) for name, tensor in state.best.items()}
         self.lanes.append(lane)
-        last = {name: state.last[name].to(self.device) for name in (CONFUSION,) if name in state.last}
+        last = {f"{MEASURED}.{name}": t.to(self.device) for name, t in part(MEASURED, state.last).items()}
         self.states.append(LaneState(state.epoch, last, best, state.best_epoch, state.best_value, list(state.history)))
         self._rebuild(losses)
         if not best:
@@ -107,6 +107,7 @@ class LaneArray:
             names += validated.reported_names()
         program.show_outputs(epochs)
         logged = program.objective.metrics()
+        kept = validated.kept() if validated is not None else {}
         on_device = [value.reshape(1) for values in logged for value in values.values()]
         numbers = iter(torch.cat([measured.T.flatten(), *on_device]).tolist())
         seconds = (time.perf_counter() - started) / len(self.lanes)
@@ -117,7 +118,7 @@ class LaneArray:
             metrics |= {"lr": float(rates[0, 0, row]), "seconds": seconds}
             metrics |= {f"loss_{name}": next(numbers) for name in logged[row]}
             state.epoch += 1
-            state.last = {CONFUSION: validated.confusion[row]} if validated is not None else {}
+            state.last = {f"{MEASURED}.{name}": lanes[row] for name, lanes in kept.items()}
             state.history.append(metrics)
             self._keep_best(row, metrics.get(lane.monitor, math.nan))
             reports[lane.key] = metrics
@@ -155,10 +156,10 @@ class LaneArray:
             state.best = self._shown(row)
 
     def _shown(self, row: int) -> Tensors:
-        """Copies of a lane's network, of its confusion in validation and of what its loss shows, as in `LaneState`."""
+        """Copies of a lane's network, of what validation measured and of what its loss shows, as in `LaneState`."""
         tensors = network_tensors(self.module, self.bank.row(row))
         tensors |= {f"array.{name}": array for name, array in self.program.objective.arrays(row).items()}
-        tensors |= self.states[row].last  # its confusion, as the last evaluation had it
+        tensors |= self.states[row].last  # as the last evaluation had it
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def _losses(self) -> list[LaneLoss]:
