@@ -15,7 +15,7 @@ from study.compare import compare
 from study.errors import StudyError
 from study.ledger import Ledger
 from study.report.document import Bold
-from study.report.parts import classes, learned
+from study.report.parts import calibration, classes, learned
 from study.report.parts.importance import importances
 from study.report.parts.noise import area
 from study.report.parts.tuning import expected_best
@@ -225,6 +225,34 @@ def test_confusions_stand_beside_the_similarity_and_what_was_learned_is_drawn(
     assert {"learned-ce-epsilon-digits-clean-mlp-hidden-8", "learned-ce-mixture-digits-clean-mlp-hidden-8"} <= set(
         shown
     )
+
+
+def test_reliability_is_drawn_of_all_repeats_bins_against_true_labels(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bins = np.zeros((2, 2, 3, 15))
+    bins[1, 0, :, 9] = [20, 13, 10]  # of true labels, before scaling: confidence 0.65, accuracy 0.5
+    bins[1, 0, :, 14] = [4, 3.9, 4]  # with two repeats too few to draw
+    bins[1, 1, :, 7] = [24, 12, 14]
+    monkeypatch.setattr(calibration, "kept_calibration", lambda folder, which: bins)
+    reporter.launch(search__repeats=2, noise__rate=0.0)
+    document = reporter.document()
+    (picture,) = section_of(document, "Calibration").blocks[2:]
+    assert picture.name == "reliability-digits-clean-mlp-hidden-8"
+    assert "n = 2 repeats" in picture.caption
+    assert [axes.get_title(loc="left") for axes in picture.figure.axes] == ["ce", "mse", "tce"]
+    for axes in picture.figure.axes:
+        _, before, after = (np.array(line.get_xydata()) for line in axes.lines)
+        np.testing.assert_allclose(before, [[0.65, 0.5]])
+        np.testing.assert_allclose(after, [[0.5, 14 / 24]])
+        assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)
+
+
+def test_checkpoints_without_bins_give_the_table_and_say_so(reporter: Reporter) -> None:
+    reporter.launch(search__repeats=2)
+    section = section_of(reporter.document(), "Calibration")
+    assert "no reliability diagram" in words_of(section)
+    assert not any(hasattr(block, "figure") for block in section.blocks)
 
 
 def test_axes_of_shares_end_where_shares_do_though_an_interval_of_two_repeats_does_not(reporter: Reporter) -> None:
