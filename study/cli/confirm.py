@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from study.cli.output import (
+    ONE_REPEAT,
     AsJson,
     StudyName,
     comparison_tables,
@@ -16,6 +17,7 @@ from study.cli.output import (
     print_json,
     print_tracking_problem,
     print_unfinished,
+    single_repeats,
 )
 
 
@@ -88,7 +90,8 @@ def confirm(
         console.print()
         for table in comparison_tables(rows, metric):
             console.print(table)
-        console.print(f"[dim]{NOTES[spec.confirm.protocol]} Mean ± sd over repeats that no selection has seen.[/]")
+        spread = ONE_REPEAT if single_repeats(row["n"] for row in rows) else SPREAD
+        console.print(f"[dim]{NOTES[spec.confirm.protocol]} {spread}[/]")
         print_failed(name, "confirm", rows)
         for sentence in outcome.left_out:
             console.print(f"[yellow]left out[/] {sentence}")
@@ -97,6 +100,7 @@ def confirm(
     exit_by(outcome, rows)
 
 
+SPREAD = "Mean ± sd over repeats that no selection has seen."
 NOTES = {
     "retrain": "Trained on training and validation images up to the epoch that the search chose, then tested.",
     "holdout": "Trained on the training images; the best validation epoch was tested.",

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,14 +133,24 @@ NOTES = (
 )
 
 
+ONE_REPEAT = "One repeat each: no spread can be given, and a difference may be luck."
+
+
 def comparison_notes(rows: list[dict[str, Any]]) -> list[str]:
     """What one must know to read the tables."""
     notes = list(NOTES[: 2 if any(row["noise_rate"] for row in rows) else 1])
+    if single_repeats(row["n"] for row in rows):
+        notes.insert(0, ONE_REPEAT)
     return notes + [
         f"{task}: the families were trained on different noisy labels, so their scores do not compare; "
         "the data or the code has changed between launches."
         for task in differing_labels(rows)
     ]
+
+
+def single_repeats(counts: Iterable[int]) -> bool:
+    """Whether nothing in a table was repeated, so that no spread is known."""
+    return max(counts, default=0) == 1
 
 
 def out_of_scope_note(trials: int) -> str:
