@@ -109,7 +109,12 @@ class Worker:
             "score": self.report(todo, epoch)[trial["monitor"]["metric"]],
             "state": state or ("completed" if epoch == epochs else "running"),
             "reports": reports,
-            "facts": {"noise_digest": f"mask of repeat {todo.repeat}", **self.tested(todo)},
+            "facts": {
+                "noise_digest": f"mask of repeat {todo.repeat}",
+                "threads": 1,
+                "device": "cpu",
+                **self.tested(todo),
+            },
             "problem": "",
             "warnings": [],
         }
