@@ -41,6 +41,14 @@ tracking: {enabled: false}
 
 ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
 FOUR_TCE = [{"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}]
+LONE_RATE: dict[str, Any] = {"noise__rate": 0.0}
+FOUR: dict[str, Any] = {"families": FOUR_TCE, **LONE_RATE}
+RANDOM = {"name": "random", "configs": 3, "repeats": 2}
+TPE: dict[str, Any] = {
+    "families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}],
+    "search": {"name": "tpe", "configs": 18, "repeats": 1},
+    **LONE_RATE,
+}
 
 SpecMaker = Callable[..., StudySpec]
 
@@ -75,6 +83,11 @@ def plan_of(make_spec: SpecMaker, cache: Path) -> Callable[..., Plan]:
 def by_number(todo: Todo, epoch: int) -> float:
     """Config 0 is best, 1 is next; accuracy rises with each epoch, and a little with the repeat."""
     return 0.9 - 0.05 * todo.config.number + 0.001 * epoch + 0.0001 * todo.repeat
+
+
+def by_alpha(todo: Todo, epoch: int) -> float:
+    """The nearer alpha is to 1 the better."""
+    return 0.9 - 0.1 * abs(todo.config.params["alpha"] - 1.0) + 0.001 * epoch
 
 
 @dataclass

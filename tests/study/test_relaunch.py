@@ -10,21 +10,7 @@ from study.conductor import HOPELESS, Conductor
 from study.ledger import Ledger, TrialRecord
 from study.plan import make_plan
 from study.results import cell_results
-from tests.study.conftest import ASHA, FOUR_TCE, Driver, SpecMaker, Todo, by_number
-
-LONE_RATE: dict[str, Any] = {"noise__rate": 0.0}
-FOUR: dict[str, Any] = {"families": FOUR_TCE, **LONE_RATE}
-RANDOM = {"name": "random", "configs": 3, "repeats": 2}
-TPE: dict[str, Any] = {
-    "families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}],
-    "search": {"name": "tpe", "configs": 18, "repeats": 1},
-    **LONE_RATE,
-}
-
-
-def by_alpha(todo: Todo, epoch: int) -> float:
-    return 0.9 - 0.1 * abs(todo.config.params["alpha"] - 1.0) + 0.001 * epoch
-
+from tests.study.conftest import ASHA, FOUR, LONE_RATE, RANDOM, TPE, Driver, SpecMaker, Todo, by_alpha, by_number
 
 # -- launched again ---------------------------------------------------------------------------------------------------
 
