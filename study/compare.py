@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from study import states
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger, TrialRecord
-from study.results import CellResult, cell_results
+from study.results import CellResult, cell_results, nothing_completed
 from study.statistics import (
     SIGNIFICANCE,
     PairedTest,
@@ -83,7 +83,9 @@ class Row:
         if not self.entry.scores:
             return "no score"
         if self.test is None or self.p is None:
-            return "one repeat: no spread, no test"
+            if len(self.entry.scores) == 1:
+                return "one repeat: no spread, no test"
+            return f"no test: fewer than two repeats in common with {baseline}"
         if self.p >= SIGNIFICANCE:
             enough = self.repeats_needed and max(self.repeats_needed, self.test.n + 1)
             more = f"; {enough} repeats might tell" if enough else ""
@@ -158,8 +160,7 @@ def compare(
     phase = phase or (CONFIRM if all(cell_results(ledger, phase=CONFIRM) for _, ledger in ledgers) else SEARCH)
     entries = _entries(ledgers, phase)
     if not any(entry.scores for entry in entries):
-        names = ", ".join(name for name, _ in ledgers)
-        raise StudyError(f"no completed trial of the {phase} to compare in {names}; see 'study status NAME'")
+        raise StudyError("; ".join(_nothing(name, ledger, phase) for name, ledger in ledgers))
     families = list(dict.fromkeys(entry.family for entry in entries))
     if baseline is not None and baseline not in families:
         raise StudyError(unknown_name("family", baseline, families, "families compared"))
@@ -169,6 +170,13 @@ def compare(
     tasks = _corrected(tasks)
     ranks, difference = _ranks(tasks, families, more_is_better)
     return Comparison(phase, metric, more_is_better, against, tasks, ranks, difference)
+
+
+def _nothing(name: str, ledger: Ledger, phase: str) -> str:
+    if phase == SEARCH:
+        return nothing_completed(name, cell_results(ledger), "of the search to compare")
+    said = nothing_completed(name, cell_results(ledger, phase=phase), "of the confirmation to compare")
+    return f"{said}; --phase {SEARCH} compares what was searched"
 
 
 def _selected(ledgers: Sequence[tuple[str, Ledger]], phase: str) -> tuple[str, bool]:
@@ -243,7 +251,8 @@ def _paired(entry: Entry, reference: Entry) -> tuple[list[float], list[float]]:
             if trial.facts.get(f"{what}_digest") != other.facts.get(f"{what}_digest"):
                 raise StudyError(
                     f"{entry.family} and {reference.family} on {entry.task} differ in the {what} of repeat "
-                    f"{trial.repeat}: they cannot be paired; compare studies of one seed and data set"
+                    f"{trial.repeat}: they cannot be paired; compare studies of one seed and data set, "
+                    "and launch one whose data or code has changed anew under another name"
                 )
         pairs.append((score, other_score))
     return [a for a, _ in pairs], [b for _, b in pairs]

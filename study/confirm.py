@@ -19,7 +19,7 @@ from study.agenda import Todo, cell_facts
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger, TrialRecord
 from study.plan import Cell, Config, Plan, Task, counts, key_of
-from study.results import CellResult, ConfigResult, cell_results, ranked
+from study.results import CellResult, ConfigResult, cell_results, nothing_completed, ranked
 from study.search import Params
 from study.spec import ConfirmSpec, StudySpec
 from trainables.data.datasets import load_pool, load_test
@@ -155,7 +155,7 @@ def make_confirm_plan(plan: Plan, ledger: Ledger, cache: Path, *, partial: bool 
         )
     winners = [(cells[result.key], result, ranked(result)[: spec.confirm.top]) for result in results]
     if not any(best for _, _, best in winners):
-        raise StudyError(f"study '{spec.name}' has no completed trial to confirm; see 'study status {spec.name}'")
+        raise StudyError(nothing_completed(spec.name, results, "to confirm"))
     tests = {cell.task.dataset.title: cell.task for cell, _, best in winners if best}
     digests = {title: _test_digest(task, cache) for title, task in tests.items()}
     confirmed = [
@@ -196,8 +196,8 @@ def _check_last_batches(cells: list[ConfirmCell], cache: Path) -> None:
 
 
 def _why_not(result: CellResult) -> str:
-    ended = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in result.counts.items())
-    return f"{result.facts['label']} on {result.facts['task']}: no config to confirm ({ended or 'no trial ran'})"
+    said = states.in_words(result.counts) or "no trial ran"
+    return f"{result.facts['label']} on {result.facts['task']}: no config to confirm ({said})"
 
 
 class ConfirmAgenda:

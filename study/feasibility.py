@@ -7,7 +7,7 @@ from typing import Any
 
 from study.errors import StudyError
 from study.plan import Cell, Config, Plan, Task, resolve_training
-from study.spaces import Distribution
+from study.spaces import points_of
 from study.spec import MAX_CONFIGS
 from trainables.data.datasets import Images, load_pool
 from trainables.losses.families import Blocks, Similarity, get_family
@@ -68,7 +68,7 @@ def _batch_sizes(plan: Plan, task: Task) -> list[int]:
     for cell in plan.cells:
         if cell.task.title == task.title:
             value = cell.space.get("training.batch_size", plan.spec.training.batch_size)
-            sizes.update(value.points() if isinstance(value, Distribution) else (value,))
+            sizes.update(points_of(value))
     return sorted(sizes)
 
 
@@ -87,7 +87,7 @@ def _check_cell(cell: Cell, cache: Path) -> None:
         _check_own_loss(cell, cache)
     for key, kind in family.hyperparameters.items():
         value = cell.space.get(key, kind.default)
-        for point in value.points() if isinstance(value, Distribution) else (value,):
+        for point in points_of(value):
             if isinstance(kind, Similarity):
                 _check_similarity(kind, point, cell, cache)
             elif isinstance(kind, Blocks) and not _has_blocks(cell.task.model.name, point):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from study import states
 from study.errors import StudyError
 from study.ledger import Ledger
 from study.paths import StudyPaths
@@ -30,7 +29,7 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
         for cell in cell_results(ledger)
         for config in cell.configs
         for trial in config.trials
-        if trial.state == states.COMPLETED and trial.key not in known
+        if trial.key not in known
     ]
     judged = 0
     for key in dict.fromkeys(wanted):

@@ -17,7 +17,7 @@ from typing import Any
 from study.errors import StudyError
 from study.noises import TaskNoise, task_noises
 from study.search import Params, Proposer, make_proposer
-from study.spaces import Distribution, as_real
+from study.spaces import Distribution, as_real, points_of
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
 from trainables.augmentation import resolve_augment
 from trainables.data.datasets import load_pool, located
@@ -152,7 +152,7 @@ class Cell:
         """The epochs of its longest training."""
         searched = {key.removeprefix("training."): value for key, value in self.space.items()}
         longest = {
-            f"training.{key}": max(value.points()) if isinstance(value, Distribution) else value
+            f"training.{key}": max(points_of(value))
             for key in ("epochs", "batch_size")
             if (value := searched.get(key)) is not None
         }

@@ -150,6 +150,12 @@ def _with_metrics(ledger: Ledger, best: ConfigResult, facts: Mapping[str, Any], 
     return replace(best, metrics=means)
 
 
+def nothing_completed(study: str, cells: Sequence[CellResult], purpose: str) -> str:
+    """What is said of a study without a completed trial: `... to report (6 diverged); see 'study status small'`."""
+    said = states.in_words(sum((cell.counts for cell in cells), Counter()))
+    return f"study '{study}' has no completed trial {purpose} ({said or 'none ran'}); see 'study status {study}'"
+
+
 def out_of_scope(ledger: Ledger) -> int:
     """How many trials that ran the study file no longer asks for: kept, and left out of every table."""
     spec = ledger.spec()

@@ -12,7 +12,7 @@ import numpy as np
 
 from study.errors import StudyError
 from study.paths import Home
-from study.spaces import Distribution
+from study.spaces import points_of
 from study.spec import DatasetSpec, StudySpec
 from study.study_file import parse_spec
 from study.yaml_file import Document
@@ -44,7 +44,7 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
         "description": f"Smoke run, its numbers mean nothing. {spec.description}".strip(),
         "dataset": [_few_images(dataset, home, whole=from_file) for dataset in spec.dataset],
         "noise": [_few_rates(noise.model_dump(exclude_defaults=True)) for noise in spec.noise],
-        "model": _without_repeats([_smallest(model.name) for model in spec.model]),
+        "model": _distinct([_smallest(model.name) for model in spec.model]),
         "training": _short(spec.training.model_dump(mode="json", exclude_none=True)),
         "search": {"name": spec.search.name, "configs": CONFIGS, "repeats": 1},
         "scheduler": "none",
@@ -82,8 +82,8 @@ def _modules(spec: StudySpec) -> list[str | None]:
     for family in spec.families:
         if get_family(family.family).attaches_modules:
             value = family.full_space().get("modules", "last")
-            found += value.points() if isinstance(value, Distribution) else [value]
-    return _without_repeats(found) or [None]
+            found += points_of(value)
+    return _distinct(found) or [None]
 
 
 def _one_step(model: Mapping[str, Any], modules: str | None, pool: Images) -> tuple[int, float]:
@@ -169,5 +169,6 @@ def _short(training: dict[str, Any]) -> dict[str, Any]:
     return training | {"epochs": EPOCHS, "batch_size": min(training["batch_size"], BATCH)}
 
 
-def _without_repeats(values: list[Any]) -> list[Any]:
+def _distinct(values: list[Any]) -> list[Any]:
+    """Each value once, where it stands first."""
     return [value for index, value in enumerate(values) if value not in values[:index]]

@@ -92,8 +92,18 @@ def as_real(value: Any) -> Any:
 
 def check_searchable(value: Any, check: Callable[[Any], None]) -> None:
     """Call `check`, which raises ValueError, on a constant or on every point or end of a distribution."""
-    for each in value.values if isinstance(value, Distribution) else (value,):
+    for each in values_of(value):
         check(each)
+
+
+def points_of(value: Any) -> Sequence[Any]:
+    """Every point of a finite distribution, or a constant as the only one."""
+    return value.points() if isinstance(value, Distribution) else (value,)
+
+
+def values_of(value: Any) -> Sequence[Any]:
+    """What a study file writes of a value: a constant, or a distribution's points or two ends."""
+    return value.values if isinstance(value, Distribution) else (value,)
 
 
 def _to_file(value: Any) -> Any:

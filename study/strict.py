@@ -37,6 +37,14 @@ class Strict(BaseModel):
         return {"anyOf": [{"type": "string", **names}, handler.resolve_ref_schema(schema)]}
 
 
+class ByName(Strict):
+    """Something by its name, with options that its kind knows: those are checked there, and lie in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow")
+    shorthand = "name"
+    name: str
+
+
 class PlacedError(ValueError):
     """Something wrong below the model that found it: `path` leads there from the model."""
 

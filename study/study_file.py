@@ -53,6 +53,8 @@ def load_launched(paths: StudyPaths) -> StudySpec:
         folder = ledger.launched_from()
     if folder is not None:
         make_importable(folder)
+    if not paths.study_file.is_file():
+        raise StudyError(f"{paths.study_file} is missing, which a launch leaves there; launch the study's file again")
     return load_spec(paths.study_file)[0]
 
 

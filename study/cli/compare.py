@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from study.cli.output import AsJson, console, duration, print_json, program
+from study.cli.output import ONE_REPEAT, AsJson, console, duration, print_json, program, single_repeats
 from study.results import format_score
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def compare(
         console.print("Mean ranks over tasks: " + ", ".join(f"{family} {rank:.2f}" for family, rank in ordered))
         console.print(f"Ranks that differ by less than {comparison.critical_difference:.2f} are not distinguishable.")
     console.print(f"[dim]{NOTES[comparison.phase]}[/]")
-    console.print(
-        "[dim]Differences are of the same repeats (the same split, noise, weights and order); p by the paired t-test, "
-        "with Holm's correction for all tests here; d is the mean difference in units of its standard deviation.[/]"
-    )
+    if single_repeats(len(row.entry.scores) for rows in comparison.tasks.values() for row in rows):
+        console.print(f"[dim]{ONE_REPEAT}[/]")
+    else:
+        console.print(f"[dim]{PAIRED}[/]")
     if comparison.phase == "search":
         console.print(f"Judge the best configs on fresh repeats: {program()} confirm {names[0]}")
 
@@ -61,6 +61,10 @@ NOTES = {
     "search": "Scores on validation images, on which the configs were chosen: they flatter a family the more the more "
     "configs it had.",
 }
+PAIRED = (
+    "Differences are of the same repeats (the same split, noise, weights and order); p by the paired t-test, with "
+    "Holm's correction for all tests here; d is the mean difference in units of its standard deviation."
+)
 
 
 def _table(task: str, rows: list[Row], comparison: Comparison) -> Table:

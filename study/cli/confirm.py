@@ -8,13 +8,17 @@ import typer
 
 from study.cli.output import (
     NO_SCORES,
+    ONE_REPEAT,
     AsJson,
     StudyName,
     comparison_tables,
     console,
+    exit_by,
+    print_failed,
     print_json,
+    print_tracking_problem,
     print_unfinished,
-    program,
+    single_repeats,
 )
 
 
@@ -87,22 +91,18 @@ def confirm(
         console.print()
         for table in comparison_tables(rows, metric):
             console.print(table)
-        note = f"{NOTES[spec.confirm.protocol]} Mean ± sd over repeats that no selection has seen."
+        spread = ONE_REPEAT if single_repeats(row["n"] for row in rows) else SPREAD
+        note = f"{NOTES[spec.confirm.protocol]} {spread}"
         console.print(f"[dim]{note if any(row['n'] for row in rows) else NO_SCORES}[/]")
-        if failed := sum(row["states"].get("failed", 0) for row in rows):
-            console.print(
-                f"[red]{failed} trials failed[/]: '{program()} status {name}' says why; confirm again to retry."
-            )
+        print_failed(name, "confirm", rows)
         for sentence in outcome.left_out:
             console.print(f"[yellow]left out[/] {sentence}")
         if outcome.tracking_problem:
-            console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: {program()} sync {name}")
-    if outcome.interrupted:
-        raise typer.Exit(130)
-    if outcome.given_up or any(row["states"].get("failed") for row in rows):
-        raise typer.Exit(1)
+            print_tracking_problem(name, outcome.tracking_problem)
+    exit_by(outcome, rows)
 
 
+SPREAD = "Mean ± sd over repeats that no selection has seen."
 NOTES = {
     "retrain": "Trained on training and validation images up to the epoch that the search chose, then tested.",
     "holdout": "Trained on the training images; the best validation epoch was tested.",

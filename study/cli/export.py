@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from study.cli.output import AsJson, StudyName, console, print_json, program
 from study.errors import StudyError
+
+if TYPE_CHECKING:
+    from study.export import Exported
+    from study.export.registry import Registered
 
 
 def export(
@@ -51,7 +55,13 @@ def export(
                 "registered": registered.as_json() if registered else None,
             }
         )
-        return
+    else:
+        _print(exported, registered)
+    if not exported.files:
+        raise typer.Exit(1)
+
+
+def _print(exported: Exported, registered: Registered | None) -> None:
     for path in exported.files:
         console.print(str(path))
     for sentence in exported.left_out:
@@ -60,6 +70,8 @@ def export(
         console.print(f"[yellow]note[/] {sentence}")
     if exported.files:
         console.print(f"Retrain one, without Ray: {program()} train {exported.files[0]}")
+    else:
+        console.print("Nothing was exported; configs without their weights are, with --no-weights")
     if registered:
         for version in registered.versions:
             aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""

@@ -13,8 +13,11 @@ from study.cli.output import (
     comparison_tables,
     console,
     duration,
+    exit_by,
     out_of_scope_note,
+    print_failed,
     print_json,
+    print_tracking_problem,
     print_unfinished,
     program,
 )
@@ -105,10 +108,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
         )
     else:
         _print_outcome(spec, outcome, rows, outside, exported)
-    if outcome.interrupted:
-        raise typer.Exit(130)
-    if outcome.given_up or any(row["states"].get("failed") for row in rows):
-        raise typer.Exit(1)
+    exit_by(outcome, rows)
 
 
 def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside: int, exported: Any) -> None:
@@ -124,17 +124,13 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
         console.print(f"[dim]{note}[/]")
     if outside:
         console.print(out_of_scope_note(outside))
-    failed = sum(row["states"].get("failed", 0) for row in rows)
-    if failed:
-        console.print(
-            f"[red]{failed} trials failed[/]: '{program()} status {spec.name}' says why; launch again to retry."
-        )
+    print_failed(spec.name, "launch", rows)
     for sentence in exported.left_out:
         console.print(f"[yellow]not exported[/] {sentence}")
     if exported.files:
         console.print(f"\nBest configurations: {outcome.paths.best}")
     if outcome.tracking_problem:
-        console.print(f"[yellow]{outcome.tracking_problem}[/]; bring it level with: {program()} sync {spec.name}")
+        print_tracking_problem(spec.name, outcome.tracking_problem)
     elif outcome.tracking_uri:
         console.print(f"Browse every run in MLflow: {program()} dashboard")
 

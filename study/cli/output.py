@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +17,9 @@ from rich.table import Table
 
 from study.results import differing_labels, format_score
 from study.tracking.words import setting_text
+
+if TYPE_CHECKING:
+    from study.launch import Outcome
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 DataRoot = Annotated[
@@ -58,6 +62,29 @@ def print_unfinished(study: str, reason: str) -> None:
     """Why a launch was given up, and what to do."""
     again = f"what was reported is saved, the same command goes on; '{program()} status {study}' says more"
     console.print(f"[red]Given up[/]: {reason}; {again}")
+
+
+def print_failed(study: str, again: str, rows: list[dict[str, Any]]) -> None:
+    """How many trials of a comparison failed, if any did; `again` is the command that retries them."""
+    if failed := _num_failed(rows):
+        console.print(f"[red]{failed} trials failed[/]: '{program()} status {study}' says why; {again} again to retry.")
+
+
+def print_tracking_problem(study: str, problem: str) -> None:
+    """That MLflow is behind the ledger, and what to do."""
+    console.print(f"[yellow]{problem}[/]; bring it level with: {program()} sync {study}")
+
+
+def exit_by(outcome: Outcome, rows: list[dict[str, Any]]) -> None:
+    """Leave with the exit code of a phase that was interrupted, given up, or has failed trials in its comparison."""
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if outcome.given_up or _num_failed(rows):
+        raise typer.Exit(1)
+
+
+def _num_failed(rows: list[dict[str, Any]]) -> int:
+    return sum(row["states"].get("failed", 0) for row in rows)
 
 
 def comparison_tables(rows: list[dict[str, Any]], metric: str) -> list[Table]:
@@ -108,16 +135,26 @@ NOTES = (
 )
 
 
+ONE_REPEAT = "One repeat each: no spread can be given, and a difference may be luck."
+
+
 def comparison_notes(rows: list[dict[str, Any]]) -> list[str]:
     """What one must know to read the tables, or why there are none."""
     if not any(row["n"] for row in rows):
         return [NO_SCORES]
     notes = list(NOTES[: 2 if any(row["noise_rate"] for row in rows) else 1])
+    if single_repeats(row["n"] for row in rows):
+        notes.insert(0, ONE_REPEAT)
     return notes + [
         f"{task}: the families were trained on different noisy labels, so their scores do not compare; "
         "the data or the code has changed between launches."
         for task in differing_labels(rows)
     ]
+
+
+def single_repeats(counts: Iterable[int]) -> bool:
+    """Whether nothing in a table was repeated, so that no spread is known."""
+    return max(counts, default=0) == 1
 
 
 def out_of_scope_note(trials: int) -> str:

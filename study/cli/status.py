@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from study.cli.output import AsJson, StudyName, comparison_tables, console, duration, out_of_scope_note, print_json
+from study.states import in_words
 
 
 def status(name: StudyName, as_json: AsJson = False) -> None:
@@ -66,8 +67,7 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         return
     console.print(f"[bold]{name}[/] in {paths.root}")
     console.print(f"running: {facts['running']}" if running else "not running")
-    counted = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in states.items())
-    console.print(f"trials: {counted or 'none'}; {duration(facts['training_seconds'])} of training")
+    console.print(f"trials: {in_words(states) or 'none'}; {duration(facts['training_seconds'])} of training")
     for table in [*comparison_tables(rows, select.monitor), *comparison_tables(confirmed, select.test_metric)]:
         console.print(table)
     if outside:

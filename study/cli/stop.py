@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from study.cli.output import AsJson, StudyName, console, print_json, program, report_error
+from study.states import in_words
 
 
 def stop(
@@ -37,8 +38,7 @@ def stop(
     if as_json:
         print_json({"study": name, "was_running": running, "stopped": stopped, "states": states})
     elif stopped:
-        said = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in states.items())
-        console.print(f"Study '{name}' has stopped: {said or 'no trial ran'}. Launching it again goes on.")
+        console.print(f"Study '{name}' has stopped: {in_words(states) or 'no trial ran'}. Launching it again goes on.")
     else:
         report_error(
             f"it still runs after {timeout_s:g} s; it was asked, '{program()} status {name}' says more", as_json=False

@@ -19,7 +19,7 @@ from study.export.card import card_text
 from study.export.values import confirmed_values, described_input, exported_values
 from study.ledger import CONFIRM, Ledger
 from study.paths import Home, StudyPaths
-from study.results import CellResult, ConfigResult, cell_results, ranked
+from study.results import CellResult, ConfigResult, cell_results, nothing_completed, ranked
 from study.yaml_file import to_yaml
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion, network_weights
 
@@ -57,7 +57,7 @@ def export_study(
     with Ledger(paths.ledger) as ledger:
         results = cell_results(ledger)
         if not any(cell.best for cell in results):
-            raise StudyError(f"study '{paths.name}' has no completed trial to export; see 'study status {paths.name}'")
+            raise StudyError(nothing_completed(paths.name, results, "to export"))
         names = file_names(results)
         exported, writer = Exported([], []), _Writer(ledger, paths, form, weights)
         try:
@@ -175,5 +175,8 @@ def _written(path: Path, data: bytes) -> dict[str, Any]:
 
 def _write(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(data)
-    os.replace(draft, path)
+    try:
+        draft.write_bytes(data)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

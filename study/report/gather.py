@@ -5,13 +5,11 @@ Epochs are read of the best configs' trials alone, so that a study of ten thousa
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from study import states
 from study.compare import Comparison, Row, compare
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger, TrialRecord
@@ -19,7 +17,7 @@ from study.lock import is_held
 from study.paper import PaperSpec
 from study.paths import Home, StudyPaths
 from study.report.look import Look, looks_of
-from study.results import CellResult, cell_results, out_of_scope
+from study.results import CellResult, cell_results, nothing_completed, out_of_scope
 from study.spec import SelectSpec, dataset_title
 from study.statistics import SIGNIFICANCE
 from study.tracking.links import RunLinks, run_links
@@ -167,7 +165,7 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
         spec = ledger.spec()
         searched, confirmed = cell_results(ledger), cell_results(ledger, phase=CONFIRM)
         if spec is None or not any(cell.best for cell in (*searched, *confirmed)):
-            raise StudyError(_nothing(paths.name, searched))
+            raise StudyError(nothing_completed(paths.name, searched, "to report"))
         phase = CONFIRM if any(cell.best for cell in confirmed) else SEARCH
         comparison = compare([(paths.name, ledger)], baseline=baseline, phase=phase)
         best = [trial for cell in (*searched, *confirmed) if cell.best for trial in cell.best.trials]
@@ -189,12 +187,6 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
             is_held(paths.lock),
             run_links(ledger, home),
         )
-
-
-def _nothing(name: str, cells: list[CellResult]) -> str:
-    counts = sum((cell.counts for cell in cells), Counter())
-    ended = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in states.STATES if counts[state])
-    return f"study '{name}' has no completed trial to report ({ended or 'none ran'}); see 'study status {name}'"
 
 
 def _leaders(name: str, ledger: Ledger, comparison: Comparison) -> dict[str, Leaders]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # 
 MARKS, DASHES = "osD^vP*X", ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 BASELINE_DASH = (0, (3, 1.2))
 BAND = 0.14  # opacity
+ROOM = 0.03  # of an axis, for the half of a mark that lies beyond its end
 RASTER_FROM = 400  # marks in one panel, from which they are pixels in an SVG too
 SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
@@ -99,6 +100,14 @@ def panels(count: int, *, columns: int = 3, height: float = 2.0, legend_rows: in
     for axes in grid[count:]:
         axes.remove()
     return figure, list(grid[:count])
+
+
+def keep_within(axes: Axes, along: Literal["x", "y"], limits: tuple[float, float]) -> None:
+    """No more of an axis than where values may lie, with room for a mark: intervals may go on, the axis does not."""
+    low, high = axes.get_xlim() if along == "x" else axes.get_ylim()
+    least, most = limits
+    room = ROOM * (min(high, most) - max(low, least))
+    axes.set(**{f"{along}lim": (max(low, least - room), min(high, most + room))})
 
 
 def legend_height(families: Sequence[str]) -> int:

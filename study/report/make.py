@@ -69,6 +69,8 @@ def _check(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise StudyError(f"{folder}: is a file, not a folder for a report; choose another --out")
+    if not os.access(folder, os.W_OK):  # it could be replaced all the same, against its owner's will
+        raise StudyError(f"{folder}: is write-protected; choose another --out")
     try:
         foreign = sorted({path.name for path in folder.iterdir()} - {PAGE, TEXT, TABLES, FIGURES})
         ours = not any(folder.iterdir()) or _is_ours(folder / PAGE)

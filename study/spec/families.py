@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from search_spaces import get_space
-from study.spaces import Distribution, Searchable, check_searchable, parse_searchable
+from study.spaces import Distribution, Searchable, check_searchable, parse_searchable, values_of
 from study.spec.training import DECAY, LR
 from study.strict import PlacedError, Strict
 from trainables.losses.families import Real, get_family
@@ -70,7 +70,6 @@ def _check_training_key(key: str, value: Any) -> None:
     if key not in known:
         raise ValueError(unknown_name("training setting", key, known, "settings that a family may search"))
     check_searchable(value, partial(known[key].check, key))
-    if key in ("training.batch_size", "training.epochs"):
-        points = value.values if isinstance(value, Distribution) else (value,)
-        if any(not isinstance(point, int) for point in points) or getattr(value, "kind", "grid") not in FINITE:
-            raise ValueError(f"{key} takes whole numbers: one, a grid of them, or {{integer: [low, high]}}")
+    whole = all(isinstance(each, int) for each in values_of(value)) and getattr(value, "kind", "grid") in FINITE
+    if key in ("training.batch_size", "training.epochs") and not whole:
+        raise ValueError(f"{key} takes whole numbers: one, a grid of them, or {{integer: [low, high]}}")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from study.strict import OneOrMany, PlacedError, Strict, without_repeats
+from study.strict import ByName, OneOrMany, PlacedError, Strict, without_repeats
 from trainables.data.datasets import check_dataset, get_source, option_names
 from trainables.data.noise import NOISES
 from trainables.data.noise import parse as parse_noise
@@ -17,15 +17,12 @@ from trainables.names import unknown_name
 from trainables.own import is_own
 
 
-class DatasetSpec(Strict):
+class DatasetSpec(ByName):
     """A data set by name, with its options, and how much of it is held out for validation.
 
     `holdout` is a share below 1 or a number of images. `root` is where its files lie; `label` names it in tables.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-    shorthand = "name"
-    name: str
     label: str = Field("", pattern=r"^[A-Za-z0-9_.+-]*$", max_length=60)
     holdout: float = Field(0.2, gt=0)
     root: Path | None = None
@@ -122,12 +119,8 @@ class NoiseSpec(Strict):
         return [{"kind": self.kind, **rate, **self.options} for rate in rates]
 
 
-class ModelSpec(Strict):
+class ModelSpec(ByName):
     """A network by name, with its arguments."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    shorthand = "name"
-    name: str
 
     @model_validator(mode="after")
     def _known(self) -> ModelSpec:

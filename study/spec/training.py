@@ -6,10 +6,10 @@ import math
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from study.spaces import Searchable, as_real, check_searchable
-from study.strict import OneOrMany, PlacedError, Strict, named
+from study.strict import ByName, OneOrMany, PlacedError, Strict, named
 from trainables.augmentation import complete_augmentation
 from trainables.losses.families import Real
 from trainables.normalisation import complete_normalisation
@@ -96,12 +96,8 @@ class ExponentialSpec(Strict):
     unit: Unit = "epochs"
 
 
-class AugmentationSpec(Strict):
+class AugmentationSpec(ByName):
     """An augmentation by name, with its options; `standard` stands for the data set's own."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    shorthand = "name"
-    name: str
 
     @model_validator(mode="after")
     def _known(self) -> AugmentationSpec:
@@ -112,12 +108,8 @@ class AugmentationSpec(Strict):
         return self
 
 
-class NormalisationSpec(Strict):
+class NormalisationSpec(ByName):
     """A normalisation by name, with its options."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    shorthand = "name"
-    name: str
 
     @model_validator(mode="after")
     def _known(self) -> NormalisationSpec:

@@ -86,6 +86,11 @@ def by_number(todo: Todo, epoch: int) -> float:
     return 0.9 - 0.05 * todo.config.number + 0.001 * epoch + 0.0001 * todo.repeat
 
 
+def by_alpha(todo: Todo, epoch: int) -> float:
+    """The nearer alpha is to 1 the better."""
+    return 0.9 - 0.1 * abs(todo.config.params["alpha"] - 1.0) + 0.001 * epoch
+
+
 @dataclass
 class Worker:
     """Trains nothing: gives results of the shape that `trainables/base.py` gives, and goes on from its checkpoints.
@@ -118,7 +123,12 @@ class Worker:
             "score": self.report(todo, epoch)[trial["monitor"]["metric"]],
             "state": state or ("completed" if epoch == epochs else "running"),
             "reports": reports,
-            "facts": {"noise_digest": f"mask of repeat {todo.repeat}", **self.tested(todo)},
+            "facts": {
+                "noise_digest": f"mask of repeat {todo.repeat}",
+                "threads": 1,
+                "device": "cpu",
+                **self.tested(todo),
+            },
             "problem": "",
             "warnings": [],
         }

@@ -69,6 +69,17 @@ def track(study: Trained) -> None:
         MlflowView(study.home.mlflow_uri, study.paths, study.home, ledger).level(hurry=True)
 
 
+def lone_study(make_spec: SpecMaker, root: Path) -> Trained:
+    """One tracked trial, exported into its folder."""
+    spec = make_spec(
+        families=["ce"], noise__rate=0.0, training__epochs=1, search__repeats=1, tracking={"enabled": True}
+    )
+    found = train(root, spec)
+    track(found)
+    export_study(found.paths, found.paths.best)
+    return found
+
+
 def brought(study: Trained) -> Registered:
     return register(sorted(study.paths.best.glob("*.yaml")), study.paths, study.home)
 
@@ -137,12 +148,7 @@ def test_a_version_that_cannot_be_made_leaves_nothing_behind(
 ) -> None:
     import mlflow
 
-    spec = make_spec(
-        families=["ce"], noise__rate=0.0, training__epochs=1, search__repeats=1, tracking={"enabled": True}
-    )
-    found = train(tmp_path, spec)
-    track(found)
-    export_study(found.paths, found.paths.best)
+    found = lone_study(make_spec, tmp_path)
     before = sorted(found.home.mlflow_artifacts.rglob("*"))
 
     def refuse(*_: Any, **__: Any) -> Any:
@@ -163,12 +169,7 @@ def test_a_version_that_cannot_be_made_leaves_nothing_behind(
 def test_a_model_of_that_name_which_is_not_ours_is_left_alone(
     make_spec: SpecMaker, tmp_path: Path, study: Trained
 ) -> None:
-    spec = make_spec(
-        families=["ce"], noise__rate=0.0, training__epochs=1, search__repeats=1, tracking={"enabled": True}
-    )
-    found = train(tmp_path, spec)
-    track(found)
-    export_study(found.paths, found.paths.best)
+    found = lone_study(make_spec, tmp_path)
     client_of(found).create_registered_model("small")
     with pytest.raises(StudyError, match="has a registered model 'small' that is not this study's"):
         brought(found)

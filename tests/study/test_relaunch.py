@@ -10,13 +10,9 @@ from study.conductor import HOPELESS, Conductor
 from study.ledger import Ledger, TrialRecord
 from study.plan import make_plan
 from study.results import cell_results
-from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, Todo, by_number
+from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, by_alpha, by_number
 
 RANDOM = {"name": "random", "configs": 3, "repeats": 2}
-
-
-def by_alpha(todo: Todo, epoch: int) -> float:
-    return 0.9 - 0.1 * abs(todo.config.params["alpha"] - 1.0) + 0.001 * epoch
 
 
 # -- launched again ---------------------------------------------------------------------------------------------------

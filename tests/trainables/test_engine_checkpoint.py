@@ -236,7 +236,7 @@ def test_files_of_others_in_the_folder_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "slots"), [("sgd", ["momentum"]), ("adamw", ["mean", "square"])])
-def test_checkpoint_of_a_loss_that_learns_nothing_holds_network_memory_and_confusion(
+def test_checkpoint_of_a_loss_that_learns_nothing_holds_network_memory_and_what_was_counted(
     make_trial: Callable[..., Trial],
     lane_of: Callable[..., tuple[Lane, Trial]],
     make_array: Callable[..., LaneArray],
@@ -249,6 +249,6 @@ def test_checkpoint_of_a_loss_that_learns_nothing_holds_network_memory_and_confu
     parameters = ["1.weight", "1.bias", "3.weight", "3.bias"]
     memory = {f"optimizer.{slot}.{name}" for slot in slots for name in parameters}
     network = {f"network.{name}" for name in parameters}
-    kept = network | {"measured.confusion"}
+    kept = network | {"measured.confusion", "measured.calibration"}
     assert state.best.keys() == kept
     assert state.last.keys() == kept | memory | ({"optimizer.steps"} if optimizer == "adamw" else set())

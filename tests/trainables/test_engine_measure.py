@@ -32,11 +32,16 @@ OF_DIGITS = {
 }  # fmt: skip
 
 
-def measured(case: Case, labels: Tensor, classes: Classes = ALL, batch: int = 64) -> dict[str, Tensor]:
+def measure_of(case: Case, labels: Tensor, classes: Classes = ALL, batch: int = 64) -> ValidationMeasure:
     groups = None if classes.superclasses is None else torch.tensor(classes.superclasses)
     measure = ValidationMeasure(labels, classes, groups)
     for logits in case.logits.split(batch, 1):
         measure.add(logits)
+    return measure
+
+
+def measured(case: Case, labels: Tensor, classes: Classes = ALL, batch: int = 64) -> dict[str, Tensor]:
+    measure = measure_of(case, labels, classes, batch)
     return dict(zip(measure.reported_names(), measure.finish(), strict=True))
 
 
@@ -105,6 +110,20 @@ def test_logits_that_are_no_numbers_give_metrics_that_are_none_but_for_accuracy(
     case.logits[2, 7, 3] = torch.nan
     for name, values in measured(case, labels).items():
         assert values.isfinite().tolist() == [True, True, name.startswith("val_accuracy")], name
+
+
+def test_the_bins_that_are_kept_give_the_calibration_errors_that_are_reported(case: Case, labels: Tensor) -> None:
+    for known in (labels, labels[1:]):  # with noise, and without
+        measure = measure_of(case, known)
+        found = dict(zip(measure.reported_names(), measure.finish(), strict=True))
+        bins = measure.kept()["calibration"]
+        assert bins.shape == (3, 2, 2, 3, 15)
+        images, confidence, right = bins.unbind(-2)
+        assert bool((images.sum(-1) == 201).all())
+        errors = (images / 201 * (right / images - confidence / images).abs().nan_to_num()).sum(-1)
+        for kind, of_kind in zip(BOTH, errors.unbind(1), strict=True):
+            for name, error in zip(("ece", "ece_scaled"), of_kind.unbind(1), strict=True):
+                torch.testing.assert_close(error, found[f"val_{name}_{kind}"], rtol=0, atol=1e-12)
 
 
 def test_one_class_and_one_image_are_measured_too() -> None:
@@ -185,6 +204,21 @@ def test_memorised_and_still_true_are_those_of_the_network_as_it_was_before_each
     wrong = digits.train_labels != clean
     assert metrics["train_memorised"] == pytest.approx((predicted == digits.train_labels)[wrong].mean(), abs=1e-6)
     assert metrics["train_still_true"] == pytest.approx((predicted == clean)[wrong].mean(), abs=1e-6)
+
+
+def test_a_lane_keeps_the_bins_of_its_best_and_its_last_epoch(
+    make_trial: Callable[..., Any], lane_of: Callable[..., Any], make_array: Callable[..., LaneArray]
+) -> None:
+    first = make_trial(monitor=("train_loss", "max"), optimizer={"lr": 0.2})
+    array = make_array(lane_of("a", first), lane_of("b", make_trial(seed=1)))
+    for _ in range(3):
+        array.advance()
+    state = array.save("a")
+    assert state.best_epoch == 1  # the loss falls
+    for tensors, epoch in ((state.best, 1), (state.last, 3)):
+        images, confidence, right = tensors["measured.calibration"][0, 0].unbind(-2)
+        error = (right - confidence).abs().sum() / images.sum()
+        assert error.item() == state.history[epoch - 1]["val_ece_noisy"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def kept_confusion(folder: Path, which: str) -> np.ndarray | None:
     return _part("measured.", _newest(folder, which)[0]).get("confusion")
 
 
+def kept_calibration(folder: Path, which: str) -> np.ndarray | None:
+    """What the calibration error in validation at the `best` or `last` epoch is the sum of, `[2, 2, 3, 15]`.
+
+    Against noisy and clean labels, before and after temperature scaling: images, their summed confidence and those that
+    are right, of each bin. None in a checkpoint of a version that kept none. Raises as `network_weights` does.
+    """
+    return _part("measured.", _newest(folder, which)[0]).get("calibration")
+
+
 def _newest(folder: Path, which: str) -> tuple[dict[str, np.ndarray], int]:
     manifest = read_manifest(folder)
     if not manifest:

@@ -58,8 +58,9 @@ class LaneState:
 
     `last` holds, by the beginning of the names, `network.` weights and buffers, `attached.` those of attached modules,
     `optimizer.` the optimiser's memory, `loss.` what the loss learned and remembers, `loss_optimizer.` the optimiser's
-    memory of that, `array.` what the loss shows and `measured.` the confusion in validation. `best` holds weights,
-    buffers, `array.` and `measured.` of the best epoch. `history` has one entry of metrics per epoch.
+    memory of that, `array.` what the loss shows and `measured.` what validation counted (`ValidationMeasure.kept`).
+    `best` holds weights, buffers, `array.` and `measured.` of the best epoch. `history` has one entry of metrics per
+    epoch.
     """
 
     epoch: int = 0

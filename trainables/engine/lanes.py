@@ -26,7 +26,7 @@ from trainables.metrics.classes import Classes
 from trainables.models.attached import Attached, chosen_blocks
 from trainables.models.lone_image import check_last_batch
 
-CONFUSION = "measured.confusion"
+MEASURED = "measured"
 
 
 class LaneArray:
@@ -88,7 +88,7 @@ class LaneArray:
         self._losses.append(LaneLoss(loss, lane.modules is not None, part("loss_optimizer", state.last)))
         best = {name: tensor.to(self.device) for name, tensor in state.best.items()}
         self.lanes.append(lane)
-        last = {name: state.last[name].to(self.device) for name in (CONFUSION,) if name in state.last}
+        last = {f"{MEASURED}.{name}": t.to(self.device) for name, t in part(MEASURED, state.last).items()}
         self.states.append(LaneState(state.epoch, last, best, state.best_epoch, state.best_value, list(state.history)))
         if not best:
             self.states[-1].best = self._shown(len(self.lanes) - 1)
@@ -131,6 +131,7 @@ class LaneArray:
             names += validated.reported_names()
         program.show_outputs(epochs)
         logged = program.objective.metrics()
+        kept = validated.kept() if validated is not None else {}
         on_device = [value.reshape(1) for values in logged for value in values.values()]
         numbers = iter(torch.cat([measured.T.flatten(), *on_device]).tolist())
         seconds = (time.perf_counter() - started) / len(self.lanes)
@@ -141,7 +142,7 @@ class LaneArray:
             metrics |= {"lr": float(rates[0, 0, row]), "seconds": seconds, "lanes": len(self.lanes)}
             metrics |= {f"loss_{name}": next(numbers) for name in logged[row]}
             state.epoch += 1
-            state.last = {CONFUSION: validated.confusion[row]} if validated is not None else {}
+            state.last = {f"{MEASURED}.{name}": lanes[row] for name, lanes in kept.items()}
             state.history.append(metrics)
             self._keep_best(row, metrics.get(lane.monitor, math.nan))
             reports[lane.key] = metrics
@@ -180,10 +181,10 @@ class LaneArray:
             state.best = self._shown(row)
 
     def _shown(self, row: int) -> Tensors:
-        """Copies of a lane's network, of its confusion in validation and of what its loss shows, as in `LaneState`."""
+        """Copies of a lane's network, of what validation measured and of what its loss shows, as in `LaneState`."""
         tensors = network_tensors(self.module, self.bank.row(row))
         tensors |= {f"array.{name}": array for name, array in self._lane_loss(row).arrays().items()}
-        tensors |= self.states[row].last  # its confusion, as the last evaluation had it
+        tensors |= self.states[row].last  # as the last evaluation had it
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def _lane_loss(self, row: int) -> LaneLoss:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.metrics.calibration import calibration_gaps, expected_calibration_error
+from trainables.metrics.calibration import calibration_bins, expected_calibration_error
 from trainables.metrics.catalogue import LABELS, TOP
 from trainables.metrics.classes import Classes
 from trainables.metrics.confusion import confusion, macro_f1
@@ -95,16 +95,21 @@ class ValidationMeasure:
         if self.superclasses is not None:
             per_image["val_superclass_accuracy"] = superclass_hits(predicted, targets, self.superclasses)
         sums = {name: values.sum(-1) for name, values in per_image.items()}
-        sums["gaps"] = calibration_gaps(confidence, hits)
+        sums["bins"] = calibration_bins(confidence, hits)
         sums["confusion"] = confusion(predicted, targets, self.classes.count)
         self.sums = {name: self.sums[name] + value for name, value in sums.items()} if self.sums else sums
         self.pairs.append(in_pairs(logits, targets))
         self.hits.append(hits)
 
-    @property
-    def confusion(self) -> Tensor:
-        """How many images of each noisy label (row) each class (column) was predicted for, `[L, C, C]`."""
-        return self.sums["confusion"][0]
+    def kept(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps of it, by lane; to be asked for after `finish`.
+
+        `confusion` `[L, C, C]`: how many images of each noisy label (row) each class (column) was predicted for.
+        `calibration` `[L, 2, 2, 3, 15]`: `calibration_bins` against noisy and clean labels, before and after
+        temperature scaling.
+        """
+        bins = torch.stack([self.sums["bins"], self.scaled_bins], dim=2).expand(len(LABELS), -1, -1, -1, -1)
+        return {"confusion": self.sums["confusion"][0], "calibration": bins.movedim(1, 0)}
 
     def reported_names(self) -> list[str]:
         """The names of the rows of `finish`."""
@@ -119,7 +124,7 @@ class ValidationMeasure:
         sums = {name: total.to(void.dtype) for name, total in self.sums.items()}  # counts too
         values = {name: total / self.num_images for name, total in sums.items() if name.startswith("val_")}
         values["val_macro_f1"] = macro_f1(sums["confusion"])
-        values["val_ece"] = expected_calibration_error(self.sums["gaps"], self.num_images)
+        values["val_ece"] = expected_calibration_error(self.sums["bins"])
         if self.superclasses is not None:
             right, accuracy = values["val_superclass_accuracy"], values["val_accuracy"]
             values["val_failed_superclass_accuracy"] = failed_superclass_accuracy(right, accuracy)
@@ -133,6 +138,7 @@ class ValidationMeasure:
             scaled_confidence(logits, fitted, hits.shape[-1])
             for (logits, _), hits in zip(self.pairs, self.hits, strict=True)
         ]
-        gaps = sum(calibration_gaps(each, hits) for each, hits in zip(scaled, self.hits, strict=True))
-        error = expected_calibration_error(torch.as_tensor(gaps), self.num_images)
+        batches = [calibration_bins(each, hits) for each, hits in zip(scaled, self.hits, strict=True)]
+        self.scaled_bins = torch.stack(batches).sum(0)
+        error = expected_calibration_error(self.scaled_bins)
         return {"val_ece_scaled": error, "val_temperature": common_temperature(fitted)}

@@ -11,10 +11,11 @@ from study.compare import Comparison, Row
 from study.ledger import CONFIRM
 from study.report.document import Block, Bold, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Material
-from study.report.look import INK, new_figure
+from study.report.look import INK, keep_within, new_figure
 from study.report.words import (
     NOTHING,
     common_n,
+    limits_of,
     metric_words,
     p_text,
     repeats_words,
@@ -106,6 +107,7 @@ def _forest(material: Material) -> Picture:
         axes.set_xlabel(metric_words(compared.metric))
         axes.grid(axis="y", visible=False)
         axes.locator_params(axis="x", nbins=5)
+        keep_within(axes, "x", limits_of(compared.metric))
         axes.set_yticks(range(len(families)), families)
         axes.set_ylim(len(families) - 0.5, -0.5)
     return Picture(
@@ -113,7 +115,8 @@ def _forest(material: Material) -> Picture:
         "Scores of each family's best config",
         "Mean (mark), 95 % interval of the mean (line; none for a single repeat) and the repeats (ticks). Filled marks "
         "are the best and what is not distinguishable from it. Overlapping intervals do not say that two families are "
-        "equal, since repeats are paired: the tests below use that. The axes do not begin at zero.",
+        "equal, since repeats are paired: the tests below use that. The axes do not begin at zero, "
+        "and do not go beyond what the metric can be, as wide intervals do.",
         figure,
     )
 

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
-from study.report.look import BAND, Look, add_legend, legend_height, panels
-from study.report.words import finite, metric_words
+from study.report.look import BAND, Look, add_legend, keep_within, legend_height, panels
+from study.report.words import OWN_LOSS, finite, limits_of, metric_words
 from study.results import CellResult
 
-LOSS = "train_loss"
 CROWD = 5  # families, above which bands are fainter
 
 
@@ -22,10 +21,10 @@ def section(material: Material) -> Section | None:
     """A figure for each task; None where no epoch was reported twice, so that there is no curve."""
     pictures: list[Block] = []
     for task, cells in material.tasks.items():
-        metrics = (*validation_metrics(material, cells), LOSS)
+        metrics = (*validation_metrics(material, cells), OWN_LOSS)
         shown = [name for name in metrics if any(len(curve_of(material, cell, name)[0]) > 1 for cell in cells)]
         if shown:
-            caption = _caption(LOSS in shown)
+            caption = _caption(OWN_LOSS in shown)
             pictures.append(Picture(f"curves-{slug(task)}", task, caption, draw_curves(material, cells, shown)))
     if not pictures:
         return None
@@ -54,7 +53,8 @@ def draw_curves(material: Material, cells: Sequence[CellResult], metrics: Sequen
         axes.set_title(metric_words(metric), fontsize=8.5)
         axes.set_xlabel("epoch")
         axes.locator_params(axis="x", integer=True, nbins=6)
-        if metric == LOSS and all(low > 0 for low in drawn):
+        keep_within(axes, "y", limits_of(metric))
+        if metric == OWN_LOSS and all(low > 0 for low in drawn):
             axes.set_yscale("log")
     add_legend(figure, families, material.looks)
     return figure

@@ -10,8 +10,8 @@ import numpy as np
 from study.ledger import CONFIRM
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Material
-from study.report.look import add_legend, legend_height, panels
-from study.report.words import common_n, metric_words, repeats_words, score_text, with_n
+from study.report.look import add_legend, keep_within, legend_height, panels
+from study.report.words import common_n, limits_of, metric_words, repeats_words, score_text, with_n
 from study.statistics import interval
 
 CLEAN = "none"  # the kind of a task without noise, with which the curve of every other kind begins
@@ -87,10 +87,11 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
             )  # fmt: skip
         axes.set(xlabel="noise rate asked for", ylabel=metric_words(metric))
         axes.set_xticks(rates)
+        keep_within(axes, "y", limits_of(metric))
     add_legend(figure, families, material.looks, marks=True)
     caption = (
         "Mean over repeats and its 95 % interval; none for a single repeat. Marks stand beside one another for "
-        "legibility."
+        "legibility. The axis does not go beyond what the metric can be, as wide intervals do."
     )
     if len(curves) > 1:
         caption += " Scores against noisy labels fall because no classifier can match them; the right panel, against "

@@ -15,11 +15,12 @@ from study.compare import compare
 from study.errors import StudyError
 from study.ledger import Ledger
 from study.report.document import Bold
-from study.report.parts import classes, learned
+from study.report.parts import calibration, classes, learned
 from study.report.parts.importance import importances
 from study.report.parts.noise import area
 from study.report.parts.tuning import expected_best
 from study.report.points import Point
+from study.report.words import limits_of
 from study.states import DIVERGED
 from tests.study.conftest import Todo
 from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
@@ -224,6 +225,60 @@ def test_confusions_stand_beside_the_similarity_and_what_was_learned_is_drawn(
     assert {"learned-ce-epsilon-digits-clean-mlp-hidden-8", "learned-ce-mixture-digits-clean-mlp-hidden-8"} <= set(
         shown
     )
+
+
+def test_reliability_is_drawn_of_all_repeats_bins_against_true_labels(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bins = np.zeros((2, 2, 3, 15))
+    bins[1, 0, :, 9] = [20, 13, 10]  # of true labels, before scaling: confidence 0.65, accuracy 0.5
+    bins[1, 0, :, 14] = [4, 3.9, 4]  # with two repeats too few to draw
+    bins[1, 1, :, 7] = [24, 12, 14]
+    monkeypatch.setattr(calibration, "kept_calibration", lambda folder, which: bins)
+    reporter.launch(search__repeats=2, noise__rate=0.0)
+    document = reporter.document()
+    (picture,) = section_of(document, "Calibration").blocks[2:]
+    assert picture.name == "reliability-digits-clean-mlp-hidden-8"
+    assert "n = 2 repeats" in picture.caption
+    assert [axes.get_title(loc="left") for axes in picture.figure.axes] == ["ce", "mse", "tce"]
+    for axes in picture.figure.axes:
+        _, before, after = (np.array(line.get_xydata()) for line in axes.lines)
+        np.testing.assert_allclose(before, [[0.65, 0.5]])
+        np.testing.assert_allclose(after, [[0.5, 14 / 24]])
+        assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)
+
+
+def test_checkpoints_without_bins_give_the_table_and_say_so(reporter: Reporter) -> None:
+    reporter.launch(search__repeats=2)
+    section = section_of(reporter.document(), "Calibration")
+    assert "no reliability diagram" in words_of(section)
+    assert not any(hasattr(block, "figure") for block in section.blocks)
+
+
+def test_axes_of_shares_end_where_shares_do_though_an_interval_of_two_repeats_does_not(reporter: Reporter) -> None:
+    reporter.worker.accuracy = lambda todo, epoch: 0.3 + 0.6 * todo.repeat + 0.001 * epoch
+    reporter.launch(families=["ce", "mse"], search__repeats=2)
+    document = reporter.document()
+    shown = {picture.name: picture.figure.axes for picture in document.pictures}
+    limits = [axes.get_xlim() for axes in shown["scores"]]
+    limits += [axes.get_ylim() for axes in shown["noise-digits-uniform-noise-mlp-hidden-8"]]
+    limits += [axes.get_ylim() for axes in shown["curves-digits-clean-mlp-hidden-8"][:1]]
+    for low, high in limits:
+        assert -0.05 < low < 0.3
+        assert 0.9 < high < 1.05
+    table = next(table for table in document.tables if table.name.startswith("tests-"))
+    assert rows_of(table)["ce"]["95 % interval"].startswith("−")
+
+
+@pytest.mark.parametrize(
+    ("metric", "limits"),
+    [
+        ("val_accuracy_noisy", (0, 1)), ("test_ece_scaled", (0, 1)), ("train_memorised", (0, 1)),
+        ("val_loss_clean", (0, np.inf)), ("train_loss", (-np.inf, np.inf)), ("val_temperature", (-np.inf, np.inf)),
+    ],
+)  # fmt: skip
+def test_a_metric_is_drawn_no_further_than_it_can_be(metric: str, limits: tuple[float, float]) -> None:
+    assert limits_of(metric) == limits
 
 
 def test_families_keep_their_colour_in_every_study_of_the_same_families_and_the_baseline_is_ink() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tests.trainables.metrics.cases import Case, for_any_case, make_case
-from trainables.metrics.calibration import BINS, calibration_gaps, expected_calibration_error
+from trainables.metrics.calibration import BINS, calibration_bins, expected_calibration_error
 
 
 def ece_by_hand(confidence: np.ndarray, hits: np.ndarray) -> float:
@@ -19,8 +19,7 @@ def ece_by_hand(confidence: np.ndarray, hits: np.ndarray) -> float:
 
 
 def ece_of(case: Case) -> torch.Tensor:
-    gaps = calibration_gaps(case.probabilities.amax(-1), case.predicted == case.targets)
-    return expected_calibration_error(gaps, case.targets.shape[-1])
+    return expected_calibration_error(calibration_bins(case.probabilities.amax(-1), case.predicted == case.targets))
 
 
 @for_any_case
@@ -31,15 +30,25 @@ def test_ece_is_guos_equation_3(case: Case) -> None:
 
 
 def test_empty_bins_add_nothing() -> None:
-    confidence, hits = torch.full((4,), 0.75), torch.tensor([True, True, True, False])
-    assert calibration_gaps(confidence, hits).count_nonzero() == 0
-    assert expected_calibration_error(calibration_gaps(confidence, hits), 4) == 0
+    bins = calibration_bins(torch.full((4,), 0.75), torch.tensor([True, True, True, False]))
+    assert bins.nonzero().tolist() == [[0, 11], [1, 11], [2, 11]]
+    assert bins[:, 11].tolist() == [4, 3, 3]
+    assert expected_calibration_error(bins) == 0
 
 
 def test_certainty_that_is_wrong_costs_all() -> None:
-    gaps = calibration_gaps(torch.ones(3), torch.zeros(3, dtype=torch.bool))
-    assert gaps[-1] == -3
-    assert expected_calibration_error(gaps, 3) == 1
+    bins = calibration_bins(torch.ones(3), torch.zeros(3, dtype=torch.bool))
+    assert bins[:, -1].tolist() == [3, 3, 0]
+    assert expected_calibration_error(bins) == 1
+
+
+def test_every_image_is_in_one_bin_whatever_the_labels_axes() -> None:
+    case = make_case(5)
+    labels = torch.stack([case.targets, case.predicted])
+    bins = calibration_bins(case.probabilities.amax(-1), case.predicted == labels)
+    assert bins.shape == (2, 3, 3, BINS)
+    assert bool((bins[:, :, 0].sum(-1) == 200).all())
+    assert torch.equal(bins[1, :, 2], bins[1, :, 0])  # all right
 
 
 def test_one_class_is_always_calibrated() -> None:
@@ -49,18 +58,18 @@ def test_one_class_is_always_calibrated() -> None:
 def test_a_border_belongs_to_the_bin_below() -> None:
     for single in (torch.float32, torch.float64):
         borders = torch.tensor([3, 6, 9, 12], dtype=single) / BINS
-        found = calibration_gaps(borders, torch.ones(4, dtype=torch.bool)).nonzero().flatten()
+        found = calibration_bins(borders, torch.ones(4, dtype=torch.bool))[0].nonzero().flatten()
         assert found.tolist() == [2, 5, 8, 11]
 
 
-def test_gaps_of_batches_add_up() -> None:
+def test_bins_of_batches_add_up() -> None:
     case = make_case(7)
     confidence, hits = case.probabilities.amax(-1), case.predicted == case.targets
-    parts = [calibration_gaps(c, h) for c, h in zip(confidence.split(64, 1), hits.split(64, 1), strict=True)]
-    torch.testing.assert_close(sum(parts), calibration_gaps(confidence, hits))
+    parts = [calibration_bins(c, h) for c, h in zip(confidence.split(64, 1), hits.split(64, 1), strict=True)]
+    torch.testing.assert_close(sum(parts), calibration_bins(confidence, hits))
 
 
 def test_no_number_stays_no_number_in_its_lane_alone() -> None:
     confidence = torch.tensor([[0.5, 0.9], [0.5, torch.nan]])
-    error = expected_calibration_error(calibration_gaps(confidence, torch.ones(2, 2, dtype=torch.bool)), 2)
+    error = expected_calibration_error(calibration_bins(confidence, torch.ones(2, 2, dtype=torch.bool)))
     assert error.isnan().tolist() == [False, True]

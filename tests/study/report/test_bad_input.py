@@ -1,0 +1,165 @@
+"""Compare, report, export and confirm of studies with nothing to show: one line each, and nothing half written."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.cli import main
+from study.errors import StudyError
+from study.export import export_study
+from study.ledger import Ledger
+from study.report import make
+from study.report.make import write_report
+from study.states import DIVERGED
+from study.yaml_file import to_yaml
+from tests.study.conftest import Todo
+from tests.study.report.conftest import Reporter
+
+Command = Callable[..., tuple[int, str, str]]
+COMMANDS = ("compare", "report", "export", "confirm")
+SMALL: dict[str, Any] = {"families": ["ce", "mse"], "noise__rate": 0.0, "training__epochs": 3, "search__repeats": 2}
+
+
+@pytest.fixture
+def run(reporter: Reporter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Exit code, standard output and standard error of a command."""
+    monkeypatch.setenv("STUDY_HOME", str(reporter.home.root))
+    monkeypatch.setattr(make, "DPI", 30)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["study", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run
+
+
+def launch(reporter: Reporter, **changes: Any) -> None:
+    """A study with its file beside its ledger, as a launch leaves them."""
+    confirm = changes.pop("confirm", 0)
+    reporter.launch(**SMALL | changes, confirm=confirm)
+    spec = reporter.make_spec(**SMALL | changes)
+    reporter.paths.study_file.write_text(to_yaml(spec.model_dump(mode="json", exclude_none=True)))
+
+
+def refused(run: Command, command: str) -> str:
+    """The line in which the study `small` is refused."""
+    code, out, err = run(command, "small")
+    assert code == 2
+    lines = [line for line in (out + err).splitlines() if not re.match(r"\s*\d+ s ", line)]  # what it was at
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_study_whose_trials_all_diverged_says_so(reporter: Reporter, run: Command, command: str) -> None:
+    reporter.worker.mishap = lambda todo, epoch: DIVERGED
+    launch(reporter)
+    said = refused(run, command)
+    assert re.search(rf"'small' has no completed trial .*to {command} \(2 diverged\); see 'study status small'", said)
+    assert not {path.name for path in reporter.paths.root.iterdir()} & {"report", "best"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_study_of_which_nothing_ran_says_so(reporter: Reporter, run: Command, command: str) -> None:
+    reporter.paths.root.mkdir(parents=True)
+    with Ledger(reporter.paths.ledger, write=True):
+        pass
+    said = refused(run, command)
+    assert ("study.yaml is missing" if command == "confirm" else "(none ran)") in said
+
+
+def test_a_confirmation_that_diverged_names_the_search_as_what_can_be_compared(
+    reporter: Reporter, run: Command
+) -> None:
+    reporter.worker.mishap = lambda todo, epoch: DIVERGED if "confirm" in todo.config.trial(todo.repeat) else None
+    launch(reporter, confirm=2)
+    said = refused(run, "compare")
+    assert "no completed trial of the confirmation to compare (4 diverged)" in said
+    assert "--phase search" in said
+    assert run("compare", "small", "--phase", "search")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+@pytest.mark.parametrize("what", ["noise", "split"])
+def test_trials_of_different_data_are_refused_with_a_way_out(
+    reporter: Reporter, run: Command, what: str, command: str
+) -> None:
+    launch(reporter)
+    with closing(sqlite3.connect(reporter.paths.ledger)) as database:
+        query = "UPDATE trials SET facts = json_set(facts, ?, 'another') WHERE json_extract(trial, '$.loss.family') = ?"
+        database.execute(query, (f"$.{what}_digest", "mse"))
+        database.commit()
+    said = refused(run, command)
+    assert f"differ in the {what} of repeat 0: they cannot be paired" in said
+    assert "launch one whose data or code has changed anew under another name" in said
+    assert not reporter.paths.report.exists()
+
+
+def test_one_repeat_has_no_spread_and_says_so(reporter: Reporter, run: Command) -> None:
+    launch(reporter, search__repeats=1, confirm=1)
+    for phase in ("search", "confirm"):
+        code, out, _ = run("compare", "small", "--phase", phase)
+        assert code == 0
+        assert "One repeat each: no spread can be given" in out
+        assert "one repeat: no spread, no test" in out
+        assert not re.search(r"± \d|\d to \d|t-test", out)
+
+
+def test_a_baseline_without_a_score_is_no_lack_of_repeats(reporter: Reporter, run: Command) -> None:
+    def mishap(todo: Todo, epoch: int) -> str | None:
+        return DIVERGED if todo.cell.name == "ce" else None
+
+    reporter.worker.mishap = mishap
+    launch(reporter)
+    code, out, _ = run("compare", "small")
+    assert code == 0
+    assert "fewer than two repeats in common with ce" in " ".join(out.split())
+    assert "one repeat" not in out
+
+
+def test_an_export_without_a_checkpoint_leaves_with_1_and_names_the_way_out(reporter: Reporter, run: Command) -> None:
+    launch(reporter)
+    code, out, _ = run("export", "small")
+    assert code == 1
+    assert "its checkpoint is unusable" in out
+    assert "--no-weights" in out
+
+
+def test_a_full_disk_leaves_whole_files_alone(
+    reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch(reporter)
+    original = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if "mse" in path.name:
+            original(path, data[:10])
+            raise OSError(28, "No space left on device")
+        return original(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StudyError, match=r"out: cannot be written: No space left on device; choose another --out"):
+        export_study(reporter.paths, tmp_path / "out", weights=False)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ce.md", "ce.yaml"]
+
+
+def test_a_write_protected_folder_is_not_replaced(
+    reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch(reporter)
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(make.os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(StudyError, match=r"out: is write-protected; choose another --out"):
+        write_report(reporter.home, reporter.paths, tmp_path / "out")
