@@ -10,7 +10,7 @@ from study.conductor import HOPELESS, Conductor
 from study.ledger import Ledger, TrialRecord
 from study.plan import make_plan
 from study.results import cell_results
-from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, by_alpha, by_number
+from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, Todo, by_alpha, by_number
 
 RANDOM = {"name": "random", "configs": 3, "repeats": 2}
 
