@@ -42,7 +42,7 @@ class Program:
     ) -> None:
         self.lanes, self.bank, self.data, self.classes = list(lanes), bank, data, classes
         self.batch_size = lanes[0].training["batch_size"]
-        self.networks = make_stack(module, bank)
+        self.networks = make_stack(module, bank, images=True)
         self.columns = {
             name: self._column([lane.training["optimizer"][name] for lane in lanes])
             for name in bank.optimizer.hyperparameters
