@@ -18,20 +18,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
+from trainables.engine.channels_last import channels_last
+
 # No public name opens a vectorised tensor without the price of a custom operator, 0.1 ms a call.
 _functorch = torch._C._functorch
 
 Size = int | Sequence[int]
-
-
-class ChannelsLast(TorchFunctionMode):
-    """For a lone network: convolutions read and write channels last. Results are the same, to rounding."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if function in CONVOLUTIONS:
-            return _convolution(*args, **kwargs)
-        return _call(function, args, kwargs)
 
 
 class LanesAsChannels(TorchFunctionMode):
@@ -94,15 +86,6 @@ def _call(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
-def _convolution(input: Tensor, weight: Tensor, *settings: Any, **named: Any) -> Tensor:
-    device = input.device.type
-    if input.dim() != 4 or not (device == "cpu" or torch.is_autocast_enabled(device)):
-        return F.conv2d(input, weight, *settings, **named)
-    if input.shape[1] > 1:  # from a single channel the other order is quicker
-        input = input.contiguous(memory_format=torch.channels_last)
-    return F.conv2d(input, weight, *settings, **named).contiguous(memory_format=torch.channels_last)
-
-
 def _conv2d(
     mode: LanesAsChannels,
     input: Tensor,
@@ -120,8 +103,10 @@ def _conv2d(
         images = input
     else:
         images, groups = mode.channels(input, lanes), groups * lanes
+    if images.device.type == "cpu" or torch.is_autocast_enabled(images.device.type):
+        images = channels_last(images)
     weights = mode.rows(weight, lanes).flatten(0, 1)
-    outputs = _convolution(images, weights, mode.vector(bias, lanes), stride, padding, dilation, groups)
+    outputs = F.conv2d(images, weights, mode.vector(bias, lanes), stride, padding, dilation, groups)
     return mode.split(outputs, lanes)
 
 
@@ -155,8 +140,6 @@ def _batch_norm(
     vectors = [mode.vector(tensor, lanes) for tensor in (*running, *scales)]
     return mode.split(F.batch_norm(mode.channels(input, lanes), *vectors, training, momentum, eps), lanes)
 
-
-CONVOLUTIONS = (torch.conv2d,)
 
 RULES: dict[Any, Callable[..., Any]] = {
     torch.conv2d: _conv2d,

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from trainables.engine.bank import Bank
-from trainables.engine.folding import ChannelsLast, LanesAsChannels
+from trainables.engine.channels_last import channels_last, wants_channels_last
+from trainables.engine.folding import LanesAsChannels
 from trainables.engine.parts import bytes_per_image, lanes_per_part
 from trainables.engine.stateless import Stateless
 
@@ -60,23 +61,25 @@ class LoneStack(Stack):
         super().__init__(module)
         bank.link(0, module)
         self.leaves = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        self.layout: Callable[[], AbstractContextManager[object]] = ChannelsLast if images else nullcontext
+        self.channels_last = None if images else False  # unknown before the first images
 
     def forward(self, *inputs: Outputs) -> Outputs:
-        self._set_mode(training=True)
-        with self.layout():
-            outputs = self.module(*[_each(part, lambda t: t[0]) for part in inputs])
-        return _each(outputs, lambda t: t.unsqueeze(0))
+        return self._run(True, *[_each(part, lambda t: t[0]) for part in inputs])
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor) -> Outputs:
-        self._set_mode(training=False)
-        with self.layout():
-            outputs = self.module(inputs)
-        return _each(outputs, lambda t: t.unsqueeze(0))
+        return self._run(False, inputs)
 
     def join(self, gradients: Sequence[Tensor]) -> Tensor:
         return torch.cat([part.reshape(-1) for part in gradients]).unsqueeze(0)
+
+    def _run(self, training: bool, *inputs: Any) -> Outputs:
+        if self.channels_last is None:
+            self.channels_last = wants_channels_last(self.module, inputs[0])
+        if self.channels_last:
+            inputs = (channels_last(inputs[0]),)
+        self._set_mode(training)
+        return _each(self.module(*inputs), lambda t: t.unsqueeze(0))
 
 
 class VectorizedStack(Stack):
