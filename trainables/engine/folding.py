@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map_only
 from trainables.engine.channels_last import channels_last
 
 # No public name opens a vectorised tensor without the price of a custom operator, 0.1 ms a call.
-_functorch = torch._C._functorch
+_functorch: Any = torch._C._functorch
 
 Size = int | Sequence[int]
 
@@ -137,8 +137,9 @@ def _batch_norm(
     lanes = mode.lanes(input, *running, *scales)
     if not lanes or not all(tensor is None or mode.is_plain(tensor) for tensor in running):
         return NotImplemented
-    vectors = [mode.vector(tensor, lanes) for tensor in (*running, *scales)]
-    return mode.split(F.batch_norm(mode.channels(input, lanes), *vectors, training, momentum, eps), lanes)
+    mean, var, weights, biases = (mode.vector(tensor, lanes) for tensor in (*running, *scales))
+    images = mode.channels(input, lanes)
+    return mode.split(F.batch_norm(images, mean, var, weights, biases, training, momentum, eps), lanes)
 
 
 RULES: dict[Any, Callable[..., Any]] = {

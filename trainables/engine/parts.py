@@ -32,15 +32,16 @@ class LargestTensor(TorchFunctionMode):
 
 
 @torch.no_grad()
-def bytes_per_image(module: nn.Module, images: Tensor) -> int:
-    """The largest tensor that a network in evaluation mode makes of one of the images `[B, ...]`, in bytes."""
+def bytes_per_image(module: nn.Module, images: Tensor) -> float:
+    """The largest tensor that a network in evaluation mode makes of images `[B, ...]`, in bytes per image."""
+    few = images[:2]  # not one: batch statistics may be taken in evaluation mode too
     with LargestTensor() as largest:
-        module(images[:1])
-    return largest.num_bytes
+        module(few)
+    return largest.num_bytes / len(few)
 
 
-def lanes_per_part(num_lanes: int, num_bytes: int) -> list[slice]:
+def lanes_per_part(num_lanes: int, num_bytes: float) -> list[slice]:
     """The lanes of each part, their numbers as even as can be; `num_bytes` is the largest tensor of one lane."""
-    num_parts = math.ceil(num_lanes / max(1, CACHE_BYTES // max(1, num_bytes)))
+    num_parts = math.ceil(num_lanes / max(1, int(CACHE_BYTES / max(1, num_bytes))))
     bounds = [part * num_lanes // num_parts for part in range(num_parts + 1)]
     return [slice(start, stop) for start, stop in pairwise(bounds)]

@@ -89,7 +89,7 @@ class VectorizedStack(Stack):
         super().__init__(module)
         self.bank, self.images, self.leaves = bank, images, []
         self.stateless = Stateless(module)
-        self.image_bytes: int | None = None
+        self.image_bytes: float | None = None
         self.layout: Callable[[], AbstractContextManager[object]] = LanesAsChannels if images else nullcontext
         self.train_all = vmap(self._call, in_dims=0)
         self.evaluate_all = vmap(self._call, in_dims=(0, None))

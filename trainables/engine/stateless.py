@@ -16,7 +16,7 @@ class Stateless:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         names = {id(tensor): name for name, tensor in named_tensors(module).items()}  # one for tensors that are tied
-        self.places = [
+        self.places: list[tuple[dict[str, Any], str, str]] = [
             (owned, key, names[id(tensor)])
             for each in module.modules()
             for owned in (each._parameters, each._buffers)
