@@ -48,7 +48,7 @@ class LaneArray:
     ) -> None:
         self.device = torch.device(device)
         keep_freed_memory()
-        self.dtype = {"float32": torch.float32, "float64": torch.float64}[training["precision"]]
+        self.dtype = torch.float64 if training["precision"] == "float64" else torch.float32
         self.data = make_source(data, training.get("normalise", "channel"), self.device, self.dtype)
         self.classes = Classes.of(data.pool)
         self.model, self.modules = dict(model), modules
