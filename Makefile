@@ -39,6 +39,7 @@ bench: install
 	$(BIN)/python -m benchmarks.losses
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.lanes
 
 schema: install
 	$(BIN)/study schema > study/schema.json

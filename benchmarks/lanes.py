@@ -13,8 +13,8 @@ vmap          an array of lanes, by vmap's own rules
 folded        the same as studies train: lanes as channels, some lanes at a time, a lone lane channels last
 folded graph  the step of `folded` as one CUDA graph, without what is measured of it
 
-Images are made up, labels too: speed depends on neither. A lane's epoch is one pass over `--images` images and, but for
-the graphs, the validation of a fifth as many. The rows take turns; the fastest of `--rounds` epochs counts. Needs torch
+Images are made up, labels too: speed depends on neither. A lane's epoch is one pass over the images and, but for the
+graphs, the validation of a fifth as many. The rows take turns; the fastest of `--rounds` epochs counts. Needs torch
 and numpy alone.
 """
 
@@ -55,13 +55,12 @@ Epoch = Callable[[], object]
 
 @dataclass(frozen=True)
 class Workload:
-    """A network, the images it trains on and the share of `--images` that one epoch takes."""
+    """A network and the images it trains on."""
 
     name: str
     model: dict[str, Any]
     shape: tuple[int, int, int]
     batch: int
-    share: float = 1.0
 
 
 SMALL = Workload("small", {"name": "small_cnn"}, (1, 8, 8), 64)
@@ -119,8 +118,8 @@ def lane_array(workload: Workload, data: TaskData, lanes: int, device: str, prec
 def by_vmap(array: LaneArray) -> Epoch:
     """Its epochs by vmap's own rules, all lanes at a time."""
     networks = array.program.networks
-    if isinstance(networks, VectorizedStack):
-        networks.layout, networks.images = nullcontext, False
+    assert isinstance(networks, VectorizedStack)
+    networks.layout, networks.images = nullcontext, False
     return array.advance
 
 
@@ -239,7 +238,8 @@ def cpu_ways(workload: Workload, data: TaskData, lanes: list[int]) -> dict[tuple
     """How to make the epochs of each row on the CPU."""
     ways: dict[tuple[str, int], Callable[[], Epoch]] = {("single", 1): lambda: single(workload, data, "cpu")}
     for count in lanes:
-        ways["vmap", count] = lambda n=count: by_vmap(lane_array(workload, data, n, "cpu", "float32"))
+        if count > 1:
+            ways["vmap", count] = lambda n=count: by_vmap(lane_array(workload, data, n, "cpu", "float32"))
         ways["folded", count] = lambda n=count: lane_array(workload, data, n, "cpu", "float32").advance
     return ways
 
@@ -252,7 +252,8 @@ def gpu_ways(workload: Workload, data: TaskData, lanes: list[int]) -> dict[tuple
         ("single bf16 graph", 1): lambda: single_graph(workload, data, "cuda"),
     }
     for count in lanes if workload is not WIDE else []:
-        ways["vmap bf16", count] = lambda n=count: by_vmap(lane_array(workload, data, n, "cuda", "bf16"))
+        if count > 1:
+            ways["vmap bf16", count] = lambda n=count: by_vmap(lane_array(workload, data, n, "cuda", "bf16"))
         ways["folded bf16", count] = lambda n=count: lane_array(workload, data, n, "cuda", "bf16").advance
         ways["folded bf16 graph", count] = lambda n=count: lanes_graph(lane_array(workload, data, n, "cuda", "bf16"))
     return ways
@@ -293,7 +294,10 @@ def measure(
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown, each against the single loop of its workload."""
-    lines = ["| device | workload | way | lanes | ms per lane-epoch | images/s | x single |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| device | workload | way | lanes | ms per lane-epoch | images/s | x single |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
         first = next(each for each in rows if (each.device, each.workload) == (row.device, row.workload))
         lines.append(
@@ -315,7 +319,7 @@ def peak_share(rows: list[Row], device_name: str) -> str:
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=1150, help="training images of an epoch on the CPU, small network")
+    parser.add_argument("--images", type=int, default=1150, help="training images of an epoch of the small network")
     parser.add_argument("--rounds", type=int, default=5, help="epochs of each row; the fastest counts")
     parser.add_argument("--lanes", type=int, nargs="+", help="numbers of lanes, instead of the usual ones")
     parser.add_argument("--device", choices=("cpu", "cuda", "both"), default="both", help="where to measure")
