@@ -40,6 +40,7 @@ bench: install
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.lanes
 
 bench-scale: install
 	$(BIN)/python -m benchmarks.ledger_scale --json benchmarks/results/ledger-cpu.json

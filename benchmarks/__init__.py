@@ -3,6 +3,7 @@
     platforms.py      the same trials by a bare loop, by Ray Tune, by Optuna and by `study launch`
     ways.py           those four ways, each run in a process of its own
     bare_training.py  the training that the first three share
+    lanes.py          many lanes as one program against one network at a time
     tune_overhead.py  what Ray Tune costs for trials that do nothing
     ledger_scale.py   the ledger and what reads it, at 10,000 trials of 50 epochs
     made_up.py        ledgers of studies whose trials never ran

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import platform
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from study.environment import describe_environment
 
@@ -30,8 +29,8 @@ def describe_run() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "cpu": cpu_model(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "load_before": psutil.getloadavg()[0],
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "load_before": os.getloadavg()[0],
         **describe_environment(),
     }
 

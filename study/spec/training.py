@@ -140,7 +140,7 @@ class TrainingSpec(Strict):
         Field(discriminator="name"),
     ] = CosineSpec(name="cosine")
     clip_norm: float | None = Field(None, gt=0)
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "bf16"] = "float32"
     augment: Annotated[list[AugmentationSpec], OneOrMany(), BeforeValidator(_no_list)] = Field([])
     normalise: NormalisationSpec = NormalisationSpec(name="channel")
 

@@ -25,7 +25,7 @@ from trainables.models import make_model
 ALL = Classes(10, ordered=True, superclasses=(0, 0, 0, 1, 1, 1, 2, 2, 2, 2))
 BOTH = ("noisy", "clean")
 OF_DIGITS = {
-    "train_loss", "train_accuracy", "lr", "seconds",
+    "train_loss", "train_accuracy", "lr", "seconds", "lanes",
     *(f"val_{name}_{labels}" for labels in BOTH for name in (
         "loss", "accuracy", "top5", "macro_f1", "brier", "ece", "ece_scaled", "temperature",
     )),

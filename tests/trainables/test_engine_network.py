@@ -223,3 +223,38 @@ def test_network_with_nothing_to_train_is_refused(
     use_network(network)
     with pytest.raises(ValueError, match="model 'mlp' has no weights to train"):
         make_array(lanes[0])
+
+
+# -- bfloat16 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["mlp", "small_cnn"])
+@pytest.mark.parametrize("width", [1, 3])
+def test_bf16_trains_weights_of_single_precision_to_nearly_the_same(
+    make_trial: Callable[..., Trial],
+    lane_of: Callable[..., LaneAndTrial],
+    make_array: Callable[..., LaneArray],
+    model: str,
+    width: int,
+) -> None:
+    curves = {}
+    for precision in ("float32", "bf16"):
+        lanes = [
+            lane_of(str(i), make_trial("tce", model=model, precision=precision, epochs=EPOCHS, seed=i))
+            for i in range(width)
+        ]
+        states = train(make_array, lanes)
+        assert {t.dtype for n, t in states["0"].last.items() if n.startswith("network.")} == {torch.float32}
+        curves[precision] = [metrics["train_loss"] for metrics in states["0"].history]
+    assert curves["bf16"] != curves["float32"]
+    assert curves["bf16"] == pytest.approx(curves["float32"], rel=0.02)
+
+
+def test_lane_in_bf16_among_others_is_nearly_the_lane_alone(
+    make_trial: Callable[..., Trial], lane_of: Callable[..., LaneAndTrial], make_array: Callable[..., LaneArray]
+) -> None:
+    lanes = [lane_of(str(i), make_trial("ce", model="small_cnn", precision="bf16", seed=i)) for i in range(3)]
+    together, alone = train(make_array, lanes)["1"], train(make_array, lanes[1:2])["1"]
+    for found, wanted in zip(together.history, alone.history, strict=True):
+        assert found["train_loss"] == pytest.approx(wanted["train_loss"], rel=0.02)
+        assert found["val_loss_clean"] == pytest.approx(wanted["val_loss_clean"], rel=0.05)

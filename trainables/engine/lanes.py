@@ -16,6 +16,7 @@ from trainables.engine.bank import Bank
 from trainables.engine.lane import Lane, LaneState, Metrics, Tensors
 from trainables.engine.layout import named_tensors
 from trainables.engine.measure import ALWAYS, TRAINED
+from trainables.engine.memory import keep_freed_memory
 from trainables.engine.naming import loss_tensors, network_tensors, part, restore
 from trainables.engine.network import make_network
 from trainables.engine.objective import LaneLoss
@@ -47,7 +48,8 @@ class LaneArray:
         modules: str | Sequence[str] | None = None,
     ) -> None:
         self.device = torch.device(device)
-        self.dtype = {"float32": torch.float32, "float64": torch.float64}[training["precision"]]
+        keep_freed_memory()
+        self.dtype = torch.float64 if training["precision"] == "float64" else torch.float32
         self.data = make_source(data, training.get("normalise", "channel"), self.device, self.dtype)
         self.classes = Classes.of(data.pool)
         self.model, self.modules = dict(model), modules

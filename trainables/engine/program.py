@@ -17,7 +17,7 @@ from trainables.engine.measure import TrainingMeasure, ValidationMeasure
 from trainables.engine.objective import LaneLoss, Objective
 from trainables.engine.optimizers import clip
 from trainables.engine.schedules import schedule_factors
-from trainables.engine.stack import gradients, last, make_stack
+from trainables.engine.stack import Outputs, gradients, last, make_stack
 from trainables.metrics.classes import Classes
 from trainables.seeds import derive_seed
 
@@ -42,7 +42,8 @@ class Program:
     ) -> None:
         self.lanes, self.bank, self.data, self.classes = list(lanes), bank, data, classes
         self.batch_size = lanes[0].training["batch_size"]
-        self.networks = make_stack(module, bank)
+        self.networks = make_stack(module, bank, images=True)
+        self.bf16 = lanes[0].training.get("precision") == "bf16"
         self.columns = {
             name: self._column([lane.training["optimizer"][name] for lane in lanes])
             for name in bank.optimizer.hyperparameters
@@ -93,7 +94,7 @@ class Program:
         batches = self.data.train_batches(self._orders(epochs), self.batch_size, self.augmentation)
         for (indices, images), (lr, loss_lr) in zip(batches, by_step, strict=True):
             targets = self.labels.gather(1, indices)
-            logits = self.networks.forward(images)
+            logits = self._forward(images)
             losses = self.objective(logits, targets, indices)
             gradient, *of_losses = gradients(losses.sum(), [self.networks, *self.objective.learning_stacks])
             with torch.no_grad():
@@ -120,6 +121,14 @@ class Program:
         logits = torch.cat([last(self.networks.evaluate(images))[rows] for _, images in watched], dim=1)
         for row, outputs in zip(rows, logits, strict=True):
             self.objective.end_epoch(row, epochs[row] + 1, outputs, self.labels[row])
+
+    def _forward(self, images: Tensor) -> Outputs:
+        """Logits; with `bf16` the networks alone compute in it, and no scaler, through which lanes would meet."""
+        if not self.bf16:
+            return self.networks.forward(images)
+        with torch.autocast(self.data.device.type, torch.bfloat16):
+            logits = self.networks.forward(images)
+        return logits.float() if isinstance(logits, Tensor) else [part.float() for part in logits]
 
     def _orders(self, epochs: Sequence[int]) -> Tensor:
         """Each lane's order of the training images, `[L, N]` on the CPU."""

@@ -2,20 +2,26 @@
 
 They read weights and buffers from a `Bank`, and change buffers (BatchNorm's running statistics, what a loss remembers)
 in place. `make_stack` picks one: a single lane runs its module as it is. A module may take and give one tensor or a
-list of them; each has a leading axis of lanes.
+list of them; each has a leading axis of lanes. Of those that take images `folding.py` sees to the layout and
+`parts.py` to how many lanes go through them at a time.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from trainables.engine.bank import Bank
+from trainables.engine.channels_last import channels_last, wants_channels_last
+from trainables.engine.folding import LanesAsChannels
+from trainables.engine.parts import bytes_per_image, lanes_per_part
+from trainables.engine.stateless import Stateless
 
 Outputs = Tensor | Sequence[Tensor]
 
@@ -51,66 +57,93 @@ class Stack(ABC):
 class LoneStack(Stack):
     """A single lane: any module, its tensors being views of the only row."""
 
-    def __init__(self, module: nn.Module, bank: Bank) -> None:
+    def __init__(self, module: nn.Module, bank: Bank, images: bool) -> None:
         super().__init__(module)
         bank.link(0, module)
         self.leaves = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self.channels_last = None if images else False  # unknown before the first images
 
     def forward(self, *inputs: Outputs) -> Outputs:
-        self._set_mode(training=True)
-        return _each(self.module(*[_each(part, lambda t: t[0]) for part in inputs]), lambda t: t.unsqueeze(0))
+        return self._run(True, *[_each(part, lambda t: t[0]) for part in inputs])
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor) -> Outputs:
-        self._set_mode(training=False)
-        return _each(self.module(inputs), lambda t: t.unsqueeze(0))
+        return self._run(False, inputs)
 
     def join(self, gradients: Sequence[Tensor]) -> Tensor:
         return torch.cat([part.reshape(-1) for part in gradients]).unsqueeze(0)
 
+    def _run(self, training: bool, *inputs: Any) -> Outputs:
+        if self.channels_last is None:
+            self.channels_last = wants_channels_last(self.module, inputs[0])
+        if self.channels_last:
+            inputs = (channels_last(inputs[0]),)
+        self._set_mode(training)
+        return _each(self.module(*inputs), lambda t: t.unsqueeze(0))
+
 
 class VectorizedStack(Stack):
-    """Several lanes: `torch.func` calls the module once, vectorised over their rows."""
+    """Several lanes: `torch.func` calls the module once for each part of them, vectorised over their rows."""
 
-    def __init__(self, module: nn.Module, bank: Bank) -> None:
+    def __init__(self, module: nn.Module, bank: Bank, images: bool) -> None:
         super().__init__(module)
-        self.bank, self.leaves = bank, []
+        self.bank, self.images, self.leaves = bank, images, []
+        self.stateless = Stateless(module)
+        self.image_bytes: float | None = None
+        self.layout: Callable[[], AbstractContextManager[object]] = LanesAsChannels if images else nullcontext
         self.train_all = vmap(self._call, in_dims=0)
-        self.evaluate_all = vmap(self._call, in_dims=(0, 0, None))
+        self.evaluate_all = vmap(self._call, in_dims=(0, None))
 
-    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *inputs: Outputs) -> Outputs:
-        outputs: Outputs = functional_call(self.module, (parameters, buffers), inputs)
+    def _call(self, tensors: dict[str, Tensor], *inputs: Outputs) -> Outputs:
+        with self.layout():
+            outputs: Outputs = self.stateless(tensors, *inputs)
         return outputs
 
     def forward(self, *inputs: Outputs) -> Outputs:
+        parts = self._parts(last(inputs[0])[0])
         self._set_mode(training=True)
-        layout, parameters = self.bank.layout, {}
-        if layout.width:
-            # One leaf for all weights: the backward pass then ends in one concatenation, already in the rows' order.
-            leaf = self.bank.weights.detach().requires_grad_()
-            self.leaves, parameters = [leaf], dict(layout.unpack_rows(leaf))
+        self.leaves, outputs = [], []
         try:
-            outputs: Outputs = self.train_all(parameters, self.bank.buffers, *inputs)
+            for rows in parts:
+                # One leaf for all weights: the backward pass then ends in one concatenation, in the rows' order.
+                leaf = self.bank.weights[rows].detach().requires_grad_()
+                outputs.append(self.train_all(self._tensors(rows, leaf), *_taken(inputs, rows)))
+                self.leaves.append(leaf)
         except RuntimeError as problem:
             if "randomness" in str(problem):
                 raise ValueError(ONE_STREAM + ADVICE) from problem
             raise
-        return outputs
+        return _joined(outputs)
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor) -> Outputs:
+        parts = self._parts(inputs)
         self._set_mode(training=False)
-        parameters = dict(self.bank.layout.unpack_rows(self.bank.weights))
-        outputs: Outputs = self.evaluate_all(parameters, self.bank.buffers, inputs)
-        return outputs
+        return _joined([self.evaluate_all(self._tensors(rows, self.bank.weights[rows]), inputs) for rows in parts])
 
     def join(self, gradients: Sequence[Tensor]) -> Tensor:
-        return gradients[0]
+        return gradients[0] if len(gradients) == 1 else torch.cat(list(gradients))
+
+    def _tensors(self, rows: slice, weights: Tensor) -> dict[str, Tensor]:
+        """What the module needs of these rows, `[rows, ...]` by name; `weights` are theirs."""
+        layout = self.bank.layout
+        parameters = dict(layout.unpack_rows(weights)) if layout.width else {}
+        return parameters | {name: tensor[rows] for name, tensor in self.bank.buffers.items()}
+
+    def _parts(self, images: Tensor) -> list[slice]:
+        """The lanes that go through the module together, for images `[B, ...]` of each."""
+        lanes = len(self.bank.weights)
+        if not self.images or images.device.type != "cpu":
+            return [slice(0, lanes)]
+        if self.image_bytes is None:
+            self._set_mode(training=False)
+            self.image_bytes = bytes_per_image(self.module, images)
+        return lanes_per_part(lanes, len(images) * self.image_bytes)
 
 
-def make_stack(module: nn.Module, bank: Bank) -> Stack:
-    """The stack of the bank's modules; `module` gives the structure and is taken over."""
-    return (LoneStack if len(bank.weights) == 1 else VectorizedStack)(module, bank)
+def make_stack(module: nn.Module, bank: Bank, *, images: bool = False) -> Stack:
+    """The stack of the bank's modules, which take `images` or not; `module` gives the structure and is taken over."""
+    return (LoneStack if len(bank.weights) == 1 else VectorizedStack)(module, bank, images)
 
 
 def gradients(loss: Tensor, stacks: Sequence[Stack]) -> list[Tensor]:
@@ -127,3 +160,17 @@ def last(outputs: Outputs) -> Tensor:
 
 def _each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return change(value) if isinstance(value, Tensor) else [change(part) for part in value]
+
+
+def _taken(inputs: Sequence[Outputs], rows: slice) -> list[Any]:
+    return [_each(part, lambda t: t[rows]) for part in inputs]
+
+
+def _joined(outputs: Sequence[Outputs]) -> Outputs:
+    """The outputs of all parts as one, along the axis of lanes."""
+    first = outputs[0]
+    if len(outputs) == 1:
+        return first
+    if isinstance(first, Tensor):
+        return torch.cat([last(each) for each in outputs])
+    return [torch.cat(each) for each in zip(*outputs, strict=True)]
