@@ -21,21 +21,25 @@ from ray.air.execution.resources.resource_manager import ResourceManager
 from ray.exceptions import RayActorError
 from ray.tune import tune as tune_module
 
-from study.preflight import num_workers, places
+from study.preflight import num_lanes, num_workers, places
 from study.spec import StudySpec
 from trainables.hosting import TrainableHost
 
 
 @dataclass(frozen=True)
 class HostSettings:
-    """What a host is and has. `width` lanes of an array train at a time, None for as many as pay; `places` trials are
-    open at most, those that wait for a lane among them."""
+    """What a host is and has.
+
+    At most `lanes` of an array train at a time, with `found` as many as pay; `places` trials are open at most, those
+    that wait for a lane among them.
+    """
 
     count: int
     places: int
     cpus: float
     gpus: float
-    width: int | None
+    lanes: int
+    found: bool
     markers: Path
     import_from: tuple[str, ...] = ()
 
@@ -53,7 +57,8 @@ def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
         places=places(spec),
         cpus=wanted.cpus,
         gpus=wanted.gpus,
-        width=None if wanted.lanes == "auto" else wanted.lanes,
+        lanes=num_lanes(spec),
+        found=wanted.lanes == "auto",
         markers=scratch,
         import_from=tuple(folder for folder in sys.path if folder),
     )
@@ -66,7 +71,7 @@ class Host:
         self.marker = settings.markers / f"lane-{number}"
         remote = ray.remote(num_cpus=settings.cpus, num_gpus=settings.gpus, max_concurrency=2 * settings.places + 2)
         self.actor = remote(TrainableHost).remote(
-            settings.device, settings.width, str(self.marker), list(settings.import_from)
+            settings.lanes, settings.found, settings.device, str(self.marker), list(settings.import_from)
         )
         self.end = self.actor.live.remote()
         self.keys: dict[int, str] = {}

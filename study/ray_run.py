@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -76,15 +78,11 @@ def run_on_ray(
     slots = num_workers(spec) * places(spec)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     import ray
-    from ray import tune
-    from ray.tune import TuneError
 
     logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed stands in the ledger
-
-    from study.lanes import Hosts, host_settings, trials_in_lanes
-    from study.tuning import ConductorStopper, InTurn, LedgerCallback, PlanSearcher
-    from trainables.base import StudyTrainable
+    tune_imported = threading.Thread(target=importlib.import_module, args=("study.lanes",), daemon=True)
+    tune_imported.start()  # which takes a second or two, and Ray's processes take longer to start
 
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         try:
@@ -100,6 +98,14 @@ def run_on_ray(
         try:
             stop.listen()  # Ray's start takes SIGTERM
             progress.watch(conductor)
+            tune_imported.join()
+            from ray import tune
+            from ray.tune import TuneError
+
+            from study.lanes import Hosts, host_settings, trials_in_lanes
+            from study.tuning import ConductorStopper, InTurn, LedgerCallback, PlanSearcher
+            from trainables.base import StudyTrainable
+
             laned = num_lanes(spec) > 1
             at_most = slots if laned else 2 * slots
             hosts = Hosts(host_settings(spec, Path(scratch))) if laned else None

@@ -14,17 +14,17 @@ from trainables.base import StudyTrainable
 class TrainableHost:
     """Runs `StudyTrainable`s by number; a threaded actor, one thread for each that trains and some to answer.
 
-    `width` is as `LaneHost` takes it. `marker` is a file that holds the key of a trial that trains alone for as long
-    as it does: should the process die, that trial is to blame.
+    `lanes` and `found` are as `LaneHost` takes them. `marker` is a file that holds the key of a trial that trains alone
+    for as long as it does: should the process die, that trial is to blame.
     """
 
-    def __init__(self, device: str, width: int | None, marker: str, import_from: list[str]) -> None:
+    def __init__(self, lanes: int, found: bool, device: str, marker: str, import_from: list[str]) -> None:
         os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # the process is not one trial's
         sys.path.extend(folder for folder in import_from if folder not in sys.path)
         from trainables.engine.host import LaneHost
 
         self.trainables: dict[int, StudyTrainable] = {}
-        StudyTrainable.host = LaneHost(device, width, Path(marker))
+        StudyTrainable.host = LaneHost(lanes, found=found, device=device, marker=Path(marker))
 
     def open(self, number: int, kwargs: dict[str, Any]) -> None:
         """Make a Trainable."""

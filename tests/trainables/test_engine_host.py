@@ -35,7 +35,7 @@ TOLERANCE = 1e-8
 
 @pytest.fixture
 def host() -> Iterator[LaneHost]:
-    made = LaneHost(width=4)
+    made = LaneHost(4)
     yield made
     made.close()
 
@@ -145,7 +145,7 @@ def test_out_of_memory_halves_the_array_and_goes_on(
         return measured
 
     monkeypatch.setattr(Program, "train", full)
-    host = LaneHost(width=5)
+    host = LaneHost(5)
     together = run_together(host, trials, cache)
     host.close()
     for key, state in alone.items():
@@ -200,7 +200,7 @@ def test_a_trial_that_waits_for_a_lane_can_be_given_up(
         return train(program, epochs, rates)
 
     monkeypatch.setattr(Program, "train", held)
-    host = LaneHost(width=1)
+    host = LaneHost(1)
     first, second = (Session(key, trials[key], cache, host=host) for key in "ab")
     thread = threading.Thread(target=first.advance)
     thread.start()
@@ -272,7 +272,7 @@ def test_a_trial_alone_shares_no_array_and_is_marked_while_it_trains(
         return advance(array)
 
     monkeypatch.setattr(LaneArray, "advance", looked)
-    host = LaneHost(width=4, marker=marker)
+    host = LaneHost(4, marker=marker)
     suspect = Session("a", trials["a"], cache, host=host, alone=True)
     other = Session("b", trials["b"], cache, host=host)
     threads = [threading.Thread(target=run, args=(session,)) for session in (suspect, other)]
@@ -286,18 +286,27 @@ def test_a_trial_alone_shares_no_array_and_is_marked_while_it_trains(
 
 
 def test_the_width_doubles_while_that_pays() -> None:
-    width, pace = Width(None), {4: 1.0, 8: 0.7, 16: 0.69, 32: 0.1}
+    width, pace = Width(64, found=True), {8: 1.0, 16: 0.7, 32: 0.69, 64: 0.1}
     tried = []
     for _ in range(12):
         lanes = width.now(100)
         tried.append(lanes)
         width.took(lanes, pace[lanes] * lanes)
-    assert tried[: 3 * EPOCHS] == [FIRST] * EPOCHS + [8] * EPOCHS + [16] * EPOCHS
-    assert set(tried[3 * EPOCHS :]) == {8}
+    assert tried[: 3 * EPOCHS] == [FIRST] * EPOCHS + [16] * EPOCHS + [32] * EPOCHS
+    assert set(tried[3 * EPOCHS :]) == {16}
+
+
+@pytest.mark.parametrize("most", [3, 8, 16, 20])
+def test_the_width_that_pays_is_never_more_than_the_most(most: int) -> None:
+    width, tried = Width(most, found=True), []
+    for _ in range(10):
+        tried.append(width.now(100))
+        width.took(tried[-1], 1.0)  # the more lanes, the less each takes
+    assert tried[-1] == max(tried) == most
 
 
 def test_the_width_is_never_more_than_fits_or_than_is_wanted() -> None:
-    width = Width(8)
+    width = Width(8, found=False)
     assert width.now(3) == 3
     assert width.now(50) == 8
     width.too_many(8)

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from trainables.data.task import TaskData
 from trainables.engine.lane import Lane, LaneState, Metrics
 from trainables.engine.pool import Pool, SharedPlace
+from trainables.engine.width import Width
 from trainables.trial import Trial
 
 LOOK_AGAIN_S = 0.2  # how often a trial that waits for its turn asks whether it is given up
@@ -22,13 +25,13 @@ LOOK_AGAIN_S = 0.2  # how often a trial that waits for its turn asks whether it 
 class LaneHost:
     """Trains the lanes of many trials on one device; trials of one signature as one array, several in turns.
 
-    `width` lanes of an array train at a time, by itself as many as pay (`width.Width`); further ones wait until a lane
-    ends. A lane that breaks takes no other with it. A trial that enters `alone` has its key in the file `marker` while
-    it trains.
+    At most `lanes` of an array train at a time, with `found` as many of these as pay (`width.Width`); further ones wait
+    until a lane ends. A lane that breaks takes no other with it. A trial that enters `alone` has its key in the file
+    `marker` while it trains.
     """
 
-    def __init__(self, device: str = "cpu", width: int | None = None, marker: Path | None = None) -> None:
-        self.device, self.width, self.marker = device, width, marker
+    def __init__(self, lanes: int, *, found: bool = False, device: str = "cpu", marker: Path | None = None) -> None:
+        self.lanes, self.found, self.device, self.marker = lanes, found, device, marker
         self.pools: dict[tuple[str, ...], Pool] = {}
         self.lock = threading.Lock()
         self.wished = threading.Condition(self.lock)
@@ -49,7 +52,8 @@ class LaneHost:
         with self.lock:
             self.pools = {key: pool for key, pool in self.pools.items() if pool.places or key == signature}
             if signature not in self.pools:
-                self.pools[signature] = Pool(data, trial, self.device, lane, self.width, lane.key if alone else None)
+                width = Width(self.lanes, found=self.found)
+                self.pools[signature] = Pool(data, trial, self.device, lane, width, lane.key if alone else None)
             pool = self.pools[signature]
             place = SharedPlace(self, pool, lane, state)
             pool.places.append(place)
@@ -92,6 +96,7 @@ class LaneHost:
         self.thread.join()
 
     def _run(self) -> None:
+        torch.set_num_threads(torch.get_num_threads())
         while (pool := self._next()) is not None:
             try:
                 with self._marked(pool):

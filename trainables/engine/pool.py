@@ -75,12 +75,14 @@ class Pool:
         trial: Mapping[str, Any],
         device: str,
         lane: Lane,
-        width: int | None,
+        width: Width,
         alone: str | None = None,
     ) -> None:
         self.array = LaneArray(data, trial["model"], trial["training"], device, lane.modules)
         self.places: list[SharedPlace] = []
-        self.width, self.alone = Width(width), alone
+        self.width, self.alone = width, alone
+        # Of the processor on the CPU, so that what else the machine does is not mistaken for the width's price.
+        self.clock = time.process_time if self.array.device.type == "cpu" else time.perf_counter
         self.lock = threading.Lock()  # of seats; not held while an epoch is trained
         self.hold_until = 0.0
         self.lonely = ""  # why its networks cannot train beside one another
@@ -121,14 +123,14 @@ class Pool:
         chosen = [place for place in chosen if place.seated]
         if not chosen:
             return news
-        started = time.perf_counter()
+        started, used = time.perf_counter(), self.clock()
         try:
             reports = self.array.advance()
         except Exception as problem:
             news += self._broken(chosen, problem)
         else:
             seconds = time.perf_counter() - started
-            self.width.took(len(chosen), seconds)
+            self.width.took(len(chosen), self.clock() - used)
             self.hold_until = time.monotonic() + min(max(HOLD_SHARE * seconds, HOLD_AT_LEAST_S), HOLD_AT_MOST_S)
             for place in chosen:
                 place.outcome = reports[place.lane.key]
