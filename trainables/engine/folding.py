@@ -117,7 +117,10 @@ def _by_channel(function: Callable[..., Tensor]) -> Callable[..., Any]:
         lanes = mode.lanes(input)
         if not lanes or input.dim() != 4:
             return NotImplemented
-        return mode.split(function(mode.channels(input, lanes), *settings, **named), lanes)
+        outputs = function(mode.channels(input, lanes), *settings, **named)
+        if outputs.requires_grad and outputs.is_contiguous(memory_format=torch.channels_last):
+            outputs.register_hook(channels_last)  # in another order, as after `flatten`, pooling copies twice
+        return mode.split(outputs, lanes)
 
     return rule
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter
 
-CACHE_BYTES = 2**21  # of one core, about; not asked of the machine, because a lane's last bits depend on the parts
+CACHE_BYTES = 2**22  # of a processor, about; not asked of the machine, as a lane's last bits depend on the parts
 
 
 class LargestTensor(TorchFunctionMode):
