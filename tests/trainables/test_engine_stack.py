@@ -132,6 +132,7 @@ CATALOGUE = [
     {"name": "mlp", "hidden": 8},
     {"name": "small_cnn", "width": 3, "hidden": 8},
     {"name": "lenet"},
+    {"name": "resnet_cifar", "depth": 8, "width": 1},
     {"name": "resnet_cifar", "depth": 8, "width": 4},
     {"name": "resnet_cifar", "depth": 8, "width": 4, "shortcut": "B"},
     {"name": "preact_resnet", "k": 1, "width": 4, "shortcut": "B"},

@@ -62,7 +62,8 @@ class LanesAsChannels(TorchFunctionMode):
 
     def vector(self, tensor: Tensor | None, lanes: int) -> Tensor | None:
         """`[C]` of each lane as `[L * C]`; None stays."""
-        return None if tensor is None else self.rows(tensor, lanes).flatten()
+        # One number of each lane can be viewed with gaps between, and batch_norm's backward pass does not look for them.
+        return None if tensor is None else self.rows(tensor, lanes).flatten().contiguous()
 
     def is_plain(self, tensor: Tensor) -> bool:
         """Whether `vector` is a view of it, so that what changes there changes here."""
