@@ -62,7 +62,7 @@ class LanesAsChannels(TorchFunctionMode):
 
     def vector(self, tensor: Tensor | None, lanes: int) -> Tensor | None:
         """`[C]` of each lane as `[L * C]`; None stays."""
-        # One number of each lane can be viewed with gaps between, and batch_norm's backward pass does not look for them.
+        # One number of each lane is viewed with gaps between, for which batch_norm's backward pass does not look.
         return None if tensor is None else self.rows(tensor, lanes).flatten().contiguous()
 
     def is_plain(self, tensor: Tensor) -> bool:
