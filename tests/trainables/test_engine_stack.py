@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -131,6 +132,7 @@ CATALOGUE = [
     {"name": "mlp", "hidden": 8},
     {"name": "small_cnn", "width": 3, "hidden": 8},
     {"name": "lenet"},
+    {"name": "resnet_cifar", "depth": 8, "width": 1},
     {"name": "resnet_cifar", "depth": 8, "width": 4},
     {"name": "resnet_cifar", "depth": 8, "width": 4, "shortcut": "B"},
     {"name": "preact_resnet", "k": 1, "width": 4, "shortcut": "B"},
@@ -258,6 +260,16 @@ def test_networks_without_convolutions_keep_the_order_of_their_images() -> None:
     images = torch.randn(4, 3, 8, 8)
     assert wants_channels_last(Calls(nn.Identity()), images)
     assert not wants_channels_last(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), images)
+
+
+def test_lanes_of_networks_without_convolutions_go_through_together_by_the_rules_of_vmap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts, "CACHE_BYTES", 1)
+    made = [stacked(module, 3)[0] for module in (nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), Calls(nn.Identity()))]
+    for stack in made:
+        stack.forward(torch.randn(3, BATCH, 3, 8, 8))
+    assert [(len(stack.leaves), stack.layout is nullcontext) for stack in made] == [(1, True), (3, False)]
 
 
 @pytest.mark.parametrize("name", ["flat view", "as strided"])

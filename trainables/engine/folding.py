@@ -62,7 +62,8 @@ class LanesAsChannels(TorchFunctionMode):
 
     def vector(self, tensor: Tensor | None, lanes: int) -> Tensor | None:
         """`[C]` of each lane as `[L * C]`; None stays."""
-        return None if tensor is None else self.rows(tensor, lanes).flatten()
+        # One number of each lane is viewed with gaps between, for which batch_norm's backward pass does not look.
+        return None if tensor is None else self.rows(tensor, lanes).flatten().contiguous()
 
     def is_plain(self, tensor: Tensor) -> bool:
         """Whether `vector` is a view of it, so that what changes there changes here."""
@@ -117,7 +118,10 @@ def _by_channel(function: Callable[..., Tensor]) -> Callable[..., Any]:
         lanes = mode.lanes(input)
         if not lanes or input.dim() != 4:
             return NotImplemented
-        return mode.split(function(mode.channels(input, lanes), *settings, **named), lanes)
+        outputs = function(mode.channels(input, lanes), *settings, **named)
+        if outputs.requires_grad and outputs.is_contiguous(memory_format=torch.channels_last):
+            outputs.register_hook(channels_last)  # in another order, as after `flatten`, pooling copies twice
+        return mode.split(outputs, lanes)
 
     return rule
 

@@ -15,16 +15,19 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter
 
-CACHE_BYTES = 2**21  # of one core, about; not asked of the machine, because a lane's last bits depend on the parts
+from trainables.engine.folding import RULES
+
+CACHE_BYTES = 2**22  # of a processor, about; not asked of the machine, as a lane's last bits depend on the parts
 
 
-class LargestTensor(TorchFunctionMode):
-    """Notes the bytes of the largest tensor that any function gives."""
+class _Watch(TorchFunctionMode):
+    """Notes the bytes of the largest tensor that any function gives, and whether one of them folds."""
 
-    num_bytes = 0
+    num_bytes, folds = 0, False
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         outputs = function(*args, **(kwargs or {}))
+        self.folds |= function in RULES
         for each in tree_iter(outputs):
             if isinstance(each, Tensor):
                 self.num_bytes = max(self.num_bytes, each.nbytes)
@@ -32,16 +35,20 @@ class LargestTensor(TorchFunctionMode):
 
 
 @torch.no_grad()
-def bytes_per_image(module: nn.Module, images: Tensor) -> float:
-    """The largest tensor that a network in evaluation mode makes of images `[B, ...]`, in bytes per image."""
+def folded_bytes(module: nn.Module, images: Tensor) -> float:
+    """The largest tensor that a network in evaluation mode makes of images `[B, ...]`, in bytes per image.
+
+    0 where it has no function that lanes fold into: vmap's own rules serve it best, all lanes at once.
+    """
     few = images[:2]  # not one: batch statistics may be taken in evaluation mode too
-    with LargestTensor() as largest:
+    with _Watch() as watch:
         module(few)
-    return largest.num_bytes / len(few)
+    return watch.num_bytes / len(few) if watch.folds else 0.0
 
 
 def lanes_per_part(num_lanes: int, num_bytes: float) -> list[slice]:
     """The lanes of each part, their numbers as even as can be; `num_bytes` is the largest tensor of one lane."""
-    num_parts = math.ceil(num_lanes / max(1, int(CACHE_BYTES / max(1, num_bytes))))
+    most = max(1, int(CACHE_BYTES / num_bytes)) if num_bytes else num_lanes
+    num_parts = math.ceil(num_lanes / most)
     bounds = [part * num_lanes // num_parts for part in range(num_parts + 1)]
     return [slice(start, stop) for start, stop in pairwise(bounds)]

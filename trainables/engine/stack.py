@@ -20,7 +20,7 @@ from torch.func import vmap
 from trainables.engine.bank import Bank
 from trainables.engine.channels_last import channels_last, wants_channels_last
 from trainables.engine.folding import LanesAsChannels
-from trainables.engine.parts import bytes_per_image, lanes_per_part
+from trainables.engine.parts import folded_bytes, lanes_per_part
 from trainables.engine.stateless import Stateless
 
 Outputs = Tensor | Sequence[Tensor]
@@ -89,8 +89,8 @@ class VectorizedStack(Stack):
         super().__init__(module)
         self.bank, self.images, self.leaves = bank, images, []
         self.stateless = Stateless(module)
-        self.image_bytes: float | None = None
-        self.layout: Callable[[], AbstractContextManager[object]] = LanesAsChannels if images else nullcontext
+        self.image_bytes: float | None = None  # unknown before the first images
+        self.layout: Callable[[], AbstractContextManager[object]] = nullcontext
         self.train_all = vmap(self._call, in_dims=0)
         self.evaluate_all = vmap(self._call, in_dims=(0, None))
 
@@ -133,12 +133,13 @@ class VectorizedStack(Stack):
     def _parts(self, images: Tensor) -> list[slice]:
         """The lanes that go through the module together, for images `[B, ...]` of each."""
         lanes = len(self.bank.weights)
-        if not self.images or images.device.type != "cpu":
+        if not self.images:
             return [slice(0, lanes)]
         if self.image_bytes is None:
             self._set_mode(training=False)
-            self.image_bytes = bytes_per_image(self.module, images)
-        return lanes_per_part(lanes, len(images) * self.image_bytes)
+            self.image_bytes = folded_bytes(self.module, images)
+            self.layout = LanesAsChannels if self.image_bytes else nullcontext
+        return lanes_per_part(lanes, len(images) * self.image_bytes if images.device.type == "cpu" else 0)
 
 
 def make_stack(module: nn.Module, bank: Bank, *, images: bool = False) -> Stack:
