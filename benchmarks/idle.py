@@ -8,16 +8,20 @@ import socket
 import time
 from typing import Any
 
-from trainables.base import StudyTrainable
+from ray import tune
 
 
-class IdleTrainable(StudyTrainable):
+class IdleTrainable(tune.Trainable):
     """Reports the epochs to the next decision, or to its trial's end, with scores drawn by the trial's key."""
 
     def setup(self, config: dict[str, Any]) -> None:
         self.key, self.trial = config["key"], config["trial"]
         self.decisions, self.epoch = config["run"]["decisions"], 0
         self.scores: list[float] = []
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
 
     def step(self) -> dict[str, Any]:
         last = self.trial["training"]["epochs"]

@@ -2,17 +2,19 @@
 
     python -m benchmarks.platforms                    48 trials of 20 epochs, each way once
     python -m benchmarks.platforms --repeat 5         five times; medians, with the smallest and the largest
+    python -m benchmarks.platforms --only bare ours --trials 200
     python -m benchmarks.platforms --only bare ours --trials 4 --epochs 2
 
 A trial: scikit-learn's digits with 40 % uniform label noise, `small_cnn`, TCE, SGD with Nesterov momentum 0.9, weight
 decay 1e-4, cosine schedule, batches of 64, evaluation on the validation images after every epoch. 48 configs: 6 values
-of alpha x 8 learning rates. Each way trains one trial per core at a time with one thread each.
+of alpha x 8 learning rates; more trials have further learning rates. Each way keeps each core busy with one thread.
 
     bare     one plain process per core, no tracking: the ideal
     ray      Ray Tune as documented: function API, MLflowLoggerCallback
     optuna   an Optuna study with one thread per core, MLflow once per epoch
-    ours     `study launch`
+    ours     `study launch` with `resources: {lanes: auto}`
     untracked  the same without MLflow: the difference is what tracking costs
+    lone     `study launch` with `lanes: 1`: the difference is what lanes gain
 
 Each way is a fresh process with an empty cache and an empty folder. Its wall time is cut in four:
 
@@ -44,11 +46,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import ROOT, describe_run, headline, write_json
-from benchmarks.ways import ALPHAS, EXPERIMENT, LEARNING_RATES, MAX_TRIALS, METRIC, WAYS, Done, Work
+from benchmarks.ways import ALPHAS, EXPERIMENT, LEARNING_RATES, MAX_TRIALS, METRIC, TRIALS, WAYS, Done, Work
 from study.ledger import Ledger
 from study.paths import Home
 
-OURS: dict[str, list[str]] = {"ours": [], "untracked": ["--set", "tracking.enabled=false"]}
+OURS: dict[str, list[str]] = {
+    "ours": ["--set", "resources.lanes=auto"],
+    "untracked": ["--set", "resources.lanes=auto", "--set", "tracking.enabled=false"],
+    "lone": ["--set", "resources.lanes=1"],
+}
 NAMES = (*WAYS, *OURS)
 PHASES = ("prepare", "start", "train", "finish")
 TOLERANCE = 0.05  # between the ways' mean validation accuracies
@@ -197,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), metavar="WAY", help=", ".join(NAMES))
     parser.add_argument("--repeat", type=int, default=1, help="how often the whole is done")
-    parser.add_argument("--trials", type=int, default=MAX_TRIALS, help=f"at most {MAX_TRIALS}")
+    parser.add_argument("--trials", type=int, default=TRIALS, help=f"at most {MAX_TRIALS}")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--json", type=Path, help="write raw results here")
     args = parser.parse_args()

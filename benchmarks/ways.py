@@ -20,7 +20,9 @@ from typing import Any
 from study.environment import usable_cpus
 
 ALPHAS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-LEARNING_RATES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2)
+USUAL_RATES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2)
+LEARNING_RATES = (*USUAL_RATES, *(round(0.011 + 0.007 * i, 3) for i in range(26)))
+TRIALS = len(ALPHAS) * len(USUAL_RATES)
 MAX_TRIALS = len(ALPHAS) * len(LEARNING_RATES)
 METRIC = "val_accuracy_noisy"
 EXPERIMENT = "platforms"
@@ -190,7 +192,7 @@ def main() -> None:
     """Run one way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("way", choices=WAYS)
-    parser.add_argument("--trials", type=int, default=MAX_TRIALS)
+    parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--folder", type=Path, required=True)
     args = parser.parse_args()

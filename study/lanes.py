@@ -23,7 +23,7 @@ from ray.tune import tune as tune_module
 
 from study.preflight import num_lanes, num_workers, places
 from study.spec import StudySpec
-from trainables.hosting import TrainableHost
+from trainables.hosting import TrialHost
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Host:
     def __init__(self, settings: HostSettings, number: int) -> None:
         self.marker = settings.markers / f"lane-{number}"
         remote = ray.remote(num_cpus=settings.cpus, num_gpus=settings.gpus, max_concurrency=2 * settings.places + 2)
-        self.actor = remote(TrainableHost).remote(
+        self.actor = remote(TrialHost).remote(
             settings.lanes, settings.found, settings.device, str(self.marker), list(settings.import_from)
         )
         self.end = self.actor.live.remote()
@@ -109,15 +109,16 @@ class Hosts:
         """How many trials are open at most."""
         return self.settings.count * self.settings.places
 
-    def open(self, kwargs: dict[str, Any]) -> Lane:
-        """A lane for the trial that Tune would have given these arguments."""
+    def open(self, config: dict[str, Any]) -> Lane:
+        """A lane for the trial of this config."""
         self.look()
-        config = kwargs["config"]
-        config = {**config, "run": config["run"] | {"alone": config["key"] in self.suspects}}
+        config = config | {"run": config["run"] | {"alone": config["key"] in self.suspects}}
         host = min(self.hosts, key=lambda host: len(host.keys))
         self.opened += 1
         host.keys[self.opened] = config["key"]
-        return Lane(host, self.opened, {**kwargs, "config": config})
+        return Lane(
+            host, self.opened, {name: config[name] for name in ("key", "trial", "run")}
+        )  # what Tune adds only Tune reads
 
     def excuses(self, key: str) -> bool:
         """Whether the last failure of a trial was its host's death, for which another trial is to blame."""
@@ -141,20 +142,15 @@ class Hosts:
 
 
 class Lane:
-    """What Tune takes for the handle of a trial's actor."""
+    """What Tune takes for the handle of a trial's actor: the calls it makes, each with a future for an answer."""
 
-    METHODS = ("train", "train_buffered", "reset", "get_auto_filled_metrics", "get_current_ip_pid", "save", "restore")
-
-    def __init__(self, host: Host, number: int, kwargs: dict[str, Any]) -> None:
+    def __init__(self, host: Host, number: int, config: dict[str, Any]) -> None:
         self.host, self.number = host, number
-        opened = host.actor.open.remote(number, kwargs)
+        actor, opened = host.actor, host.actor.open.remote(number, config)
         self.__ray_ready__ = Method(lambda: opened)
+        self.train = Method(lambda: actor.train.remote(number))
+        self.get_auto_filled_metrics = Method(lambda **kind: actor.facts.remote())
         self.stop = self.__ray_terminate__ = Method(self._close)
-
-    def __getattr__(self, name: str) -> Method:
-        if name not in self.METHODS:
-            raise AttributeError(name)
-        return Method(lambda *args, **kwargs: self.host.actor.call.remote(self.number, name, args, kwargs))
 
     def _close(self) -> Any:
         self.host.keys.pop(self.number, None)
@@ -179,7 +175,7 @@ class LaneSlot(AcquiredResources):
     hosts: Hosts
 
     def annotate_remote_entities(self, entities: list[Any]) -> list[Any]:
-        return [Method(lambda **kwargs: self.hosts.open(kwargs)) for _ in entities]
+        return [Method(lambda config, **settings: self.hosts.open(config)) for _ in entities]
 
 
 class LaneResources(ResourceManager):

@@ -106,7 +106,7 @@ def run_on_ray(
             from study.tuning import ConductorStopper, InTurn, LedgerCallback, PlanSearcher
             from trainables.base import StudyTrainable
 
-            laned = num_lanes(spec) > 1
+            laned = num_lanes(spec) > 1 and trainable is None
             at_most = slots if laned else 2 * slots
             hosts = Hosts(host_settings(spec, Path(scratch))) if laned else None
             excuses = hosts.excuses if hosts else lambda key: False
@@ -114,7 +114,7 @@ def run_on_ray(
             tuner = tune.Tuner(
                 tune.with_resources(trainable or StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
-                    metric="score", mode="max", num_samples=-1, reuse_actors=True, scheduler=InTurn(),
+                    metric="score", mode="max", num_samples=-1, reuse_actors=not laned, scheduler=InTurn(),
                     search_alg=PlanSearcher(conductor, at_most, lambda key: run_settings(spec, home, paths, key)),
                 ),
                 run_config=tune.RunConfig(

@@ -1,44 +1,56 @@
-"""A Ray actor that holds the Trainables of many trials, so that their lanes train as one program in one process."""
+"""A Ray actor that runs many trials, so that their lanes train as one program in one process."""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
-from trainables.base import StudyTrainable
+from trainables.runner import Result, TrialRunner
 
 
-class TrainableHost:
-    """Runs `StudyTrainable`s by number; a threaded actor, one thread for each that trains and some to answer.
+class TrialHost:
+    """Runs trials by number; a threaded actor, one thread for each that trains and some to answer.
 
     `lanes` and `found` are as `LaneHost` takes them. `marker` is a file that holds the key of a trial that trains alone
-    for as long as it does: should the process die, that trial is to blame.
+    for as long as it does: should the process die, that trial is to blame. It answers as Tune expects of a trial's own
+    actor, but imports nothing of Tune.
     """
 
     def __init__(self, lanes: int, found: bool, device: str, marker: str, import_from: list[str]) -> None:
-        os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # the process is not one trial's
         sys.path.extend(folder for folder in import_from if folder not in sys.path)
         from trainables.engine.host import LaneHost
 
-        self.trainables: dict[int, StudyTrainable] = {}
-        StudyTrainable.host = LaneHost(lanes, found=found, device=device, marker=Path(marker))
+        self.host = LaneHost(lanes, found=found, device=device, marker=Path(marker))
+        self.runners: dict[int, TrialRunner] = {}
+        self.began: dict[int, float] = {}
+        self.steps: dict[int, int] = {}
 
-    def open(self, number: int, kwargs: dict[str, Any]) -> None:
-        """Make a Trainable."""
-        self.trainables[number] = StudyTrainable(**kwargs)
+    def open(self, number: int, config: dict[str, Any]) -> None:
+        """Begin, or go on with, the trial that `config` describes as `TrialRunner` takes it."""
+        self.runners[number] = TrialRunner(config, self.host)
+        self.began[number], self.steps[number] = time.time(), 0
 
-    def call(self, number: int, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a method of a Trainable."""
-        return getattr(self.trainables[number], method)(*args, **kwargs)
+    def train(self, number: int) -> Result:
+        """A step of a trial, with the facts that Tune wants of each."""
+        result = self.runners[number].step()
+        self.steps[number] += 1
+        elapsed = time.time() - self.began[number]
+        return result | self.facts() | {"training_iteration": self.steps[number], "time_total_s": elapsed}
 
     def close(self, number: int) -> None:
-        """Stop a Trainable; for one that could not be made nothing happens."""
-        trainable = self.trainables.pop(number, None)
-        if trainable is not None:
-            trainable.stop()
+        """End a trial; for one that could not be begun nothing happens."""
+        runner = self.runners.pop(number, None)
+        if runner is not None:
+            runner.leave()
+
+    def facts(self) -> dict[str, Any]:
+        """Where it runs."""
+        return {"pid": os.getpid(), "hostname": socket.gethostname(), "node_ip": "", "timestamp": int(time.time())}
 
     def ping(self) -> None:
         """Answer."""

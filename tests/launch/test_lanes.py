@@ -31,7 +31,7 @@ class Killer(CrossEntropy):
 
 
 def hosts(place: Place, pid: int) -> list[psutil.Process]:
-    return [p for p in psutil.Process(pid).children(recursive=True) if "TrainableHost" in " ".join(p.cmdline())]
+    return [p for p in psutil.Process(pid).children(recursive=True) if "TrialHost" in " ".join(p.cmdline())]
 
 
 def test_a_study_in_lanes_is_the_same_study(place: Place) -> None:

@@ -1,4 +1,4 @@
-"""The Trainable of a study's trials, driven by hand as Tune drives it."""
+"""The runner of a study's trials, driven by hand as Tune drives it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trainables.base import StudyTrainable
+from trainables.runner import TrialRunner
 from trainables.trial import plain_trial
 
 
@@ -16,15 +16,13 @@ def config(cache: Path, tmp_path: Path) -> dict[str, Any]:
     run = {
         "store": str(tmp_path / "store"), "cache": str(cache), "import_from": [], "stop_file": str(tmp_path / "stop"),
         "decisions": [2],
-        "report_interval_s": 60, "checkpoint_interval_s": 60, "threads": 1, "device": "cpu",
+        "report_interval_s": 60, "checkpoint_interval_s": 60, "threads": 1, "device": "cpu", "alone": False,
     }  # fmt: skip
     return {"key": "trial", "trial": plain_trial("ce", {"epochs": 4, "model": "mlp"}), "run": run}
 
 
-def worker(config: dict[str, Any], **run: Any) -> StudyTrainable:
-    made = StudyTrainable.__new__(StudyTrainable)
-    made.setup(config | {"run": config["run"] | run})
-    return made
+def worker(config: dict[str, Any], **run: Any) -> TrialRunner:
+    return TrialRunner(config | {"run": config["run"] | run})
 
 
 def test_a_step_ends_exactly_on_a_decision_epoch(config: dict[str, Any]) -> None:
