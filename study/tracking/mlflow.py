@@ -15,6 +15,8 @@ from study.tracking.mlflow_view import MlflowView
 log = logging.getLogger(__name__)
 
 PAUSE_S = 2.0  # between looks at the ledger
+SHARE = 0.1  # of a core, while trials train: where they end faster than MLflow takes them in, it follows later
+LONGEST_PAUSE_S = 60.0
 LONGEST_S = 300.0  # at the end, however much there is to bring
 
 
@@ -53,8 +55,10 @@ class MlflowTracker:
         while not self._closing.is_set():
             self._news.wait()
             self._news.clear()
-            pause = PAUSE_S if self._level() else min(2 * pause, 60)
-            self._closing.wait(pause)
+            before = time.thread_time()
+            pause = PAUSE_S if self._level() else min(2 * pause, LONGEST_PAUSE_S)
+            rest = (time.thread_time() - before) / SHARE
+            self._closing.wait(max(pause, min(rest, LONGEST_PAUSE_S)))
         self._level(hurry=True)
 
     def _level(self, *, hurry: bool = False) -> bool:
