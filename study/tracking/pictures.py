@@ -5,8 +5,8 @@ what noise made of them, and what a trial's loss learned.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from study.spec import SelectSpec
 from study.tracking.curves import draw_curves
 from study.tracking.words import cell_run_name, values_text
 from trainables.data.datasets import load_pool
+from trainables.data.store import content_hash
 from trainables.data.task import load_task
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arrays, kept_confusion
 
@@ -29,6 +30,7 @@ class Pictures:
 
     home: Home
     paths: StudyPaths
+    drawn: dict[str, bytes] = field(default_factory=dict)  # what cells share is drawn once
 
     def draw_cell(self, ledger: Ledger, cell: CellResult, folder: Path) -> list[Path]:
         """Everything that the run of a cell with a best config shows, in `folder`."""
@@ -82,8 +84,9 @@ class Pictures:
         spread = data.similarity_facts(value)["perplexity"]["mean"]
         others = data.pool.num_classes - 1
         title = f"Class similarity '{value['name']}' (perplexity of a row {spread:.2f} of {others})"
-        draw(data.similarity(value), data.pool.class_names, folder / "similarity.png", title=title)
-        return [folder / "similarity.png"]
+        picture, matrix = folder / "similarity.png", data.similarity(value)
+        self._once(picture, title, matrix, lambda: draw(matrix, data.pool.class_names, picture, title=title))
+        return [picture]
 
     def draw_noise(self, trial: Mapping[str, Any], folder: Path) -> list[Path]:
         """What noise did to a trial's labels, in `folder`: its manifest, and where any were changed its transition."""
@@ -100,8 +103,18 @@ class Pictures:
             return [text]
         title = f"Label noise: {manifest['kind']}, {manifest['train']['realised_rate']:.1%} of the training labels"
         matrix = np.array(manifest["transition"])
-        draw(matrix, data.pool.class_names, picture, title=title, axes=("true class", "label"))
+        axes = ("true class", "label")
+        self._once(picture, title, matrix, lambda: draw(matrix, data.pool.class_names, picture, title=title, axes=axes))
         return [text, picture]
+
+    def _once(self, picture: Path, title: str, matrix: np.ndarray, draw: Callable[[], None]) -> None:
+        """Draw a picture, or take it from when it was drawn before."""
+        what = content_hash(title, matrix)
+        if what in self.drawn:
+            picture.write_bytes(self.drawn[what])
+        else:
+            draw()
+            self.drawn[what] = picture.read_bytes()
 
     def draw_learned(self, trial_key: str, trial: Mapping[str, Any], folder: Path) -> list[Path]:
         """Pictures of its best epoch, made in `folder`; none where its loss shows nothing or there is no checkpoint."""
