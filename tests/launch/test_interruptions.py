@@ -33,7 +33,7 @@ def ended(place: Place) -> int:
 
 
 def reasons(place: Place) -> set[str]:
-    return {reason for (reason,) in place.mlflow("select value from tags where key = 'study.reason'")}
+    return {reason for (reason,) in place.mlflow("select value from tags where key = 'study.state'")}
 
 
 @pytest.mark.slow

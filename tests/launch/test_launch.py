@@ -24,7 +24,7 @@ def test_every_trial_is_one_child_run_below_its_cell_in_mlflow(
     parents = finished.mlflow("select count(distinct value), count(*) from tags where key = 'mlflow.parentRunId'")
     assert parents == [(4, TINY_TRIALS)]
     assert finished.mlflow("select distinct status from runs") == [("FINISHED",)]
-    assert finished.mlflow("select distinct value from tags where key = 'study.reason'") == [("completed",)]
+    assert finished.mlflow("select distinct value from tags where key = 'study.state'") == [("completed",)]
 
 
 def test_mlflow_has_each_metric_once_per_epoch_with_the_ledgers_values(finished: Place) -> None:
@@ -156,7 +156,7 @@ def test_asha_stops_configs_of_a_cell_and_never_repeats_them(place: Place) -> No
     again = place.rows("select count(*) from trials where config_key in "
                        "(select config_key from trials where state = 'stopped_early') and repeat > 0")  # fmt: skip
     assert again == [(0,)]
-    assert {row for (row,) in place.mlflow("select value from tags where key = 'study.reason'")} == {
+    assert {row for (row,) in place.mlflow("select value from tags where key = 'study.state'")} == {
         "completed",
         "stopped_early",
     }
