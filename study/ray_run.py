@@ -95,10 +95,11 @@ def run_on_ray(
         except Exception as problem:  # whatever keeps a local cluster from starting
             said = str(problem).strip().splitlines()[-1][:300] if str(problem).strip() else type(problem).__name__
             raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
+        finally:
+            tune_imported.join()  # before the program ends, too: an import that is going on may keep it from that
         try:
             stop.listen()  # Ray's start takes SIGTERM
             progress.watch(conductor)
-            tune_imported.join()
             from ray import tune
             from ray.tune import TuneError
 
