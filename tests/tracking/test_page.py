@@ -13,7 +13,7 @@ from study.report import write_report
 from study.tracking.links import page_address, run_links
 from study.tracking.mlflow_report import NOTE_TAG, show_report
 from study.tracking.mlflow_view import MlflowView
-from study.tracking.words import cell_run_name, noise_text, trial_run_name
+from study.tracking.words import cell_run_name, noise_text, trial_run_name, values_text
 from tests.tracking.conftest import Place
 
 NewPlace = Callable[..., Place]
@@ -35,6 +35,10 @@ def test_a_trial_is_named_by_what_differs() -> None:
     assert trial_run_name(cell, params, 2) == "tce alpha=1.5 lr=0.05012 η=0.4 seed 2"
     assert trial_run_name(cell | {"phase": "confirm"}, {}, 0) == "confirm tce η=0.4 seed 0"
     assert cell_run_name(cell) == "tce · η=0.4 · digits, mlp"
+
+
+def test_settings_have_the_short_names_of_columns() -> None:
+    assert values_text({"alpha": 1.5, "training.optimizer.lr": 0.067561}) == "alpha=1.5 lr=0.06756"
 
 
 @pytest.mark.parametrize(
