@@ -16,7 +16,7 @@ from study.feasibility import check_feasible, doubts
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
 from study.plan import Cell, Config, Plan, make_plan
-from study.preflight import check_against_ledger, num_workers
+from study.preflight import check_against_ledger, num_lanes, num_workers
 from study.search import Params
 from study.spec import StudySpec
 from trainables.trial import Trial
@@ -27,18 +27,21 @@ SOON_S = 5.0
 
 @dataclass(frozen=True)
 class Forecast:
-    """Cells and trials of a plan; `seconds` is the time they take where no trial is stopped early.
+    """Cells and trials of a plan, on so many `processes` with at most `lanes` trials each at a time.
 
-    `doubts` says in a sentence each what was hardly meant so.
+    `seconds` is the time they take where no trial is stopped early; it is an upper bound where the pace is that of a
+    trial `alone` though lanes will share a process. `doubts` says in a sentence each what was hardly meant so.
     """
 
     cells: list[dict[str, Any]]
     trials: int
     missing: int
     epochs: int  # of the longest trial
-    slots: int
+    processes: int
+    lanes: int
     seconds_per_epoch: float
     seconds: float
+    alone: bool
     basis: str
     doubts: list[str]
 
@@ -79,11 +82,12 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
         }
         for cell in plan.cells
     ]
-    slots = num_workers(spec)
+    processes, lanes = num_workers(spec), num_lanes(spec)
     to_train = sum(epochs.values()) + unknown * spec.search.repeats * plan.most_epochs
     return Forecast(
-        cells, plan.num_trials, missing, plan.most_epochs, slots, pace, to_train * pace / slots, basis, doubts(plan)
-    )
+        cells, plan.num_trials, missing, plan.most_epochs, processes, lanes, pace, to_train * pace / processes,
+        lanes > 1 and not timed, basis, doubts(plan),
+    )  # fmt: skip
 
 
 def _known_configs(cell: Cell, before: list[Params]) -> list[Config]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainables.data.datasets import Images, load_test, settled_options
 from trainables.data.datasets.catalogue import get_source
-from trainables.data.datasets.image_files import Crop, decode
+from trainables.data.datasets.image_files import Crop, decode, opened
 from trainables.engine.stack import last
 from trainables.engine.testing import tested
 from trainables.models import make_model
@@ -69,6 +69,18 @@ def read_images(paths: Sequence[Path], described_input: Mapping[str, Any]) -> np
     resize = (described_input.get("resize") or height) if height == width else None
     crop = Crop(channels, height, width, resize)
     return np.stack([decode(path, crop) for path in paths])
+
+
+def change_of(path: Path, described_input: Mapping[str, Any]) -> str | None:
+    """What `read_images` makes of a file: `180x110 colour, judged as 8x8 grey`; None where nothing is changed."""
+    channels, height, width = _shape(described_input)
+    with opened(path) as image:
+        given = image.size, image.mode in ("1", "L", "LA")
+    taken = (width, height), channels == 1
+    if given == taken:
+        return None
+    words = [f"{size[0]}x{size[1]} {'grey' if grey else 'colour'}" for size, grey in (given, taken)]
+    return f"{words[0]}, judged as {words[1]}"
 
 
 @torch.no_grad()

@@ -76,4 +76,5 @@ def _print(exported: Exported, registered: Registered | None) -> None:
         for version in registered.versions:
             aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
             console.print(f"models:/{registered.model}/{version.version}{aliases}: {version.title}")
-        console.print(f"In MLflow at {registered.store}: mlflow.pytorch.load_model('{registered.champion}')")
+        for address in registered.champions:
+            console.print(f"In MLflow at {registered.store}: mlflow.pytorch.load_model('{address}')")

@@ -156,9 +156,20 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
         console.print(f"[yellow]{doubt}[/]")
     console.print(
         f"{len(forecast.cells)} cells, {forecast.trials} trials at most, {forecast.missing} of them still to run, "
-        f"{forecast.epochs} epochs each at most; {forecast.slots} at a time."
+        f"{forecast.epochs} epochs each at most; {_at_a_time(forecast)}."
     )
+    about, alone = "About", ""
+    if forecast.alone:
+        about, alone = "At most about", "; timed one lane at a time, which lanes together undercut"
     console.print(
-        f"About {duration(forecast.seconds)} of training where none is stopped early "
-        f"({forecast.seconds_per_epoch:.3f} s an epoch, {forecast.basis}). No trial was run."
+        f"{about} {duration(forecast.seconds)} of training where none is stopped early "
+        f"({forecast.seconds_per_epoch:.3f} s an epoch, {forecast.basis}{alone}). No trial was run."
     )
+
+
+def _at_a_time(forecast: Any) -> str:
+    """`2 processes, up to 16 lanes each`."""
+    processes = f"{forecast.processes} process{'es' if forecast.processes > 1 else ''}"
+    if forecast.lanes > 1:
+        return f"{processes}, up to {forecast.lanes} lanes (trials that train as one program) each"
+    return f"{processes}, one trial each at a time"

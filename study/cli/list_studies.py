@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from study.cli.output import AsJson, console, print_json
+
+if TYPE_CHECKING:
+    from study.ledger import Ledger
 
 
 def list_studies(as_json: AsJson = False) -> None:
@@ -26,7 +32,15 @@ def list_studies(as_json: AsJson = False) -> None:
         paths = home.study(name)
         try:
             with Ledger(paths.ledger) as ledger:
-                rows.append({"study": name, "running": is_held(paths.lock), **ledger.counts()})
+                rows.append(
+                    {
+                        "study": name,
+                        "running": is_held(paths.lock),
+                        **ledger.counts(),
+                        "confirmed": _is_confirmed(ledger),
+                        "bytes": _size(paths.root),
+                    }
+                )
         except StudyError as problem:
             rows.append({"study": name, "problem": str(problem)})
     if as_json:
@@ -35,11 +49,33 @@ def list_studies(as_json: AsJson = False) -> None:
     if not rows:
         console.print(f"No study in {home.root}. Start one: study launch quickstart")
         return
-    table = Table("study", "trials", "done", "running", "last report")
+    table = Table("study", "trials", "done", "running", "confirmed", "on disk", "last report")
     for row in rows:
         if "problem" in row:
             table.add_row(row["study"], f"[red]{row['problem']}[/]")
             continue
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["last"])) if row["last"] else ""
-        table.add_row(row["study"], str(row["trials"]), str(row["ended"]), "yes" if row["running"] else "", last)
+        told = ["yes" if row[what] else "" for what in ("running", "confirmed")]
+        table.add_row(
+            row["study"], str(row["trials"]), str(row["ended"]), *told, f"{row['bytes'] / 1e6:.1f} MB", last
+        )  # fmt: skip
     console.print(table)
+
+
+def _is_confirmed(ledger: Ledger) -> bool:
+    """Whether every trial of a confirmation has ended."""
+    from study import states
+    from study.ledger import CONFIRM
+
+    counts = ledger.cell_counts(0)  # a confirmation's cells say themselves how many repeats they have
+    found = [counts.get(key, Counter()) for key, _ in ledger.cells(phase=CONFIRM)]
+    return bool(found) and all(cell and set(cell) <= set(states.ENDED) for cell in found)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below a folder, of which a launch may delete some meanwhile."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):
+            total += file.stat().st_size if file.is_file() else 0
+    return total

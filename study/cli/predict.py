@@ -28,6 +28,7 @@ def predict(
             [
                 {
                     "image": str(prediction.image),
+                    "changed": prediction.changed,
                     "classes": [{"name": name, "probability": share} for name, share in prediction.classes],
                 }
                 for prediction in predictions
@@ -36,3 +37,5 @@ def predict(
         return
     for prediction in predictions:
         console.print(f"{prediction.image}: " + ", ".join(f"{name} {share:.1%}" for name, share in prediction.classes))
+        if prediction.changed:
+            console.print(f"  [yellow]note[/] {prediction.changed}")

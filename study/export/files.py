@@ -66,7 +66,12 @@ def export_study(
                 title = f"{cell.facts['label']} on {cell.facts['task']}"
                 if cell.best is None:
                     exported.left_out.append(f"{title}: no trial is completed yet")
-                for rank, config in enumerate(ranked(cell)[:top], 1):
+                found = ranked(cell)[:top]
+                if 0 < len(found) < top:
+                    exported.notes.append(
+                        f"{title}: {len(found)} of {top} exported; no other config has as many repeats"
+                    )
+                for rank, config in enumerate(found, 1):
                     file = out / _file_name(names[cell.key], rank, form)
                     try:
                         exported.notes.extend(f"{file.name}: {note}" for note in writer.write(cell, config, rank, file))

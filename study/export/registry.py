@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -52,27 +52,29 @@ class Registered:
     notes: list[str]
 
     @property
-    def champion(self) -> str:
-        """The address of the best."""
-        return f"models:/{self.model}@{CHAMPION}"
+    def champions(self) -> list[str]:
+        """The addresses of the best, one for each task."""
+        return [f"models:/{self.model}@{alias}" for version in self.versions for alias in version.aliases]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "champion": self.champion}
+        return {**asdict(self), "champions": self.champions}
 
 
 def register(files: Sequence[Path], paths: StudyPaths, home: Home) -> Registered:
     """Bring the exported files that are the best of their cells into the registry of the study's tracking store.
 
-    What is there already stays one version. In each task the version with the best validation mean becomes
-    `champion-TASK`; the first task's, in the study's order, `champion`. StudyError where the store, or a file, refuses;
-    a version that could not be made leaves nothing behind.
+    What is there already stays one version. The version with the best validation mean becomes `champion`; in a study of
+    several tasks, whose scores do not compare, that of each task `champion-TASK` and none `champion`. Of versions that
+    tie, the first in the study's order is taken, and a note says so. StudyError where the store, or a file, refuses; a
+    version that could not be made leaves nothing behind.
     """
     exports = [(file, values) for file in files if (values := read_export(file))["rank"] == 1]
     with Ledger(paths.ledger) as ledger:
         tracking = launched_tracking(ledger)
         uri = tracking_uri(tracking, home)
         runs = {key: found[0] for key, found in ledger.tracked(redacted(uri)).items()}
+        axes = _differing([facts for _, facts in ledger.cells()])
     if not tracking.enabled:
         raise StudyError(f"study '{paths.name}' has tracking switched off; --register needs an MLflow store")
     for _, values in exports:
@@ -89,7 +91,8 @@ def register(files: Sequence[Path], paths: StudyPaths, home: Home) -> Registered
                     f"{version.title} cannot be traced and is registered as a pickle: it loads only where this package "
                     "and the network's own code are importable, and executes what it holds"
                 )
-        versions = store.crown(versions, [values for _, values in exports])
+        versions, ties = store.crown(versions, [values for _, values in exports], axes)
+        notes += ties
     return Registered(paths.name, redacted(uri), versions, notes)
 
 
@@ -136,23 +139,34 @@ class _Store:
             made = self._make(folder, run_id, tags, card)
         return Version(str(made.version), title, file.name, form)
 
-    def crown(self, versions: list[Version], exports: list[dict[str, Any]]) -> list[Version]:
-        """The versions with the aliases that they have now."""
-        tasks = [values["task"] for values in exports]
-        axes = [axis for axis in ("dataset", "noise", "model") if len({task[axis] for task in tasks}) > 1]
-        best: dict[str, tuple[float, int]] = {}
-        for index, values in enumerate(exports):
-            sign = 1 if values["trial"]["monitor"]["mode"] == "max" else -1
-            task = "-".join(re.sub(r"\W+", "-", str(values["task"][axis])) for axis in axes)
-            best[task] = max(best.get(task, (-float("inf"), 0)), (sign * values["validation"]["mean"], -index))
-        found = {index: versions[index] for index in range(len(versions))}
-        for number, (task, (_, minus)) in enumerate(best.items()):
-            aliases = ([CHAMPION] if number == 0 else []) + ([f"{CHAMPION}-{task}"] if task else [])
-            found[-minus] = replace(found[-minus], aliases=tuple(aliases))
+    def crown(
+        self, versions: list[Version], exports: list[dict[str, Any]], axes: list[str]
+    ) -> tuple[list[Version], list[str]]:
+        """The versions with the aliases that they have now, and a sentence about every tie; `axes` tell tasks apart."""
+        crowned, ties = list(versions), []
+        for alias, members in _by_alias(exports, axes).items():
+            best = max(_merit(exports[index]) for index in members)
+            first, *others = [index for index in members if _merit(exports[index]) == best]
+            if others:
+                tied = " and ".join(exports[index]["label"] for index in (first, *others))
+                mean = exports[first]["validation"]["mean"]
+                ties.append(
+                    f"{alias}: {tied} tie at a validation mean of {mean:.4f}; "
+                    f"{exports[first]['label']} has the alias because it comes first in the study"
+                )
+            crowned[first] = replace(versions[first], aliases=(alias,))
             with self._asked():
-                for alias in aliases:
-                    self.client.set_registered_model_alias(self.model, alias, found[-minus].version)
-        return [found[index] for index in sorted(found)]
+                self.client.set_registered_model_alias(self.model, alias, versions[first].version)
+        if axes:
+            self._uncrown()
+        return crowned, ties
+
+    def _uncrown(self) -> None:
+        """Take away the `champion` that the study had while it had one task."""
+        with self._asked():
+            for model in self.client.search_registered_models(f"name = '{self.model}'"):
+                if CHAMPION in model.aliases:
+                    self.client.delete_registered_model_alias(self.model, CHAMPION)
 
     def _versions(self) -> list[Any]:
         with self._asked():
@@ -193,6 +207,25 @@ class _Store:
             raise StudyError(
                 f"MLflow at {redacted(self.uri)}: {said}; registered before this stays, the same command goes on"
             ) from None
+
+
+def _differing(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The axes on which a study's tasks differ; none where it has one."""
+    return [axis for axis in ("dataset", "noise", "model") if len({task[axis] for task in tasks}) > 1]
+
+
+def _by_alias(exports: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> dict[str, list[int]]:
+    """Which exports compete for an alias."""
+    competing: dict[str, list[int]] = {}
+    for index, values in enumerate(exports):
+        parts = [re.sub(r"\W+", "-", str(values["task"][axis])) for axis in axes]
+        competing.setdefault("-".join([CHAMPION, *parts]), []).append(index)
+    return competing
+
+
+def _merit(values: Mapping[str, Any]) -> float:
+    sign = 1 if values["trial"]["monitor"]["mode"] == "max" else -1
+    return float(sign * values["validation"]["mean"])
 
 
 def _save(network: Deployed, described: dict[str, Any], folder: Path, title: str) -> str:

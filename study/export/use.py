@@ -13,10 +13,14 @@ from study.export.reading import described_input_of, network_of, read_export
 
 @dataclass(frozen=True)
 class Prediction:
-    """The likeliest classes of an image, the likeliest first, with their probabilities."""
+    """The likeliest classes of an image, the likeliest first, with their probabilities.
+
+    `changed` says what was made of an image that is not such as the network was trained on.
+    """
 
     image: Path
     classes: list[tuple[str, float]]
+    changed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def predict(file: Path, images: Sequence[Path], *, top: int = 5) -> list[Predict
     for path in images:
         if not path.is_file():
             raise StudyError(f"{path}: no such file; give image files")
-    from trainables.deployed import probabilities, read_images
+    from trainables.deployed import change_of, probabilities, read_images
 
     try:
         found = probabilities(network, read_images(images, described))
@@ -46,7 +50,11 @@ def predict(file: Path, images: Sequence[Path], *, top: int = 5) -> list[Predict
         raise StudyError(str(problem)) from None
     names = [str(name) for name in described["classes"]]
     return [
-        Prediction(path, [(names[c], float(shares[c])) for c in (-shares).argsort(kind="stable")[:top]])
+        Prediction(
+            path,
+            [(names[c], float(shares[c])) for c in (-shares).argsort(kind="stable")[:top]],
+            change_of(path, described),
+        )
         for path, shares in zip(images, found, strict=True)
     ]
 

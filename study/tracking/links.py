@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from study.ledger import Ledger
 from study.paths import Home
 from study.tracking import launched_tracking, tracked_so_far, tracking_uri
+from study.tracking.mlflow_page import CELLS
 from study.tracking.mlflow_store import redacted
 
 DASHBOARD_PORT = 5000
@@ -32,6 +33,11 @@ class RunLinks:
     def address_of(self, run_id: str) -> str:
         """The page of a run."""
         return f"{self.address}/#/experiments/{self.experiment}/runs/{run_id}?{CLASSICAL}"
+
+    @property
+    def table(self) -> str:
+        """The table of the best config of each family and task."""
+        return f"{self.address}/#/experiments/{self.experiment}/runs?{CLASSICAL}&viewStateShareKey={CELLS}"
 
 
 def run_links(ledger: Ledger, home: Home) -> RunLinks | None:

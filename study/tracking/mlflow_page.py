@@ -1,4 +1,8 @@
-"""What MLflow's page of a study offers under "Views": tables with the columns that matter first."""
+"""What MLflow's page of a study offers under "Views": tables with the columns that matter.
+
+The page sorts by one column, and shows metrics before settings before tags, whatever a view says. So trials of
+different tasks, whose scores do not compare, have a view for each task.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from trainables.trial import SEARCH
 
 VIEW_TAG = "mlflow.sharedViewState."  # of an experiment: MLflow's page keeps saved views there
 CELLS, TRIALS, CONFIRMED = "cells", "trials", "confirmed"
+AXES = ("dataset", "noise", "model")  # of a task
 
 
 def view_tags(ledger: Ledger, made_at_ms: int, found: Mapping[str, str]) -> dict[str, str]:
@@ -33,27 +38,32 @@ def _views(ledger: Ledger) -> dict[str, tuple[str, dict[str, Any]]]:
                 "columns": [*first, *_metrics("best_mean", "best_sd", "best_n", "trials_ended"), *_tags("best")],
                 "by": ("best_mean", select.mode),
             },
-        ),
-        TRIALS: (
-            "Trials, best first",
-            {
-                "only": _filter("trial", SEARCH),
-                "columns": [
-                    *first, *_metrics(judged), *_params(*_searched(ledger), "repeat"), *_tags("state"),
-                    *_metrics("best_epoch", f"{select.metric}_clean"), *_tags("config"),
-                ],
-                "by": (judged, select.mode),
-            },
-        ),
-    }  # fmt: skip
-    if ledger.cells(phase=CONFIRM):
-        metric = select.test_metric
-        columns = [*first, *_metrics(metric), *_params(*_searched(ledger), "repeat"), *_tags("state", "config")]
-        views[CONFIRMED] = (
-            "Confirmed on test images",
-            {"only": _filter("trial", CONFIRM), "columns": columns, "by": (metric, select.mode)},
         )
+    }
+    searched = [
+        *first, *_metrics(judged), *_params(*_searched(ledger), "repeat"), *_tags("state"),
+        *_metrics("best_epoch", f"{select.metric}_clean"), *_tags("config"),
+    ]  # fmt: skip
+    tested = [
+        *first, *_metrics(select.test_metric), *_params(*_searched(ledger), "repeat"), *_tags("state", "config")
+    ]  # fmt: skip
+    for phase, name, title, columns, metric in (
+        (SEARCH, TRIALS, "Trials{}, best first", searched, judged),
+        (CONFIRM, CONFIRMED, "Confirmed on test images{}", tested, select.test_metric),
+    ):
+        for number, task in enumerate(_tasks(ledger, phase), 1):
+            where = f" ({', '.join(task.values())})" if task else ""
+            view = {"only": _filter("trial", phase, task), "columns": columns, "by": (metric, select.mode)}
+            views[name if number == 1 else f"{name}-{number}"] = (title.format(where), view)
     return views
+
+
+def _tasks(ledger: Ledger, phase: str) -> list[dict[str, str]]:
+    """The tasks of a phase by what tells them apart: of a single one, nothing."""
+    facts = [facts for _, facts in ledger.cells(phase=phase)]
+    axes = [axis for axis in AXES if len({each[axis] for each in facts}) > 1]
+    found = [{axis: str(each[axis]) for axis in axes} for each in facts]
+    return [task for index, task in enumerate(found) if task not in found[:index]]
 
 
 def _view(title: str, made_at_ms: int, only: str, columns: Sequence[str], by: tuple[str, str]) -> str:
@@ -80,8 +90,9 @@ def _is_edited(view: str | None) -> bool:
         return True
 
 
-def _filter(level: str, phase: str) -> str:
-    return f"tags.`study.level` = '{level}' and tags.`study.phase` = '{phase}'"
+def _filter(level: str, phase: str, task: Mapping[str, str] | None = None) -> str:
+    wanted = {"level": level, "phase": phase, **(task or {})}
+    return " and ".join(f"tags.`study.{name}` = '{value}'" for name, value in wanted.items())
 
 
 def _searched(ledger: Ledger) -> list[str]:

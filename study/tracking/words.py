@@ -23,9 +23,9 @@ def trial_run_name(cell: Mapping[str, Any], params: Mapping[str, Any], repeat: i
 
 
 def values_text(params: Mapping[str, Any]) -> str:
-    """`alpha=1.5 lr=0.0501`."""
+    """`alpha=1.5 lr=0.0501`; `training.optimizer.lr` is `lr` here as in every column."""
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in params.items()}
-    return " ".join(f"{name}={setting_text(value)}" for name, value in shown.items())
+    return " ".join(f"{name.rpartition('.')[2]}={setting_text(value)}" for name, value in shown.items())
 
 
 def noise_text(cell: Mapping[str, Any]) -> str:

@@ -16,10 +16,13 @@ def test_a_finished_study_is_exported_registered_used_and_cleaned(finished: Plac
 
     said = finished.json("export", "tiny", "--out", "out", "--format", "json", "--top", "2", "--register")
     assert len(said["files"]) == 2 * (1 + 2)
-    assert said["registered"]["champion"] == "models:/tiny@champion"
+    assert sorted(said["registered"]["champions"]) == [
+        "models:/tiny@champion-clean",
+        "models:/tiny@champion-uniform-0-4",
+    ]
     assert len(said["registered"]["versions"]) == 4
     registered = finished.mlflow("select alias, version from registered_model_aliases where name = 'tiny'")
-    assert sorted(alias for alias, _ in registered) == ["champion", "champion-clean", "champion-uniform-0-4"]
+    assert sorted(alias for alias, _ in registered) == ["champion-clean", "champion-uniform-0-4"]
     evaluated = finished.json("evaluate", "out/ce-clean.json")
     assert evaluated["images"] == 360
     assert 0 < evaluated["metrics"]["test_accuracy"] <= 1

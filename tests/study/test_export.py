@@ -145,12 +145,24 @@ def test_top_exports_the_next_best_too_each_with_its_own_weights(searched: Train
     exported = export_study(searched.paths, tmp_path, top=3)
     found = values_in(tmp_path)
     assert len(exported.files) == 2 * 3 + 2
+    assert [note.partition(":")[0].partition(" ")[0] for note in exported.notes] == ["ce", "ce"]
+    assert all(note.endswith("1 of 3 exported; no other config has as many repeats") for note in exported.notes)
     ranked = [found[f"tce-clean{ending}"] for ending in ("", "-top2", "-top3")]
     assert [values["rank"] for values in ranked] == [1, 2, 3]
     means = [values["validation"]["mean"] for values in ranked]
     assert means == sorted(means, reverse=True)
     assert {values["params"]["alpha"] for values in ranked} == {0.5, 1.0, 1.5}
     assert len({values["weights"]["sha256"] for values in ranked}) == 3
+
+
+def test_a_prediction_says_what_was_made_of_an_image_unlike_those_trained_on(searched: Trained, tmp_path: Path) -> None:
+    from PIL import Image
+
+    export_study(searched.paths, tmp_path)
+    Image.new("RGB", (180, 110)).save(tmp_path / "screen.png")
+    Image.new("L", (8, 8)).save(tmp_path / "digit.png")
+    found = predict(tmp_path / "ce-clean.yaml", [tmp_path / "screen.png", tmp_path / "digit.png"])
+    assert [prediction.changed for prediction in found] == ["180x110 colour, judged as 8x8 grey", None]
 
 
 def test_without_weights_no_checkpoint_is_needed_and_using_the_file_is_refused(

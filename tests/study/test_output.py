@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from study.cli.launch import _print_outcome
+from study.cli.list_studies import list_studies
 from study.cli.output import comparison_notes, comparison_tables
 from study.export import Exported
 from study.launch import Outcome
@@ -32,3 +35,21 @@ def test_a_launch_that_completed_nothing_says_so_and_prints_no_table(
     assert ("val_accuracy_noisy of each family's best config" in said) == shown
     assert ("No trial is completed: there are no scores to show." in said) != shown
     assert len(comparison_notes(rows)) == (2 if shown else 1)
+
+
+def test_the_list_of_studies_says_which_are_confirmed_and_how_big_they_are(
+    cache: Path, tmp_path: Path, make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("STUDY_HOME", str(tmp_path))
+    for name in ("searched", "confirmed"):
+        (tmp_path / name).mkdir()
+        driver = Driver(tmp_path / name / "ledger.db", cache)
+        driver.launch(make_spec(name=name))
+    driver.confirm(make_spec(name="confirmed"))
+    (tmp_path / "searched" / "weights").write_bytes(bytes(5_000_000))
+    list_studies(as_json=True)
+    confirmed, searched = json.loads(capsys.readouterr().out)
+    assert [confirmed["confirmed"], searched["confirmed"]] == [True, False]
+    assert 5_000_000 < searched["bytes"] < 8_000_000
+    assert confirmed["bytes"] < 4_000_000

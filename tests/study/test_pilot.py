@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_the_pace_is_that_of_the_studys_own_trials(home: Home, cache: Path, make
     forecast = foresee(make_spec(search__repeats=3, **FOUR), home)
     assert forecast.seconds_per_epoch == 0.5
     assert (forecast.trials, forecast.missing) == (12, 4)
-    assert forecast.seconds == pytest.approx(4 * 9 * 0.5 / forecast.slots)
+    assert forecast.seconds == pytest.approx(4 * 9 * 0.5 / forecast.processes)
     assert [(cell["family"], cell["configs"], cell["repeats"]) for cell in forecast.cells] == [("tce", 4, 3)]
 
 
@@ -57,3 +58,26 @@ def test_a_forecast_doubts_batches_larger_than_the_training_set(
     _dry_run(spec, home, as_json=False)
     assert "digits: batches of 2000 are more than its 1150 training images" in capsys.readouterr().out
     assert len(foresee(spec, home).as_json()["doubts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("lanes", "trained", "said", "estimate"),
+    [
+        (1, False, ", one trial each at a time", "About"),
+        ("auto", False, ", up to 16 lanes", "At most"),
+        (4, True, ", up to 4 lanes", "About"),
+    ],
+    ids=["no lanes", "lanes, by a few batches of one", "lanes, by the study's own trials"],
+)
+def test_a_forecast_tells_processes_from_lanes_and_an_upper_bound_from_an_estimate(
+    lanes: int | str, trained: bool, said: str, estimate: str,
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    spec = make_spec(resources__lanes=lanes, **FOUR)
+    if trained:
+        Driver(home.study("small").ledger, cache).launch(spec)
+    _dry_run(spec, home, as_json=False)
+    printed = capsys.readouterr().out
+    assert re.search(rf"\d+ process(es)?{said}", printed)
+    assert f"\n{estimate} " in printed
+    assert ("timed one lane at a time" in printed) == (estimate == "At most")

@@ -107,7 +107,7 @@ def test_each_cells_best_is_a_version_and_each_tasks_best_a_champion(
 ) -> None:
     found = brought(study)
     assert [version.form for version in found.versions] == ["pt2"] * 4
-    assert found.notes == []
+    assert not any("pickle" in note for note in found.notes)
     exports = [read_export(study.paths.best / version.file) for version in found.versions]
     assert [values["rank"] for values in exports] == [1] * 4
     for rate, alias in ((0.0, "champion-clean"), (0.4, "champion-uniform-0-4")):
@@ -115,11 +115,38 @@ def test_each_cells_best_is_a_version_and_each_tasks_best_a_champion(
         best = max(here, key=lambda i: exports[i]["validation"]["mean"])
         assert [i for i, version in enumerate(found.versions) if alias in version.aliases] == [best]
         assert client_of(study).get_model_version_by_alias("small", alias).version == int(found.versions[best].version)
-    champion = next(version for version in found.versions if "champion" in version.aliases)
+    assert len(found.champions) == 2
+    champion = next(version for version in found.versions if version.aliases)
     images = torch.randint(0, 256, (4, 1, 8, 8), dtype=torch.uint8)
-    loaded = load(study, found.champion, monkeypatch)
+    loaded = load(study, found.champions[0], monkeypatch)
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), load_network(study.paths.best / champion.file)(images))
+
+
+def test_a_study_of_several_tasks_has_no_champion_over_all_and_loses_the_one_it_had(study: Trained) -> None:
+    some = brought(study).versions[0]
+    client_of(study).set_registered_model_alias("small", "champion", some.version)
+    brought(study)
+    (model,) = client_of(study).search_registered_models("name = 'small'")
+    assert sorted(model.aliases) == ["champion-clean", "champion-uniform-0-4"]
+
+
+def test_a_tie_for_the_champion_is_named(study: Trained) -> None:
+    files = sorted(study.paths.best.glob("*-clean.yaml"))
+    before = [file.read_text() for file in files]
+    try:
+        for file, text in zip(files, before, strict=True):
+            mean = read_export(file)["validation"]["mean"]
+            file.write_text(text.replace(f"mean: {mean}", "mean: 0.25"))
+        found = register(files, study.paths, study.home)
+    finally:
+        for file, text in zip(files, before, strict=True):
+            file.write_text(text)
+    assert [version.aliases for version in found.versions] == [("champion-clean",), ()]
+    assert found.notes == [
+        "champion-clean: ce and msl tie at a validation mean of 0.2500; "
+        "ce has the alias because it comes first in the study"
+    ]
 
 
 def test_a_network_with_attached_modules_loads_by_its_version_and_from_its_safetensors(
@@ -196,10 +223,11 @@ def test_a_network_that_cannot_be_traced_is_a_pickle_and_says_what_that_means(
     registered = brought(found)
     assert [version.form for version in registered.versions] == ["pickle"]
     assert "registered as a pickle" in registered.notes[0]
+    assert registered.champions == ["models:/small@champion"]
     images = torch.randint(0, 256, (3, 1, 8, 8), dtype=torch.uint8)
     with torch.no_grad():
         expected = load_network(found.paths.best / "ce.yaml")(images)
-        assert torch.equal(load(found, registered.champion, monkeypatch)(images), expected)
+        assert torch.equal(load(found, registered.champions[0], monkeypatch)(images), expected)
     sys.modules.pop("branching_net", None)
 
 

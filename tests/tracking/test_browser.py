@@ -109,7 +109,7 @@ def table_of(study: Trained, view: str, more: str = "") -> str:
     with study.ledger() as ledger:
         links = run_links(ledger, study.home)
     assert links is not None
-    return f"/experiments/{links.experiment}/runs?workflowType=machine_learning&viewStateShareKey={view}{more}"
+    return links.table.partition("#")[2].removesuffix("cells") + view + more
 
 
 NAMES = [f"tce alpha={alpha} η=0.4 seed {seed}" for alpha in ("0.5", "1.5") for seed in (0, 1)]

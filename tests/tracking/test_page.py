@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from study.cli.dashboard import dashboard
 from study.ledger import Ledger
 from study.report import write_report
 from study.tracking.links import page_address, run_links
 from study.tracking.mlflow_report import NOTE_TAG, show_report
 from study.tracking.mlflow_view import MlflowView
-from study.tracking.words import cell_run_name, noise_text, trial_run_name
+from study.tracking.words import cell_run_name, noise_text, trial_run_name, values_text
 from tests.tracking.conftest import Place
 
 NewPlace = Callable[..., Place]
@@ -35,6 +36,10 @@ def test_a_trial_is_named_by_what_differs() -> None:
     assert trial_run_name(cell, params, 2) == "tce alpha=1.5 lr=0.05012 η=0.4 seed 2"
     assert trial_run_name(cell | {"phase": "confirm"}, {}, 0) == "confirm tce η=0.4 seed 0"
     assert cell_run_name(cell) == "tce · η=0.4 · digits, mlp"
+
+
+def test_settings_have_the_short_names_of_columns() -> None:
+    assert values_text({"alpha": 1.5, "training.optimizer.lr": 0.067561}) == "alpha=1.5 lr=0.06756"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,7 @@ def views_of(place: Place) -> dict[str, dict[str, Any]]:
 def test_views_show_what_matters_and_every_filter_and_column_is_there(place: Place) -> None:
     views = views_of(place)
     assert {name: len(place.runs(view["searchFilter"])) for name, view in views.items()} == {
-        "cells": 4, "trials": 16, "confirmed": 20,
+        "cells": 4, "trials": 8, "trials-2": 8, "confirmed": 10, "confirmed-2": 10,
     }  # fmt: skip
     for view in views.values():
         runs = place.runs(view["searchFilter"])
@@ -76,6 +81,25 @@ def test_views_show_what_matters_and_every_filter_and_column_is_there(place: Pla
         there |= {f"tags.`{name}`" for run in runs for name in run.data.tags}
         assert set(view["selectedColumns"]) | {view["orderByKey"]} <= there
         assert not view["orderByAsc"]
+
+
+def test_trials_of_tasks_that_do_not_compare_are_never_in_one_view(place: Place) -> None:
+    for name, view in views_of(place).items():
+        noises = {run.data.tags["study.noise"] for run in place.runs(view["searchFilter"])}
+        assert len(noises) == (2 if name == "cells" else 1)
+    titles = [json.loads(tag)["name"] for name, tag in place.experiment().tags.items() if "sharedViewState" in name]
+    assert {"Trials (clean), best first", "Trials (uniform 0.4), best first"} <= set(titles)
+
+
+def test_the_dashboard_says_where_each_studys_table_of_best_configs_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STUDY_HOME", str(place.home.root))
+    dashboard(port=5017, as_json=True)
+    where = f"http://127.0.0.1:5017/#/experiments/{place.experiment().experiment_id}/runs?"
+    assert json.loads(capsys.readouterr().out)["tables"] == {
+        "small": f"{where}workflowType=machine_learning&viewStateShareKey=cells"
+    }
 
 
 def test_a_view_that_its_user_changed_stays(place: Place) -> None:

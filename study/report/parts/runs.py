@@ -68,8 +68,11 @@ def runs_csv(material: Material) -> str | None:
 
 def _text(name: str, links: RunLinks) -> str:
     if links.served:
-        return f"Every trial is a run at {links.address}; the links open it there."
-    return f"Every trial is a run in {links.store}; the links open it while 'study dashboard --study {name}' runs."
+        return f"Every trial is a run at {links.table}; the links open it there."
+    return (
+        f"Every trial is a run in {links.store}; the links open it while 'study dashboard --study {name}' runs, which "
+        "prints the address of the table of best configs."
+    )
 
 
 def _cell(cell: CellResult) -> tuple[str, str, str]:
