@@ -270,6 +270,18 @@ def test_axes_of_shares_end_where_shares_do_though_an_interval_of_two_repeats_do
     assert rows_of(table)["ce"]["95 % interval"].startswith("−")
 
 
+def test_every_training_loss_lies_within_its_axis_though_some_are_a_hundred_times_others(reporter: Reporter) -> None:
+    reporter.launch()
+    pictures = {picture.name: picture.figure for picture in reporter.document().pictures}
+    axes = pictures["curves-digits-clean-mlp-hidden-8"].axes[-1]
+    low, high = axes.get_ylim()
+    drawn = np.array([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    assert axes.get_yscale() == "log"
+    assert drawn.max() / drawn.min() > 100
+    assert low < drawn.min() < 1.5 * low
+    assert high / 1.5 < drawn.max() < high
+
+
 @pytest.mark.parametrize(
     ("metric", "limits"),
     [
