@@ -36,7 +36,7 @@ class Talkative(Worker):
         found = super().report(todo, epoch)
         if todo.config.trial(todo.repeat)["noise"].get("rate"):
             found |= {"train_memorised": 0.1 + 0.01 * epoch, "train_still_true": 0.8 - 0.01 * epoch}
-        found["train_loss"] = LOSS[todo.config.trial(todo.repeat)["loss"]["family"]] / epoch
+        found["train_loss"] = LOSS.get(todo.config.trial(todo.repeat)["loss"]["family"], 1.0) / epoch
         return found | {"val_ece_clean": 0.05, "val_ece_scaled_clean": 0.02, "val_temperature_clean": 1.5}
 
     def tested(self, todo: Todo) -> dict[str, Any]:
