@@ -90,6 +90,17 @@ def test_confirmed_scores_and_those_that_selection_saw_are_told_apart(reporter: 
     assert "validation scores" not in confirmed
 
 
+def test_the_data_have_their_sizes_and_what_one_image_is_worth(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    searched = tables(reporter)["data"]
+    assert list(rows_of(searched)[CLEAN].values())[1:4] == ["1,150", "250", "–"]
+    assert searched.note.startswith("One image, of the smallest set, is 0.0040 of an accuracy in validation.")
+    reporter.launch(noise__rate=0.0, confirm=2)
+    confirmed = tables(reporter)["data"]
+    assert list(rows_of(confirmed)[CLEAN].values())[1:4] == ["1,150", "250", "400"]
+    assert "0.0040 of an accuracy in validation and 0.0025 of an accuracy in test." in confirmed.note
+
+
 def test_the_baseline_is_the_one_that_was_asked_for(reporter: Reporter) -> None:
     reporter.launch(noise__rate=0.0)
     shown = rows_of(tables(reporter, "tce")["tests-digits-clean-mlp-hidden-8"])
