@@ -21,6 +21,7 @@ from trainables.losses.families import get_family
 from trainables.models import smallest
 
 ENDING = "-smoke"
+MEANINGLESS = "Smoke run, its numbers mean nothing."  # how its description begins
 EPOCHS, CONFIGS, REPEATS, RATES = 2, 2, 2, 2
 IMAGES, PER_CLASS = 400, 6  # of a data set, and at least of each class
 LARGE, LARGE_IMAGES = 64, 100  # fewer where they are asked for with longer sides than that
@@ -41,7 +42,7 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
     values = document.values
     values |= {
         "name": spec.name + ENDING,
-        "description": f"Smoke run, its numbers mean nothing. {spec.description}".strip(),
+        "description": f"{MEANINGLESS} {spec.description}".strip(),
         "dataset": [_few_images(dataset, home, whole=from_file) for dataset in spec.dataset],
         "noise": [_few_rates(noise.model_dump(exclude_defaults=True)) for noise in spec.noise],
         "model": _distinct([_smallest(model.name) for model in spec.model]),

@@ -50,14 +50,28 @@ def _data(values: Mapping[str, Any]) -> str:
     rows = [
         ("Data set", f"`{trial['dataset']['name']}`{_given(options)}, digest `{trial['dataset']['digest']}`"),
         ("Held out for validation", f"{trial['split']['holdout']:g}, split `{provenance.get('split_digest')}`"),
+        ("Images", _sizes(values)),
         ("Label noise", _noise(trial["noise"], provenance)),
     ]
     if seen:
         classes = [str(each) for each in seen["classes"]]
         shown = ", ".join(classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
-        rows.append(("Images", f"{' x '.join(map(str, seen['shape']))} (channels, height, width)"))
+        rows.append(("Shape", f"{' x '.join(map(str, seen['shape']))} (channels, height, width)"))
         rows.append(("Classes", f"{len(classes)}: {shown}"))
     return "## Data\n\n" + _list(rows)
+
+
+def _sizes(values: Mapping[str, Any]) -> str:
+    """How many images each number is of, and what one of them is worth."""
+    counts = {
+        "training": values["provenance"].get("num_train"),
+        "validation": values["provenance"].get("num_val"),
+        "test": (values["test"] or {}).get("num_images"),
+    }
+    known = {name: count for name, count in counts.items() if count}
+    worth = [f"{1 / count:.4f} of an accuracy in {name}" for name, count in known.items() if name != "training"]
+    sizes = ", ".join(f"{count:,} {name}" for name, count in known.items())
+    return (sizes or "numbers unknown") + (f"; one image is {' and '.join(worth)}" if worth else "")
 
 
 def _noise(noise: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:

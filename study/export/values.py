@@ -89,6 +89,7 @@ def confirmed_values(
             if winner.n and _same(ledger.trial(winner.trials[0].key), ledger.trial(config.trials[0].key)):
                 return {
                     "protocol": found.facts["protocol"],
+                    "num_images": winner.trials[0].facts.get("num_test"),
                     "metric": spec.test_metric,
                     "mean": winner.mean,
                     "sd": winner.sd,

@@ -44,7 +44,10 @@ Entry = str | Bold | Link
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a file name of its own. `align` has a letter for each column, `l` or `r`, as LaTeX has it."""
+    """A table with a file name of its own. `align` has a letter for each column, `l` or `r`, as LaTeX has it.
+
+    A page shows a `folded` table when it is asked to.
+    """
 
     name: str
     title: str
@@ -52,6 +55,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
     note: str = ""
+    folded: bool = False
 
     def __post_init__(self) -> None:
         assert all(len(row) == len(self.columns) == len(self.align) for row in self.rows), self.name
@@ -93,12 +97,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report."""
+    """A whole report. `banner` is what a reader has to know before anything else."""
 
     title: str
     description: str
     written: str
     sections: tuple[Section, ...]
+    banner: str = ""
 
     @property
     def tables(self) -> list[Table]:

@@ -18,6 +18,7 @@ from study.paper import PaperSpec
 from study.paths import Home, StudyPaths
 from study.report.look import Look, looks_of
 from study.results import CellResult, cell_results, nothing_completed, out_of_scope
+from study.smoke import MEANINGLESS
 from study.spec import SelectSpec, dataset_title
 from study.statistics import SIGNIFICANCE
 from study.tracking.links import RunLinks, run_links
@@ -81,6 +82,16 @@ class Material:
     def name(self) -> str:
         """The study's name."""
         return self.paths.name
+
+    @property
+    def smoke(self) -> bool:
+        """Whether the study was shrunk to see that it works."""
+        return str(self.spec.get("description", "")).startswith(MEANINGLESS)
+
+    @property
+    def description(self) -> str:
+        """What the study file says that it is."""
+        return str(self.spec.get("description", "")).removeprefix(MEANINGLESS).strip()
 
     @cached_property
     def select(self) -> SelectSpec:

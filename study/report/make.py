@@ -18,6 +18,10 @@ from study.report.page import GENERATOR, page
 
 PAGE, TEXT, TABLES, FIGURES = "report.html", "report.md", "tables", "figures"
 DPI = 150
+BANNER = (
+    "Smoke run: its numbers mean nothing. A few images, two epochs and the smallest networks show that the study "
+    "works, no more; a paper's numbers, where the study has any, are left out."
+)
 
 
 def write_report(home: Home, paths: StudyPaths, out: Path | None = None, *, baseline: str | None = None) -> Path:
@@ -38,7 +42,7 @@ def write_report(home: Home, paths: StudyPaths, out: Path | None = None, *, base
         material = gather(home, paths, baseline=baseline)
         sections = tuple(section for part in PARTS if (section := part(material)) is not None)
         written = f"written {time.strftime('%Y-%m-%d %H:%M')}"
-        document = Document(material.name, material.spec.get("description", ""), written, sections)
+        document = Document(material.name, material.description, written, sections, BANNER * material.smoke)
         contents = _contents(document)
         if (listed := runs_csv(material)) is not None:
             contents[f"{TABLES}/runs.csv"] = listed.encode()

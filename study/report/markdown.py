@@ -12,6 +12,7 @@ def markdown(document: Document) -> str:
     """The whole report."""
     lines = [f"# {_plain(document.title)}", f"*{_plain(document.written)}*"]
     lines += [_plain(document.description)] if document.description else []
+    lines += [f"> **{_plain(document.banner)}**"] if document.banner else []
     for section in document.sections:
         lines.append(f"## {section.title}")
         lines += [text for block in section.blocks for text in _block(block)]

@@ -222,6 +222,9 @@ def test_a_card_gives_every_number_with_its_n_and_says_what_selection_saw(confir
     for part in ("validation", "test"):
         assert f"{values[part]['mean']:.4f} ± {values[part]['sd']:.4f} (n {values[part]['n']})" in card
     assert "chose this configuration among 3 and this epoch" in card
+    train, val = (values["provenance"][name] for name in ("num_train", "num_val"))
+    sizes = f"{train:,} training, {val:,} validation, 360 test; one image is {1 / val:.4f} of an accuracy in validation"
+    assert f"{sizes} and 0.0028 of an accuracy in test" in card
     assert "labels as noisy as the training labels" in card
     assert "not these very weights" in card
     assert values["provenance"]["trial_key"] in card

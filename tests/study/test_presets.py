@@ -248,3 +248,18 @@ def test_the_list_as_json_has_the_papers_numbers() -> None:
     assert table["paper"]["numbers"][0] == {"family": "ce", "noise_rate": 0.0, "value": 68.18}
     assert len(table["notes"]["Deviations"]) == 3
     assert table["cost"].startswith("35 trials of 256 epochs")
+
+
+def test_every_l_of_the_quickstart_leaves_likenesses_that_are_not_cross_entropys() -> None:
+    from sklearn.datasets import load_digits
+
+    from trainables.losses import make_loss
+    from trainables.similarity.fit import fit
+
+    images, labels = load_digits(return_X_y=True)
+    likeness = fit("lda", images=images.reshape(-1, 1, 8, 8), labels=labels, num_classes=10, contract="likeness")
+    family = next(each for each in load_spec(find_study_file("quickstart"))[0].families if each.family == "simloss")
+    cuts = family.full_space()["l"].points()
+    assert len(cuts) == 3
+    assert not any(make_loss("simloss", num_classes=10, similarity=likeness, l=cut).warnings() for cut in cuts)
+    assert make_loss("simloss", num_classes=10, similarity=likeness, l=0.5).warnings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -122,6 +123,10 @@ def test_report_and_runs_lead_to_one_another(place: Place) -> None:
     cells = place.runs("tags.`study.level` = 'cell'")
     for run in cells:
         assert f"/runs/{run.info.run_id}?" in page.read_text()
+    shown = re.sub(r"<details>.*?</details>", "", page.read_text(), flags=re.DOTALL)
+    assert "/runs/" not in shown  # many links lie folded
+    assert "127.0.0.1" not in re.sub(r"<[^>]+>", "", page.read_text())
+    assert str(place.home.root) not in page.read_text()
     (report,) = place.runs("tags.`study.level` = 'report'")
     link = f"/runs/{report.info.run_id}/artifacts/report.html"
     assert all(link in run.data.tags[NOTE_TAG] for run in cells)

@@ -51,6 +51,7 @@ def test_holdout_tests_the_best_validation_epoch(make_trial: TrialMaker, cache: 
     session = trained(trial | {"confirm": {"protocol": "holdout"}}, cache)
     assert session.epoch == 6
     tested = session.facts["test"]
+    assert session.facts["num_test"] == 360
     assert tested["epoch"] == session.best_epoch
     network = session.place.network("best")
     assert tested["test_accuracy"] == pytest.approx(accuracy_on_test(network, session, cache), abs=1e-12)

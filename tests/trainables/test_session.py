@@ -182,6 +182,8 @@ def test_facts_are_the_tasks_hashes_and_realised_noise(trial: Trial, cache: Path
         "split_digest": digits.split_digest,
         "noise_digest": digits.noise_digest,
         "noise_rate_realised": digits.realised_rate,
+        "num_train": len(digits.train_index),
+        "num_val": len(digits.val_index),
     }
 
 

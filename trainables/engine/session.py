@@ -58,6 +58,8 @@ class Session:
             "split_digest": data.split_digest,
             "noise_digest": data.noise_digest,
             "noise_rate_realised": data.realised_rate,
+            "num_train": len(data.train_index),
+            "num_val": len(data.val_index),
         }
         lane = make_lane(key, trial, data)
         self.warnings: tuple[str, ...] = ()
@@ -144,6 +146,7 @@ class Session:
             tested = self._on_test("last" if "epoch" in self.confirmed else "best")
         self.facts["test"] = {"epoch": epoch, **tested}
         self.facts["test_digest"] = self._test_set.digest
+        self.facts["num_test"] = len(self._test_set.labels)
 
     def _on_test(self, which: Literal["best", "last"]) -> Metrics:
         return metrics_on_test(self.place, self._test_set, which)

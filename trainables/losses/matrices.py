@@ -43,7 +43,10 @@ def class_likeness(similarity: Any, num_classes: int, r: float, cut: float) -> T
     if (matrix.abs() > 1 + TOLERANCE).any():
         raise ValueError("similarity has an entry outside [-1, 1]; SimLoss takes likenesses such as cosines")
     if (matrix.diagonal() - 1).abs().max() > TOLERANCE:
-        raise ValueError("similarity has a diagonal that is not 1; a class is wholly like itself")
+        raise ValueError(
+            "similarity has a diagonal that is not 1; a class is wholly like itself: fit it with contract='likeness', "
+            "or set the diagonal of your own matrix to 1"
+        )
     return ((matrix - cut) / (1 - cut)).clamp(0, 1).fill_diagonal_(1)
 
 

@@ -47,6 +47,8 @@ def _task_text(task: str, leaders: Leaders, best_what: str) -> str:
 
 
 def _kind(material: Material) -> str:
+    if material.smoke:
+        return "These are the numbers of a smoke run: they mean nothing, and no family is better for them."
     if material.comparison.phase == CONFIRM:
         return (
             "These are confirmed test scores: the configs that the search chose, trained on fresh repeats that no "

@@ -32,12 +32,12 @@ def section(material: Material) -> Section | None:
     tables = [
         table
         for task, cells in by_task(material.judged).items()
-        if (table := _table(material, task, cells, "test_{}" if confirmed else "val_{}_clean")) is not None
+        if (table := _table(material, task, cells, confirmed)) is not None
     ]
     if not tables:
         return None
     text = (
-        f"Of each family's best config, on {'test' if confirmed else 'validation'} images against their true labels. "
+        f"Of each family's best config, on {_images(confirmed)} against their true labels. "
         "ECE: the expected gap between confidence and accuracy, in 15 bins (Guo et al., 2017); 'scaled' is after one "
         "temperature for the whole network, cross-fitted. Above 1 the temperature says that the network is too sure. "
         "Losses that tame or smooth change confidence by design, so compare the scaled column too."
@@ -45,11 +45,21 @@ def section(material: Material) -> Section | None:
     pictures = [each for task, cells in material.tasks.items() if (each := _picture(material, task, cells)) is not None]
     if not pictures:
         text += " No bins were kept, so there is no reliability diagram."
+    elif confirmed:
+        text += (
+            " The table and the reliability diagrams are of different images and repeats: the table of the "
+            "confirmation's networks on test images, the diagrams of the search's on validation images."
+        )
     blocks: list[Block] = [Paragraph(text), *tables, *pictures]
     return Section("Calibration", tuple(blocks))
 
 
-def _table(material: Material, task: str, cells: list[CellResult], pattern: str) -> Table | None:
+def _images(confirmed: bool) -> str:
+    return "test images" if confirmed else "validation images"
+
+
+def _table(material: Material, task: str, cells: list[CellResult], confirmed: bool) -> Table | None:
+    pattern = "test_{}" if confirmed else "val_{}_clean"
     shown = [cell for cell in cells if cell.best]
     values = {
         (cell.key, name): material.values(cell, pattern.format(metric))
@@ -65,7 +75,7 @@ def _table(material: Material, task: str, cells: list[CellResult], pattern: str)
         rows.append((cell.facts["label"], *(with_n(score_text(v), len(v), common) if v else NOTHING for v in found)))
     return Table(
         f"calibration-{slug(task)}",
-        f"Calibration: {task}",
+        f"Calibration on {_images(confirmed)}: {task}",
         "l" + "r" * len(METRICS),
         ("family", *METRICS),
         tuple(rows),
@@ -99,7 +109,7 @@ def _picture(material: Material, task: str, cells: Sequence[CellResult]) -> Pict
         f"{FEWEST} images are left out. On the straight line a network is right as often as it says; below it, it is "
         "too sure. Grey: the share of images in each bin, before scaling."
     )
-    return Picture(f"reliability-{slug(task)}", f"Reliability: {task}", caption, figure)
+    return Picture(f"reliability-{slug(task)}", f"Reliability on {_images(confirmed=False)}: {task}", caption, figure)
 
 
 def _bins(material: Material, cell: CellResult) -> np.ndarray:

@@ -46,7 +46,10 @@ def _picture(material: Material, task: str, found: dict[str, tuple[list[str], li
     for axes, (family, (keys, points)) in zip(grid, found.items(), strict=True):
         _draw(axes, keys, points, material.select.mode == "max")
         axes.set_title(f"{family} (n = {len(points)} configs)", fontsize=8.5, pad=14)
-    caption = f"Score: {metric_words(material.select.monitor)}. Colours: a panel's worst (orange) to its best (blue)."
+    caption = (
+        f"Score: {metric_words(material.select.monitor)}. Colours: a panel's worst (orange) to its best (blue); "
+        "the text's own colour where all its scores are equal."
+    )
     return Picture(f"configs-{slug(task)}", task, caption, figure)
 
 
@@ -62,8 +65,9 @@ def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_bett
             continue
         heights[len(keys)] = every[-1].share(point.screened)
         shade = float(norm(point.screened))
+        color = COLOURS(shade) if min(scores) < max(scores) else INK
         above = 2 + shade  # the best on top
-        axes.plot(list(heights), list(heights.values()), color=COLOURS(shade), lw=1.1, zorder=above, rasterized=many)
+        axes.plot(list(heights), list(heights.values()), color=color, lw=1.1, zorder=above, rasterized=many)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.set_yticks([])

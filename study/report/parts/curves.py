@@ -53,9 +53,9 @@ def draw_curves(material: Material, cells: Sequence[CellResult], metrics: Sequen
         axes.set_title(metric_words(metric), fontsize=8.5)
         axes.set_xlabel("epoch")
         axes.locator_params(axis="x", integer=True, nbins=6)
-        keep_within(axes, "y", limits_of(metric))
         if metric == OWN_LOSS and all(low > 0 for low in drawn):
-            axes.set_yscale("log")
+            axes.set_yscale("log")  # before limits are kept, which would be the linear axis's
+        keep_within(axes, "y", limits_of(metric))
     add_legend(figure, families, material.looks)
     return figure
 

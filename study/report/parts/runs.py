@@ -34,6 +34,7 @@ def section(material: Material) -> Section | None:
                 "llll",
                 columns,
                 tuple((*_cell(cell), _run(links, cell.key)) for cell in cells),
+                folded=True,
             ),
             Table(
                 "runs-of-best",
@@ -42,6 +43,7 @@ def section(material: Material) -> Section | None:
                 (*columns[:3], "repeat", "run"),
                 tuple((*_cell(cell), str(trial.repeat), _run(links, trial.key)) for cell, trial in best),
                 "tables/runs.csv beside this page lists the runs of all trials.",
+                folded=True,
             ),
         ),
     )
@@ -70,8 +72,8 @@ def _text(name: str, links: RunLinks) -> str:
     if links.served:
         return f"Every trial is a run at {links.table}; the links open it there."
     return (
-        f"Every trial is a run in {links.store}; the links open it while 'study dashboard --study {name}' runs, which "
-        "prints the address of the table of best configs."
+        "Every trial is a run in MLflow. The links open it on the machine where it was tracked, while "
+        f"'study dashboard --study {name}' runs there, and nowhere else; it prints the address of the best configs."
     )
 
 

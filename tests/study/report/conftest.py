@@ -19,6 +19,7 @@ from study.report.parts import PARTS
 from tests.study.conftest import Driver, SpecMaker, Todo, Worker
 
 GAIN = {"ce": 0.0, "mse": 0.0001, "tce": 0.05}
+LOSS = {"ce": 3.0, "mse": 0.02, "tce": 1.0}
 
 
 def by_family(todo: Todo, epoch: int) -> float:
@@ -35,13 +36,18 @@ class Talkative(Worker):
         found = super().report(todo, epoch)
         if todo.config.trial(todo.repeat)["noise"].get("rate"):
             found |= {"train_memorised": 0.1 + 0.01 * epoch, "train_still_true": 0.8 - 0.01 * epoch}
+        found["train_loss"] = LOSS.get(todo.config.trial(todo.repeat)["loss"]["family"], 1.0) / epoch
         return found | {"val_ece_clean": 0.05, "val_ece_scaled_clean": 0.02, "val_temperature_clean": 1.5}
 
     def tested(self, todo: Todo) -> dict[str, Any]:
         trial = todo.config.trial(todo.repeat)
+        sizes = {"num_train": 1150, "num_val": 250}
         if "confirm" not in trial:
-            return {}
-        return {"test": {"epoch": 3, "test_accuracy": by_family(todo, 0) + 0.1, "test_ece": 0.04}}
+            return sizes
+        return sizes | {
+            "num_test": 400,
+            "test": {"epoch": 3, "test_accuracy": by_family(todo, 0) + 0.1, "test_ece": 0.04},
+        }
 
 
 @dataclass

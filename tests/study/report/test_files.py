@@ -17,6 +17,7 @@ from study.report.latex import latex
 from study.report.make import write_report
 from study.report.markdown import markdown
 from study.report.page import LARGEST_SVG, inline_svg
+from study.smoke import MEANINGLESS
 from tests.study.report.conftest import Reporter
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -88,6 +89,24 @@ def test_what_a_user_wrote_is_text_and_no_markup(reporter: Reporter) -> None:
     page = write_report(reporter.home, reporter.paths)
     assert "script" not in read(page).tags
     assert "&lt;script&gt;" in page.read_text()
+
+
+def test_a_smoke_run_says_on_top_and_in_its_answer_that_its_numbers_mean_nothing(reporter: Reporter) -> None:
+    reporter.launch(description=f"{MEANINGLESS} All losses.", noise__rate=0.0, confirm=2)
+    page = write_report(reporter.home, reporter.paths)
+    html, text = page.read_text(), page.with_name("report.md").read_text()
+    assert 0 < html.index('class="banner"') < html.index("All losses.") < html.index("The answer")
+    assert f"> **{make.BANNER}**" in text
+    for said in (html, text):
+        assert "numbers of a smoke run" in said
+        assert "confirmed test scores: the configs" not in said
+
+
+def test_other_studies_have_no_banner(reporter: Reporter) -> None:
+    reporter.launch(description="All losses.", noise__rate=0.0)
+    page = write_report(reporter.home, reporter.paths).read_text()
+    assert 'class="banner"' not in page
+    assert "smoke" not in page
 
 
 def test_tables_and_figures_lie_beside_the_page_and_markdown_leads_to_them(reporter: Reporter) -> None:

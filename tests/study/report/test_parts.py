@@ -15,7 +15,8 @@ from study.compare import compare
 from study.errors import StudyError
 from study.ledger import Ledger
 from study.report.document import Bold
-from study.report.parts import calibration, classes, learned
+from study.report.look import FAINT, INK, panels
+from study.report.parts import calibration, classes, configs, learned
 from study.report.parts.importance import importances
 from study.report.parts.noise import area
 from study.report.parts.tuning import expected_best
@@ -87,6 +88,17 @@ def test_confirmed_scores_and_those_that_selection_saw_are_told_apart(reporter: 
     assert "highest test accuracy" in confirmed
     assert "(n = 3)" in confirmed
     assert "validation scores" not in confirmed
+
+
+def test_the_data_have_their_sizes_and_what_one_image_is_worth(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    searched = tables(reporter)["data"]
+    assert list(rows_of(searched)[CLEAN].values())[1:4] == ["1,150", "250", "–"]
+    assert searched.note.startswith("One image, of the smallest set, is 0.0040 of an accuracy in validation.")
+    reporter.launch(noise__rate=0.0, confirm=2)
+    confirmed = tables(reporter)["data"]
+    assert list(rows_of(confirmed)[CLEAN].values())[1:4] == ["1,150", "250", "400"]
+    assert "0.0040 of an accuracy in validation and 0.0025 of an accuracy in test." in confirmed.note
 
 
 def test_the_baseline_is_the_one_that_was_asked_for(reporter: Reporter) -> None:
@@ -237,7 +249,8 @@ def test_reliability_is_drawn_of_all_repeats_bins_against_true_labels(
     monkeypatch.setattr(calibration, "kept_calibration", lambda folder, which: bins)
     reporter.launch(search__repeats=2, noise__rate=0.0)
     document = reporter.document()
-    (picture,) = section_of(document, "Calibration").blocks[2:]
+    table, picture = section_of(document, "Calibration").blocks[1:]
+    assert table.title == "Calibration on validation images: digits, clean, mlp hidden=8"
     assert picture.name == "reliability-digits-clean-mlp-hidden-8"
     assert "n = 2 repeats" in picture.caption
     assert [axes.get_title(loc="left") for axes in picture.figure.axes] == ["ce", "mse", "tce"]
@@ -246,6 +259,18 @@ def test_reliability_is_drawn_of_all_repeats_bins_against_true_labels(
         np.testing.assert_allclose(before, [[0.65, 0.5]])
         np.testing.assert_allclose(after, [[0.5, 14 / 24]])
         assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)
+
+
+def test_calibration_of_test_images_and_reliability_on_validation_images_are_told_apart(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "kept_calibration", lambda folder, which: np.full((2, 2, 3, 15), 12.0))
+    reporter.launch(noise__rate=0.0, search__repeats=2, confirm=3)
+    section = section_of(reporter.document(), "Calibration")
+    assert [block.title for block in section.blocks if hasattr(block, "title")] == [
+        f"Calibration on test images: {CLEAN}", f"Reliability on validation images: {CLEAN}"
+    ]  # fmt: skip
+    assert "different images and repeats" in words_of(section)
 
 
 def test_checkpoints_without_bins_give_the_table_and_say_so(reporter: Reporter) -> None:
@@ -270,6 +295,38 @@ def test_axes_of_shares_end_where_shares_do_though_an_interval_of_two_repeats_do
     assert rows_of(table)["ce"]["95 % interval"].startswith("−")
 
 
+def test_every_training_loss_lies_within_its_axis_though_some_are_a_hundred_times_others(reporter: Reporter) -> None:
+    reporter.launch()
+    pictures = {picture.name: picture.figure for picture in reporter.document().pictures}
+    axes = pictures["curves-digits-clean-mlp-hidden-8"].axes[-1]
+    low, high = axes.get_ylim()
+    drawn = np.array([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    assert axes.get_yscale() == "log"
+    assert drawn.max() / drawn.min() > 100
+    assert low < drawn.min() < 1.5 * low
+    assert high / 1.5 < drawn.max() < high
+
+
+@pytest.mark.parametrize("scores", [(0.9, None), (0.9, 0.9)])
+def test_configs_of_a_single_score_are_drawn_neither_as_best_nor_as_worst(scores: tuple[float | None, ...]) -> None:
+    colours = colours_of_configs(scores)
+    assert set(colours) - {FAINT} == {INK}
+    assert (FAINT in colours) == (None in scores)
+
+
+def test_the_best_config_is_blue_and_the_worst_orange() -> None:
+    best, worst = colours_of_configs((0.9, 0.1))
+    assert best == configs.COLOURS(1.0)
+    assert worst == configs.COLOURS(0.0)
+
+
+def colours_of_configs(scores: tuple[float | None, ...]) -> list[Any]:
+    points = [Point(i, {"lr": 0.1 * (i + 1)}, score, None, False, ()) for i, score in enumerate(scores)]
+    (axes,) = panels(1)[1]
+    configs._draw(axes, ["lr"], points, more_is_better=True)
+    return [line.get_color() for line in axes.lines[: len(scores)]]
+
+
 @pytest.mark.parametrize(
     ("metric", "limits"),
     [
@@ -282,7 +339,7 @@ def test_a_metric_is_drawn_no_further_than_it_can_be(metric: str, limits: tuple[
 
 
 def test_families_keep_their_colour_in_every_study_of_the_same_families_and_the_baseline_is_ink() -> None:
-    from study.report.look import INK, looks_of
+    from study.report.look import looks_of
 
     families = [f"family{i}" for i in range(24)]
     looks = looks_of(families, "family3")

@@ -60,7 +60,7 @@ from trainables.losses.matrices import balanced_matrix
         ("simloss", {"r": 1.0}, r"r = 1 is outside \[0, 1\)"),
         ("simloss", {"l": 1.0}, r"l = 1 is outside"),
         ("simloss", {"similarity": 2 * np.eye(C)}, r"outside \[-1, 1\]"),
-        ("simloss", {"similarity": np.zeros((C, C))}, "a diagonal that is not 1"),
+        ("simloss", {"similarity": np.zeros((C, C))}, "a diagonal that is not 1.* contract='likeness'"),
         ("simloss", {"similarity": "uniform"}, "unknown similarity 'uniform'"),
         ("simloss", {"similarity": "words"}, "similarity 'words' needs path"),
         ("msl", {"xi": 0.0}, r"xi = 0 is outside \(0, inf\)"),
