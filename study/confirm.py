@@ -49,6 +49,7 @@ class ConfirmCell:
             "protocol": self.confirm.protocol,
             "repeats": self.confirm.repeats,
             "search_cell": self.cell.key,
+            "chosen": [result.number for result in self.results],
         }
 
     @cached_property

@@ -8,6 +8,7 @@ see trials as ever.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from ray.tune import tune as tune_module
 from study.preflight import num_lanes, num_workers, places
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
+
+EXCUSED = 2  # deaths of a host among many that count as no failure of a trial's
 
 
 @dataclass(frozen=True)
@@ -85,24 +88,29 @@ class Host:
                 return True
         return bool(ray.wait([self.end], timeout=0)[0])
 
-    def blamed(self) -> set[str]:
-        """The open trials that may have killed it: the one that trained alone, or all."""
+    def marked(self) -> set[str]:
+        """The open trial that trained alone when it died, if one did."""
         try:
             alone = self.marker.read_text(encoding="utf-8")
         except OSError:
-            alone = ""
+            return set()
         self.marker.unlink(missing_ok=True)
-        return {alone} if alone in self.keys.values() else set(self.keys.values())
+        return {alone} & set(self.keys.values())
 
 
 class Hosts:
-    """All hosts. One that died is replaced when its trials are tried again, each then in an array of its own."""
+    """All hosts. One that died is replaced when its trials are tried again, each then in an array of its own.
+
+    A trial answers for a death that came while it trained alone. One that came while many trained is nobody's fault
+    `EXCUSED` times, then everybody's.
+    """
 
     def __init__(self, settings: HostSettings) -> None:
         self.settings, self.started, self.opened = settings, 0, 0
         self.hosts = [self._start() for _ in range(settings.count)]
         self.suspects: set[str] = set()
         self.excused: set[str] = set()
+        self.unexplained: Counter[str] = Counter()  # deaths of a trial's hosts
 
     @property
     def places(self) -> int:
@@ -131,9 +139,14 @@ class Hosts:
         """Replace the hosts that died; that of trial `failed` may have, though Ray has not told yet."""
         for place, host in enumerate(self.hosts):
             if host.is_dead(ask=failed in host.keys.values()):
-                blamed = host.blamed()
-                self.suspects |= blamed
-                self.excused |= set(host.keys.values()) - blamed
+                marked, others = host.marked(), set(host.keys.values())
+                if marked:
+                    others -= marked
+                else:
+                    self.suspects |= others
+                    self.unexplained.update(others)
+                    others = {key for key in others if self.unexplained[key] <= EXCUSED}
+                self.excused |= others
                 self.hosts[place] = self._start()
 
     def _start(self) -> Host:
@@ -142,15 +155,32 @@ class Hosts:
 
 
 class Lane:
-    """What Tune takes for the handle of a trial's actor: the calls it makes, each with a future for an answer."""
+    """What Tune takes for the handle of a trial's actor: the calls it makes, each with a future for an answer.
+
+    It refers to nothing that refers to it, so that its futures are gone with it, before Ray is.
+    """
 
     def __init__(self, host: Host, number: int, config: dict[str, Any]) -> None:
         self.host, self.number = host, number
-        actor, opened = host.actor, host.actor.open.remote(number, config)
-        self.__ray_ready__ = Method(lambda: opened)
-        self.train = Method(lambda: actor.train.remote(number))
-        self.get_auto_filled_metrics = Method(lambda **kind: actor.facts.remote())
-        self.stop = self.__ray_terminate__ = Method(self._close)
+        self.opened = host.actor.open.remote(number, config)
+
+    @property
+    def __ray_ready__(self) -> Method:
+        return Method(lambda: self.opened)
+
+    @property
+    def train(self) -> Method:
+        return Method(lambda: self.host.actor.train.remote(self.number))
+
+    @property
+    def get_auto_filled_metrics(self) -> Method:
+        return Method(lambda **kind: self.host.actor.facts.remote())
+
+    @property
+    def stop(self) -> Method:
+        return Method(self._close)
+
+    __ray_terminate__ = stop
 
     def _close(self) -> Any:
         self.host.keys.pop(self.number, None)

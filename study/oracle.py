@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from study.errors import StudyError
 from study.ledger import Ledger
@@ -24,6 +25,7 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
     from trainables.engine.testing import metrics_on_test
 
     known = ledger.oracle()
+    which: Literal["best", "last"] = "last" if (ledger.spec() or {})["select"]["epoch"] == "last" else "best"
     wanted = [
         trial.key
         for cell in cell_results(ledger)
@@ -42,7 +44,7 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
         except ValueError as problem:
             raise StudyError(f"trial {key}: {problem}") from None
         if session.epoch:  # its checkpoint was usable
-            ledger.record_oracle(key, metrics_on_test(session.place, test, "best"))
+            ledger.record_oracle(key, metrics_on_test(session.place, test, which))
             judged += 1
             say(f"asking the test set about the search's checkpoints: {judged} of {len(wanted)}")
     return judged

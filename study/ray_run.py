@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -142,6 +143,8 @@ def run_on_ray(
                 conductor.abandon(died_of(watch.died))
         finally:
             progress.stage("stopping Ray")
+            del tuner, hosts, excuses
+            gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
             ray.shutdown()
 
 

@@ -92,7 +92,7 @@ def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool
             own = [trial for trial in by_config.get(key, []) if trial.repeat < repeats]
             trials += own
             members.append(_config_result(number, key, params, own, score))
-        best = _best(members, facts["mode"])
+        best = _best(members, facts)
         if best is not None:
             best = _with_metrics(ledger, best, facts, select["epoch"])
         counts = Counter(trial.state for trial in trials)
@@ -136,8 +136,11 @@ def _ranked(configs: Sequence[ConfigResult], mode: str) -> list[ConfigResult]:
     return sorted(complete, key=lambda config: (-sign * config.mean, config.number))
 
 
-def _best(configs: Sequence[ConfigResult], mode: str) -> ConfigResult | None:
-    return next(iter(_ranked(configs, mode)), None)
+def _best(configs: Sequence[ConfigResult], facts: Mapping[str, Any]) -> ConfigResult | None:
+    """The best by its scores in a search; in a confirmation the one that the search put first, whatever its scores."""
+    if facts.get("chosen"):
+        return next((config for config in configs if config.number == facts["chosen"][0] and config.n), None)
+    return next(iter(_ranked(configs, facts["mode"])), None)
 
 
 def _with_metrics(ledger: Ledger, best: ConfigResult, facts: Mapping[str, Any], epoch: str) -> ConfigResult:

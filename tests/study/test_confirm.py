@@ -45,6 +45,21 @@ def test_top_takes_the_next_best_configs_too(driver: Driver, make_spec: SpecMake
     assert sorted(driver.confirm(spec).ran) == [("ce", 0.0, 0, 0), ("tce", 0.0, 0, 0), ("tce", 0.0, 1, 0)]
 
 
+def test_what_is_published_is_the_configs_that_the_search_chose_whatever_the_test_set_says_of_the_others(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    spec = make_spec(confirm={"repeats": 2, "top": 2}, noise__rate=0.0)
+    driver.launch(spec)
+    accuracy = {0: 0.7, 1: 0.9}  # by the config's number: the runner-up would win on the test set
+    driver.worker.tested = lambda todo: {"test": {"test_accuracy": accuracy[todo.config.number]}}
+    driver.confirm(spec)
+    with Ledger(driver.ledger_path) as ledger:
+        tce = next(cell for cell in cell_results(ledger, phase=CONFIRM) if cell.facts["family"] == "tce")
+    assert [config.mean for config in tce.configs] == [0.7, 0.9]
+    assert tce.best is not None
+    assert (tce.best.number, tce.best.mean) == (0, 0.7)
+
+
 @pytest.mark.parametrize("protocol", ["holdout", "retrain"])
 def test_repeats_are_paired_across_families_and_share_no_seed_with_the_search(
     protocol: str, driver: Driver, make_spec: SpecMaker

@@ -50,20 +50,23 @@ class LaneHost:
         """
         signature = (*signature_of(trial, data, lane), *([lane.key] if alone else []))
         with self.lock:
-            self.pools = {key: pool for key, pool in self.pools.items() if pool.places or key == signature}
+            for pool in self.pools.values():
+                if not self.training.intersection(pool.places):
+                    pool.forget()
+            self.pools = {key: pool for key, pool in self.pools.items() if pool.places and not pool.problem}
             if signature not in self.pools:
                 width = Width(self.lanes, found=self.found)
                 self.pools[signature] = Pool(data, trial, self.device, lane, width, lane.key if alone else None)
             pool = self.pools[signature]
-            place = SharedPlace(self, pool, lane, state)
-            pool.places.append(place)
-            return place
+            return pool.place(self, lane, state)
 
     def advance(self, place: SharedPlace, given_up: Callable[[], bool]) -> Metrics:
         """Wait until the next epoch of a place is trained; its metrics, none where it was given up before."""
         with self.lock:
             if place.left:
                 return {}
+            if place.pool.problem is not None:
+                raise place.pool.problem
             place.news.clear()
             place.wants, place.outcome, place.turn = True, {}, next(self.turns)
             self.wished.notify()
@@ -115,8 +118,10 @@ class LaneHost:
             yield
             return
         self.marker.write_text(pool.alone, encoding="utf-8")
-        yield
-        self.marker.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            self.marker.unlink(missing_ok=True)
 
     def _next(self) -> Pool | None:
         """The next pool in turn of which an epoch may begin, once there is one; None at the end."""

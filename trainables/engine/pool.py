@@ -86,6 +86,22 @@ class Pool:
         self.lock = threading.Lock()  # of seats; not held while an epoch is trained
         self.hold_until = 0.0
         self.lonely = ""  # why its networks cannot train beside one another
+        self.problem: Exception | None = None  # why the array cannot be used any more
+
+    def place(self, host: LaneHost, lane: Lane, state: LaneState | None) -> SharedPlace:
+        """A place more."""
+        place = SharedPlace(host, self, lane, state)
+        with self.lock:
+            self.places.append(place)
+        return place
+
+    def forget(self) -> None:
+        """Drop the places that were left; while no epoch is trained."""
+        with self.lock:
+            for place in self.places:
+                if place.left and place.seated:
+                    self._unseat(place)
+            self.places = [place for place in self.places if not place.left]
 
     # -- for the threads of trials ----------------------------------------------------------------------------------
 
@@ -138,7 +154,8 @@ class Pool:
         return news
 
     def give_up(self, problem: Exception) -> list[SharedPlace]:
-        """The array cannot be used any more: all places that wait hear of it."""
+        """The array cannot be used any more: all places that wait hear of it, the others when they ask."""
+        self.problem = problem
         waiting = [place for place in self.places if place.wants]
         for place in waiting:
             place.outcome = problem
