@@ -15,10 +15,14 @@ from matplotlib.lines import Line2D
 
 WIDTH = 7.4  # inches
 INK, FAINT = "#1c1e21", "#d4d6da"  # text and lines; grids. The page puts its own colours in their place
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito, 2008
+PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00",  # Okabe and Ito, 2008
+    "#6a3d9a", "#8c4a2f", "#8f9400", "#a50f3c",  # so that the families of a usual study have a hue each
+)  # fmt: skip
 MARKS, DASHES = "osD^vP*X", ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 BASELINE_DASH = (0, (3, 1.2))
 BAND = 0.14  # opacity
+FENCE = 1.5  # interquartile ranges beyond the quartiles, as in a box plot
 ROOM = 0.03  # of an axis, for the half of a mark that lies beyond its end
 RASTER_FROM = 400  # marks in one panel, from which they are pixels in an SVG too
 SETTINGS: Any = {
@@ -108,6 +112,29 @@ def keep_within(axes: Axes, along: Literal["x", "y"], limits: tuple[float, float
     least, most = limits
     room = ROOM * (min(high, most) - max(low, least))
     axes.set(**{f"{along}lim": (max(low, least - room), min(high, most + room))})
+
+
+def spare_outliers(axes: Axes) -> None:
+    """End a linear vertical axis where outliers begin, which would flatten the rest, and name lines that end there.
+
+    Outliers are beyond Tukey's fences of what lines and bands show.
+    """
+    bands = [np.asarray(path.vertices)[:, 1] for each in axes.collections for path in each.get_paths()]
+    shown = np.concatenate([np.empty(0), *(np.asarray(line.get_ydata(), dtype=float) for line in axes.lines), *bands])
+    if not len(shown):
+        return
+    low, high = np.quantile(shown, (0.25, 0.75))
+    reach = FENCE * (high - low)
+    inside = shown[(shown >= low - reach) & (shown <= high + reach)]
+    room = ROOM * (inside.max() - inside.min())
+    if room == 0:
+        return
+    bottom, top = axes.get_ylim()
+    bottom, top = max(bottom, inside.min() - room), min(top, inside.max() + room)
+    axes.set_ylim(bottom, top)
+    outside = [str(line.get_label()) for line in axes.lines if not bottom <= np.asarray(line.get_ydata())[-1] <= top]
+    if outside:
+        axes.text(0.99, 0.03, f"outside: {', '.join(outside)}", transform=axes.transAxes, ha="right", fontsize=7)
 
 
 def legend_height(families: Sequence[str]) -> int:

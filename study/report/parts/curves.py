@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
-from study.report.look import BAND, Look, add_legend, keep_within, legend_height, panels
+from study.report.look import BAND, Look, add_legend, keep_within, legend_height, panels, spare_outliers
 from study.report.words import OWN_LOSS, finite, limits_of, metric_words
 from study.results import CellResult
 
@@ -40,7 +40,11 @@ def validation_metrics(material: Material, cells: Sequence[CellResult]) -> tuple
 
 
 def _caption(loss: bool) -> str:
-    said = "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat."
+    said = (
+        "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. "
+        "Axes of scores leave out what lies far from most, such as first epochs; a panel names families that "
+        "end outside it."
+    )
     return said + " The training loss is the family's own: heights of different families do not compare." * loss
 
 
@@ -56,6 +60,8 @@ def draw_curves(material: Material, cells: Sequence[CellResult], metrics: Sequen
         if metric == OWN_LOSS and all(low > 0 for low in drawn):
             axes.set_yscale("log")  # before limits are kept, which would be the linear axis's
         keep_within(axes, "y", limits_of(metric))
+        if metric != OWN_LOSS:
+            spare_outliers(axes)
     add_legend(figure, families, material.looks)
     return figure
 
@@ -67,7 +73,7 @@ def _draw(axes: Axes, material: Material, cell: CellResult, metric: str, *, crow
     if not len(epochs):
         return 1.0
     mean = values.mean(axis=0)
-    axes.plot(epochs, mean, **look.line, lw=1.1)
+    axes.plot(epochs, mean, **look.line, lw=1.1, label=cell.facts["label"])
     lowest = mean
     if len(values) > 1:
         sd = values.std(axis=0, ddof=1)

@@ -33,5 +33,6 @@ def section(material: Material) -> Section | None:
 
 CAPTION = (
     "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. Measured on augmented "
-    "training batches while the weights move, so a little behind the epoch's end."
+    "training batches while the weights move, so a little behind the epoch's end. Axes leave "
+    "out what lies far from most; a panel names families that end outside it."
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
-from study.report.look import add_legend, legend_height, panels
+from study.report.look import add_legend, legend_height, panels, spare_outliers
 from study.report.points import Point, points_of
 from study.report.words import metric_words
 
@@ -30,7 +30,8 @@ def section(material: Material) -> Section | None:
     figure, grid = panels(len(curves), columns=2, height=2.5, legend_rows=legend_height(families))
     for axes, (task, found) in zip(grid, curves.items(), strict=True):
         for family, values in found.items():
-            axes.plot(range(1, len(values) + 1), values, **material.looks[family].line)
+            axes.plot(range(1, len(values) + 1), values, **material.looks[family].line, label=family)
+        spare_outliers(axes)
         axes.set_title(task, fontsize=8.5)
         axes.set_xlabel("configs tried")
         axes.locator_params(axis="x", integer=True)
@@ -42,7 +43,8 @@ def section(material: Material) -> Section | None:
 
 CAPTION = (
     "The mean best score among n of a family's configs, drawn without replacement, on the screening repeat. Configs "
-    "that a scheduler stopped count with what they had reached, diverged ones as the family's worst."
+    "that a scheduler stopped count with what they had reached, diverged ones as the family's worst. "
+    "Axes leave out what lies far from most; a panel names families that end outside it."
 )
 
 

@@ -15,7 +15,7 @@ from study.compare import compare
 from study.errors import StudyError
 from study.ledger import Ledger
 from study.report.document import Bold
-from study.report.look import FAINT, INK, panels
+from study.report.look import FAINT, INK, looks_of, panels, spare_outliers
 from study.report.parts import calibration, classes, configs, learned
 from study.report.parts.importance import importances
 from study.report.parts.noise import area
@@ -307,6 +307,33 @@ def test_every_training_loss_lies_within_its_axis_though_some_are_a_hundred_time
     assert high / 1.5 < drawn.max() < high
 
 
+def test_a_family_far_below_the_others_does_not_set_their_axis_and_is_named() -> None:
+    (axes,) = panels(1)[1]
+    for place in range(10):
+        axes.plot([1, 2, 3], [0.9, 0.91 + 0.001 * place, 0.95], label=f"family{place}")
+    axes.plot([1, 2, 3], [0.1, 0.1, 0.1], label="mae")
+    spare_outliers(axes)
+    low, high = axes.get_ylim()
+    assert 0.85 < low < 0.9
+    assert 0.95 < high < 1
+    assert [text.get_text() for text in axes.texts] == ["outside: mae"]
+
+
+def test_a_panel_without_outliers_or_without_lines_keeps_its_axis() -> None:
+    empty, (axes,) = panels(1)[1][0], panels(1)[1]
+    axes.plot([1, 2, 3, 4], [0.1, 0.4, 0.7, 0.9])
+    for each in (empty, axes):
+        before = each.get_ylim()
+        spare_outliers(each)
+        assert each.get_ylim() == pytest.approx(before, abs=0.02)
+        assert not each.texts
+
+
+def test_ten_families_beside_the_baseline_have_a_hue_each() -> None:
+    looks = looks_of([f"family{i}" for i in range(11)], "family0")
+    assert len({look.color for look in looks.values()}) == 11
+
+
 @pytest.mark.parametrize("scores", [(0.9, None), (0.9, 0.9)])
 def test_configs_of_a_single_score_are_drawn_neither_as_best_nor_as_worst(scores: tuple[float | None, ...]) -> None:
     colours = colours_of_configs(scores)
@@ -339,8 +366,6 @@ def test_a_metric_is_drawn_no_further_than_it_can_be(metric: str, limits: tuple[
 
 
 def test_families_keep_their_colour_in_every_study_of_the_same_families_and_the_baseline_is_ink() -> None:
-    from study.report.look import looks_of
-
     families = [f"family{i}" for i in range(24)]
     looks = looks_of(families, "family3")
     assert looks["family3"].color == INK
