@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from study.compare import Comparison, Row, compare
 from study.errors import StudyError
 from study.ledger import Ledger
-from study.statistics import detectable_effect
+from study.paths import StudyPaths
+from study.statistics import detectable_effect, paired_test
 from tests.study.conftest import Driver, SpecMaker, Todo
 
 FAMILIES = ["ce", "mse", "tce"]
@@ -103,6 +106,8 @@ def test_the_number_of_tests_is_told_and_grows_with_what_is_compared(
     assert fewer.test == more.test
     assert fewer.test is not None
     assert fewer.test.p is not None
+    frame = alone.to_frame().set_index("family")
+    assert (frame.paired_p["tce"], frame.p_holm["tce"]) == (fewer.test.p, fewer.p)
     assert (fewer.p, more.p) == (pytest.approx(2 * fewer.test.p), pytest.approx(3 * fewer.test.p))
 
 
@@ -233,3 +238,66 @@ def test_a_study_without_a_completed_trial_cannot_be_compared(driver: Driver, ma
     driver.launch(make_spec())
     with Ledger(driver.ledger_path) as ledger, pytest.raises(StudyError, match="no completed trial of the search"):
         compare([("small", ledger)])
+
+
+@pytest.fixture
+def told(
+    tmp_path: Path,
+    cache: Path,
+    make_spec: SpecMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., str]:
+    """What `study compare` prints of studies with these families and repeats, in one line."""
+    from study.cli.compare import compare as command
+
+    monkeypatch.setenv("STUDY_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("study.cli.compare.console", Console(width=160, soft_wrap=True))
+
+    def run(*studies: list[str], repeats: int = 5, rate: Any = 0.0) -> str:
+        names = [f"study{i}" for i in range(len(studies))]
+        for name, families in zip(names, studies, strict=True):
+            paths = StudyPaths(tmp_path / "home" / name)
+            paths.root.mkdir(parents=True)
+            driver = Driver(paths.ledger, cache)
+            driver.worker.accuracy = by_family
+            driver.launch(make_spec(families=families, search__repeats=repeats, noise__rate=rate))
+        command(names)
+        return " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+def test_the_interval_of_the_difference_and_the_cost_are_told_by_name(told: Callable[..., str]) -> None:
+    said = told(["ce", "tce"])
+    differences = [OWN["tce"](i) - OWN["ce"](i) + 0.05 for i in range(5)]
+    expected = paired_test(differences, [0.0] * 5)
+    assert expected is not None
+    assert f"{expected.mean:+.4f}" in said
+    assert f"{expected.low:+.4f} to {expected.high:+.4f}" in said
+    assert f"d {expected.effect:+.1f}" in said
+    assert re.search(r"cost, search included: \d+ epochs, .* of training", said)
+
+
+def test_the_command_says_over_how_many_tests_and_that_more_studies_make_more(told: Callable[..., str]) -> None:
+    assert "Holm's correction for all 4 tests here." in told(FAMILIES, rate=[0.0, 0.4])
+
+
+def test_the_command_says_that_tests_of_several_studies_are_corrected_together(told: Callable[..., str]) -> None:
+    said = told(["ce", "tce"], ["mse", "mae"])
+    assert "Holm's correction for all 3 tests here: those of 2 studies together, fewer alone." in said
+
+
+def test_the_command_tests_nothing_over_two_repeats_and_cuts_intervals_where_the_metric_ends(
+    told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OWN, "ce", lambda repeat: 0.3 * repeat)
+    said = told(["ce", "tce"], repeats=2)
+    assert "to 1.0000" in said
+    assert "fewer than 3 repeats" in said
+    assert "Nothing was tested." in said
+    assert " p " not in said.split("Differences are")[0]
+
+
+def test_ranks_that_decide_nothing_are_said_to(told: Callable[..., str]) -> None:
+    assert "with so few tasks they decide nothing" in told(FAMILIES, rate=[0.0, 0.4])

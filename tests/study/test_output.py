@@ -32,3 +32,11 @@ def test_a_launch_that_completed_nothing_says_so_and_prints_no_table(
     assert ("val_accuracy_noisy of each family's best config" in said) == shown
     assert ("No trial is completed: there are no scores to show." in said) != shown
     assert len(comparison_notes(rows)) == (2 if shown else 1)
+
+
+def test_spreads_are_not_offered_as_a_test_of_paired_repeats(driver: Driver, make_spec: SpecMaker) -> None:
+    driver.launch(make_spec())
+    with Ledger(driver.ledger_path) as ledger:
+        (first, *_) = comparison_notes(comparison(cell_results(ledger)))
+    assert "within the sds" not in first
+    assert "'study compare' does" in first

@@ -218,7 +218,7 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
         "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
         f"{counted(compared.num_tests, 'test')} against {compared.baseline}"
         + ("; that of Wilcoxon's test is not corrected" if wilcoxon else "")
-        + ". Intervals are not"
+        + ". Intervals are not corrected"
         + (", and end where the metric does" if _any_cut(rows, limits, widest) else "")
         + (". d is the mean difference in units of the differences' standard deviation" if effects else "")
         + (
