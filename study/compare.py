@@ -13,9 +13,11 @@ from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger, TrialRecord
 from study.results import CellResult, cell_results, nothing_completed
 from study.statistics import (
+    FEWEST_PAIRS,
     SIGNIFICANCE,
     PairedTest,
     critical_difference,
+    detectable_effect,
     holm,
     interval,
     mean_ranks,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FEWEST_CELLS = 2  # over which ranks say anything
+MOST_SAID = 100  # repeats: of more than that, how many is a number without a use
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,16 @@ class Entry:
 class Row:
     """An entry beside the baseline of its task. `test` is None for the baseline itself and for a single repeat.
 
-    `p` is corrected by Holm's method for all tests of the comparison; `repeats_needed` is the number of repeats at
-    which an effect of this size would be seen among them four times out of five.
+    `p` is corrected by Holm's method for all tests of the comparison, None where there is no test. `detectable` is the
+    smallest difference that these repeats, with this spread, would have shown four times out of five;
+    `repeats_needed` the number of repeats at which an effect of this size would be seen as often, None below five.
     """
 
     entry: Entry
     interval: tuple[float, float] | None
     test: PairedTest | None = None
     p: float | None = None
+    detectable: float | None = None
     repeats_needed: int | None = None
 
     def verdict(self, baseline: str, more_is_better: bool) -> str:
@@ -82,16 +87,22 @@ class Row:
             return "baseline"
         if not self.entry.scores:
             return "no score"
-        if self.test is None or self.p is None:
-            if len(self.entry.scores) == 1:
-                return "one repeat: no spread, no test"
-            return f"no test: fewer than two repeats in common with {baseline}"
+        if self.test is None and len(self.entry.scores) == 1:
+            return "one repeat: no spread, no test"
+        if self.test is None or self.test.n < FEWEST_PAIRS:
+            return f"no test: fewer than {FEWEST_PAIRS} repeats in common with {baseline}"
+        if self.p is None:
+            return "no test: all differences equal"
         if self.p >= SIGNIFICANCE:
-            enough = self.repeats_needed and max(self.repeats_needed, self.test.n + 1)
-            more = f"; {enough} repeats might tell" if enough else ""
-            return f"not distinguishable from {baseline}{more}"
+            return f"not distinguishable from {baseline}{self._more()}"
         better = (self.test.mean > 0) == more_is_better
         return f"{'better' if better else 'worse'} than {baseline}"
+
+    def _more(self) -> str:
+        if self.repeats_needed is None or self.test is None:
+            return ""
+        enough = max(self.repeats_needed, self.test.n + 1)
+        return f"; {f'> {MOST_SAID}' if enough > MOST_SAID else enough} repeats might tell"
 
 
 @dataclass(frozen=True)
@@ -109,12 +120,23 @@ class Comparison:
     ranks: dict[str, float] = field(default_factory=dict)
     critical_difference: float | None = None
 
+    @property
+    def num_tests(self) -> int:
+        """How many tests p is corrected for: those of every task and family beside the baseline."""
+        return sum(row.p is not None for rows in self.tasks.values() for row in rows)
+
+    @property
+    def ranks_decide(self) -> bool:
+        """Whether any two families could differ by the critical difference of mean ranks at all."""
+        return self.critical_difference is not None and self.critical_difference < len(self.ranks) - 1
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "phase": self.phase,
             "metric": self.metric,
             "baseline": self.baseline,
+            "num_tests": self.num_tests,
             "tasks": {task: [self._row(row) for row in rows] for task, rows in self.tasks.items()},
             "ranks": self.ranks,
             "critical_difference": self.critical_difference,
@@ -141,6 +163,7 @@ class Comparison:
             "interval": row.interval,
             "test": asdict(row.test) if row.test else None,
             "p_holm": row.p,
+            "detectable": row.detectable,
             "repeats_needed": row.repeats_needed,
             "verdict": row.verdict(self.baseline, self.more_is_better),
             "divergence_rate": entry.divergence_rate,
@@ -260,14 +283,15 @@ def _paired(entry: Entry, reference: Entry) -> tuple[list[float], list[float]]:
 
 def _corrected(tasks: dict[str, list[Row]]) -> dict[str, list[Row]]:
     """The rows with what follows from there being several tests."""
-    tests = [row.test for rows in tasks.values() for row in rows if row.test is not None]
-    p = iter(holm([test.p for test in tests]))
+    p_values = [row.test.p for rows in tasks.values() for row in rows if row.test and row.test.p is not None]
+    p, tests = iter(holm(p_values)), len(p_values)
 
     def corrected(row: Row) -> Row:
-        if row.test is None:
+        test = row.test
+        if test is None or test.p is None:
             return row
-        needed = repeats_needed(row.test.effect, len(tests)) if row.test.effect is not None else None
-        return replace(row, p=next(p), repeats_needed=needed)
+        needed = repeats_needed(test.effect, tests) if test.effect is not None else None
+        return replace(row, p=next(p), detectable=detectable_effect(test.n, tests) * test.sd, repeats_needed=needed)
 
     return {task: [corrected(row) for row in rows] for task, rows in tasks.items()}
 

@@ -5,29 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 POWER = 0.8
 MOST_REPEATS = 10_000  # beyond which a difference is not worth looking for
+FEWEST_PAIRS = 3  # of a test: two equal steps of a score are chance, and would pass for certainty
+EFFECT_FROM = 5  # pairs: with fewer, the standard deviation by which an effect is divided is hardly known
+ROUNDING = 1e-6  # relative, of scores that were float32 once: differences that vary by less are equal
 WILCOXON_FROM = 6  # pairs: with fewer, no result can fall below 0.05
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Differences `a - b` over pairs: mean, its 95 % interval, effect size and the tests' p-values, two-sided.
+    """Differences `a - b` over pairs: mean, sd, the mean's 95 % interval, effect size and p-values, two-sided.
 
-    `effect` is the mean in units of the differences' standard deviation (Cohen's d_z); `p_wilcoxon` is None with fewer
-    than six pairs.
+    Fewer than three pairs, and differences that are all equal, are not tested: everything after `sd` is None. `effect`
+    is the mean in units of `sd` (Cohen's d_z), None with fewer than five pairs; `p_wilcoxon` is None with fewer than
+    six.
     """
 
     n: int
     mean: float
-    low: float
-    high: float
-    effect: float | None
-    p: float
-    p_wilcoxon: float | None
+    sd: float
+    low: float | None = None
+    high: float | None = None
+    effect: float | None = None
+    p: float | None = None
+    p_wilcoxon: float | None = None
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -40,10 +46,7 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def paired_test(a: Sequence[float], b: Sequence[float]) -> PairedTest | None:
-    """Compare `a` with `b`, value i of the one with value i of the other; None for fewer than two pairs.
-
-    Where all differences are equal there is no spread to test against: p is 1 where they are zero, else 0.
-    """
+    """Compare `a` with `b`, value i of the one with value i of the other; None for fewer than two pairs."""
     from scipy import stats
 
     if len(a) != len(b):
@@ -53,13 +56,15 @@ def paired_test(a: Sequence[float], b: Sequence[float]) -> PairedTest | None:
         return None
     differences = [x - y for x, y in zip(a, b, strict=True)]
     mean, sd = math.fsum(differences) / n, _sd(differences)
-    if sd <= 1e-12 * max(map(abs, [*a, *b])):
-        p = 1.0 if abs(mean) <= 1e-12 * max(map(abs, [*a, *b])) else 0.0
-        return PairedTest(n, mean, mean, mean, None, p, None)
+    if sd <= ROUNDING * max(map(abs, [*a, *b])):
+        return PairedTest(n, mean, 0.0)
+    if n < FEWEST_PAIRS:
+        return PairedTest(n, mean, sd)
     low, high = _around(mean, sd, n)
+    effect = mean / sd if n >= EFFECT_FROM else None
     p = float(2 * stats.t.sf(abs(mean) / (sd / math.sqrt(n)), n - 1))
     ranked = float(stats.wilcoxon(differences).pvalue) if n >= WILCOXON_FROM else None
-    return PairedTest(n, mean, low, high, mean / sd, p, ranked)
+    return PairedTest(n, mean, sd, low, high, effect, p, ranked)
 
 
 def repeats_needed(effect: float, tests: int = 1) -> int | None:
@@ -67,14 +72,9 @@ def repeats_needed(effect: float, tests: int = 1) -> int | None:
 
     As one of several `tests` it has to be found at 5 % divided by their number. None where even 10,000 would not do.
     """
-    from scipy import stats
-
-    significance = SIGNIFICANCE / tests
 
     def power(n: int) -> float:
-        critical = float(stats.t.ppf(1 - significance / 2, n - 1))
-        shift = abs(effect) * math.sqrt(n)
-        return float(stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift))
+        return _power(effect, n, tests)
 
     if not math.isfinite(effect) or effect == 0 or power(MOST_REPEATS) < POWER:
         return None
@@ -85,6 +85,20 @@ def repeats_needed(effect: float, tests: int = 1) -> int | None:
         middle = (few + many) // 2
         few, many = (few, middle) if power(middle) >= POWER else (middle, many)
     return many
+
+
+@cache
+def detectable_effect(n: int, tests: int = 1) -> float:
+    """The smallest effect (d_z) that a paired t-test of `n` pairs finds at 5 % with a power of 80 %.
+
+    As one of several `tests` it has to be found at 5 % divided by their number.
+    """
+    from scipy import optimize
+
+    most = 1.0
+    while _power(most, n, tests) < POWER:
+        most *= 2
+    return float(optimize.brentq(lambda effect: _power(effect, n, tests) - POWER, 1e-3, most))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -112,6 +126,14 @@ def critical_difference(families: int, cells: int) -> float:
 
     q = float(stats.studentized_range.ppf(1 - SIGNIFICANCE, families, math.inf)) / math.sqrt(2)
     return q * math.sqrt(families * (families + 1) / (6 * cells))
+
+
+def _power(effect: float, n: int, tests: int) -> float:
+    """How often t squared exceeds its critical value; `effect` is not 0, at which scipy's noncentral F is wrong."""
+    from scipy import stats
+
+    critical = float(stats.f.ppf(1 - SIGNIFICANCE / tests, 1, n - 1))
+    return float(stats.ncf.sf(critical, 1, n - 1, n * effect**2))
 
 
 def _sd(values: Sequence[float]) -> float:

@@ -9,7 +9,9 @@ import typer
 from rich.table import Table
 
 from study.cli.output import ONE_REPEAT, AsJson, console, duration, print_json, program, single_repeats
+from study.limits import cut, difference_limits_of, limits_of
 from study.results import format_score
+from study.statistics import EFFECT_FROM, FEWEST_PAIRS
 
 if TYPE_CHECKING:
     from study.compare import Comparison, Row
@@ -46,12 +48,13 @@ def compare(
     if comparison.critical_difference is not None:
         ordered = sorted(comparison.ranks.items(), key=lambda item: item[1])
         console.print("Mean ranks over tasks: " + ", ".join(f"{family} {rank:.2f}" for family, rank in ordered))
-        console.print(f"Ranks that differ by less than {comparison.critical_difference:.2f} are not distinguishable.")
+        said = f"Ranks that differ by less than {comparison.critical_difference:.2f} are not distinguishable"
+        console.print(f"{said}." if comparison.ranks_decide else f"{said}: with so few tasks they decide nothing.")
     console.print(f"[dim]{NOTES[comparison.phase]}[/]")
     if single_repeats(len(row.entry.scores) for rows in comparison.tasks.values() for row in rows):
         console.print(f"[dim]{ONE_REPEAT}[/]")
     else:
-        console.print(f"[dim]{PAIRED}[/]")
+        console.print(f"[dim]{PAIRED}{_corrected(comparison, len(names))}[/]")
     if comparison.phase == "search":
         console.print(f"Judge the best configs on fresh repeats: {program()} confirm {names[0]}")
 
@@ -62,36 +65,57 @@ NOTES = {
     "configs it had.",
 }
 PAIRED = (
-    "Differences are of the same repeats (the same split, noise, weights and order); p by the paired t-test, with "
-    "Holm's correction for all tests here; d is the mean difference in units of its standard deviation."
+    "Differences are of the same repeats (the same noise, weights and order, on one split for all), with their 95 % "
+    "interval, cut where the metric ends. d is the mean difference in units of its standard deviation, from "
+    f"{EFFECT_FROM} repeats on; fewer than {FEWEST_PAIRS}, and differences that are all equal, are not tested. "
 )
+
+
+def _corrected(comparison: Comparison, studies: int) -> str:
+    """Over how many tests p is corrected, which changes with what is compared."""
+    tests = comparison.num_tests
+    if tests == 0:
+        return "Nothing was tested."
+    said = f"p by the paired t-test, with Holm's correction for all {tests} tests here" if tests > 1 else (
+        "p by the paired t-test"
+    )  # fmt: skip
+    return f"{said}: those of {studies} studies together, fewer alone." if studies > 1 else f"{said}."
 
 
 def _table(task: str, rows: list[Row], comparison: Comparison) -> Table:
     table = Table(title=f"{comparison.metric} · {task}", title_justify="left")
     table.add_column("family", overflow="fold")
     table.add_column("mean ± sd, 95 % interval", no_wrap=True)
-    table.add_column("difference", no_wrap=True)
+    table.add_column("difference, 95 % interval", no_wrap=True)
     table.add_column("verdict", min_width=len("not distinguishable"))
     for row in rows:
-        table.add_row(row.entry.family, _scores(row), _difference(row), _verdict(row, comparison))
+        scores, difference = _scores(row, comparison.metric), _difference(row, comparison.metric)
+        table.add_row(row.entry.family, scores, difference, _verdict(row, comparison))
     return table
 
 
-def _scores(row: Row) -> str:
+def _scores(row: Row, metric: str) -> str:
     scored = format_score(row.entry.mean, row.entry.sd, len(row.entry.scores))
-    return f"{scored}\n  {row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else scored
+    if row.interval is None:
+        return scored
+    low, high = cut(row.interval, limits_of(metric))
+    return f"{scored}\n  {low:.4f} to {high:.4f}"
 
 
-def _difference(row: Row) -> str:
-    if row.test is None or row.p is None:
+def _difference(row: Row, metric: str) -> str:
+    test = row.test
+    if test is None:
         return ""
-    effect = f", d {row.test.effect:+.1f}" if row.test.effect is not None else ""
-    return f"{row.test.mean:+.4f}\n  p {row.p:.2g}{effect}"
+    if test.low is None or test.high is None or row.p is None:
+        return f"{test.mean:+.4f}"
+    low, high = cut((test.low, test.high), difference_limits_of(metric))
+    effect = f", d {test.effect:+.1f}" if test.effect is not None else ""
+    return f"{test.mean:+.4f}\n  {low:+.4f} to {high:+.4f}\n  p {row.p:.2g}{effect}"
 
 
 def _verdict(row: Row, comparison: Comparison) -> str:
     said = row.verdict(comparison.baseline, comparison.more_is_better)
     if row.entry.divergence_rate:
         said += f"; {row.entry.divergence_rate:.0%} of its trials diverged"
-    return f"{said}\n[dim]{row.entry.epochs} epochs, {duration(row.entry.seconds)}[/]"
+    cost = f"cost, search included: {row.entry.epochs} epochs, {duration(row.entry.seconds)} of training"
+    return f"{said}\n[dim]{cost}[/]"

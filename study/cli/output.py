@@ -129,7 +129,8 @@ def settings_text(row: dict[str, Any]) -> str:
 NO_SCORES = "No trial is completed: there are no scores to show."
 NOTES = (
     "Mean ± sd over repeats of the config with the best mean, and that config. It was chosen on these very numbers, "
-    "which flatter a family the more the more configs it had; differences within the sds are none.",
+    "which flatter a family the more the more configs it had. Repeats are paired, so the sds do not say whether two "
+    "families differ: 'study compare' does.",
     "Noisy scores are against labels as corrupted as the training labels, which no classifier can match; 'true labels' "
     "is what a user would not know.",
 )

@@ -5,7 +5,8 @@ Epochs are read of the best configs' trials alone, so that a study of ten thousa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ from study.report.look import Look, looks_of
 from study.results import CellResult, cell_results, nothing_completed, out_of_scope
 from study.smoke import MEANINGLESS
 from study.spec import SelectSpec, dataset_title
-from study.statistics import SIGNIFICANCE
+from study.statistics import ROUNDING, SIGNIFICANCE
 from study.tracking.links import RunLinks, run_links
 from trainables.trial import SEARCH
 
@@ -29,29 +30,45 @@ Reports = list[tuple[int, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Leaders:
-    """The best family of a task by its mean, and those that a paired test cannot tell from it.
-
-    `tested` is False where no spread is known, so that nothing could be told.
-    """
+    """The best family of a task by its mean, and the others beside it. `num_tests` is what their p is corrected for."""
 
     best: Row
-    level: tuple[str, ...]
-    worse: tuple[str, ...]
-    untested: tuple[str, ...]
+    others: tuple[Row, ...]
+    num_tests: int
 
     @property
     def family(self) -> str:
         """The best family."""
         return self.best.entry.family
 
+    @cached_property
+    def tied(self) -> tuple[str, ...]:
+        """Those with the very mean of the best."""
+        best = self.best.entry.mean or 0.0
+        return self._names(lambda row: math.isclose(row.entry.mean or 0.0, best, rel_tol=ROUNDING))
+
+    @cached_property
+    def level(self) -> tuple[str, ...]:
+        """Those that a paired test cannot tell from the best."""
+        return self._names(lambda row: row.p is not None and row.p >= SIGNIFICANCE)
+
+    @cached_property
+    def worse(self) -> tuple[str, ...]:
+        """Those that it can."""
+        return self._names(lambda row: row.p is not None and row.p < SIGNIFICANCE)
+
+    @cached_property
+    def untested(self) -> tuple[str, ...]:
+        """Those with too few repeats in common with the best, or with differences that are all equal."""
+        return self._names(lambda row: row.p is None)
+
     @property
     def tested(self) -> bool:
         """Whether any family was tested against the best."""
         return bool(self.level or self.worse)
 
-    def is_level(self, family: str) -> bool:
-        """Whether a table prints it in bold: tested, and not distinguishable from the best."""
-        return self.tested and family in (self.family, *self.level)
+    def _names(self, which: Callable[[Row], bool]) -> tuple[str, ...]:
+        return tuple(row.entry.family for row in self.others if which(row))
 
 
 @dataclass(frozen=True)
@@ -213,13 +230,9 @@ def _leaders(name: str, ledger: Ledger, comparison: Comparison) -> dict[str, Lea
         family = best.entry.family
         if family not in against:
             against[family] = compare([(name, ledger)], baseline=family, phase=comparison.phase)
-        others = [row for row in against[family].tasks[task] if row.entry.family != family and row.entry.scores]
-        found[task] = Leaders(
-            best,
-            tuple(row.entry.family for row in others if row.p is not None and row.p >= SIGNIFICANCE),
-            tuple(row.entry.family for row in others if row.p is not None and row.p < SIGNIFICANCE),
-            tuple(row.entry.family for row in others if row.p is None),
-        )
+        compared = against[family]
+        others = tuple(row for row in compared.tasks[task] if row.entry.family != family and row.entry.scores)
+        found[task] = Leaders(best, others, compared.num_tests)
     return found
 
 

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from study.limits import OWN_LOSS, parts_of
 from study.tracking.words import setting_text
-from trainables.metrics.catalogue import LABELS
 
 NAMES = {
     "accuracy": "accuracy",
@@ -22,34 +22,17 @@ NAMES = {
     "mse": "mean squared error",
     "superclass_accuracy": "superclass accuracy",
 }
-SHARES = {"accuracy", "top5", "macro_f1", "ece", "ece_scaled", "superclass_accuracy", "memorised", "still_true"}
 SETS = {"val": "validation", "test": "test", "train": "training"}
-OWN_LOSS = "train_loss"  # the family's own, which may have any sign
 NOTHING = "–"
 
 
 def metric_words(metric: str) -> str:
     """`test accuracy`, `validation accuracy (noisy labels)`."""
-    split, name, labels = _parts_of(metric)
+    split, name, labels = parts_of(metric)
     if metric == OWN_LOSS:
         return "training loss"
     said = f"{SETS.get(split, split)} {NAMES.get(name, name)}"
     return f"{said} ({'noisy' if labels == 'noisy' else 'true'} labels)" if labels else said
-
-
-def limits_of(metric: str) -> tuple[float, float]:
-    """Where a metric's values may lie: a share in [0, 1], a loss or a distance from 0 on, anything else anywhere."""
-    _, name, _ = _parts_of(metric)
-    if name in SHARES:
-        return 0.0, 1.0
-    return (0.0 if name in NAMES and metric != OWN_LOSS else -math.inf), math.inf
-
-
-def _parts_of(metric: str) -> tuple[str, str, str]:
-    """`val`, `accuracy` and `noisy` of `val_accuracy_noisy`; no labels for a metric that has only one kind."""
-    split, _, rest = metric.partition("_")
-    labels = next((each for each in LABELS if rest.endswith(f"_{each}")), "")
-    return split, rest.removesuffix(f"_{labels}"), labels
 
 
 def score_text(values: Sequence[float]) -> str:
@@ -90,6 +73,12 @@ def p_text(p: float | None) -> str:
 def signed(value: float, digits: int = 4) -> str:
     """`+0.0123`, `−0.0040`."""
     return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def interval_text(interval: tuple[float, float], *, difference: bool = False) -> str:
+    """`0.9310 to 0.9642`; of a difference, with its signs."""
+    low, high = (signed(value) if difference else f"{value:.4f}".replace("-", "−") for value in interval)
+    return f"{low} to {high}"
 
 
 def settings(params: Mapping[str, Any], searched: Iterable[str]) -> str:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from study.compare import Comparison, Row, compare
 from study.errors import StudyError
 from study.ledger import Ledger
+from study.paths import StudyPaths
+from study.statistics import detectable_effect, paired_test
 from tests.study.conftest import Driver, SpecMaker, Todo
 
 FAMILIES = ["ce", "mse", "tce"]
-GAIN = {"ce": 0.0, "mse": 0.0001, "tce": 0.05}
+GAIN = {"ce": 0.0, "mse": 0.0001, "tce": 0.05, "mae": 0.0}
+
+
+OWN: dict[str, Callable[[int], float]] = {
+    "ce": lambda repeat: 0.001 * (repeat % 2),
+    "mse": lambda repeat: 0.01 * (-1) ** repeat,
+    "tce": lambda repeat: 0.001 * (repeat % 3),
+    "mae": lambda repeat: 0.01 * (repeat % 3),
+}
 
 
 def by_family(todo: Todo, epoch: int) -> float:
-    """Repeats differ alike for all families, but for a little of mse's own."""
+    """Repeats differ alike for all families, but for a little of each one's own."""
     family = todo.config.trial(0)["loss"]["family"]
-    own = 0.01 * (-1) ** todo.repeat if family == "mse" else 0.001 * (todo.repeat % 2)
-    return 0.6 + GAIN[family] + 0.02 * todo.repeat + own + 0.001 * epoch
+    return 0.6 + GAIN[family] + 0.02 * todo.repeat + OWN[family](todo.repeat) + 0.001 * epoch
 
 
 @pytest.fixture
@@ -78,6 +89,66 @@ def test_a_single_repeat_has_neither_spread_nor_test(compared: Callable[..., Com
     row = rows_of(comparison)["tce"]
     assert (row.interval, row.test, row.p, row.entry.sd) == (None, None, None, None)
     assert verdicts(comparison)["tce"] == "one repeat: no spread, no test"
+
+
+def test_the_number_of_tests_is_told_and_grows_with_what_is_compared(
+    compared: Callable[..., Comparison], driver: Driver, make_spec: SpecMaker, tmp_path: Path, cache: Path
+) -> None:
+    alone = compared(noise__rate=0.0)
+    assert alone.num_tests == alone.as_json()["num_tests"] == 2
+    other = Driver(tmp_path / "other.db", cache, driver.worker)
+    driver.worker.checkpoints.clear()
+    other.launch(make_spec(families=["mae"], search__repeats=5, noise__rate=0.0))
+    with Ledger(driver.ledger_path) as one, Ledger(other.ledger_path) as two:
+        both = compare([("a", one), ("b", two)])
+    assert both.num_tests == 3
+    fewer, more = rows_of(alone)["tce"], rows_of(both)["tce"]
+    assert fewer.test == more.test
+    assert fewer.test is not None
+    assert fewer.test.p is not None
+    frame = alone.to_frame().set_index("family")
+    assert (frame.paired_p["tce"], frame.p_holm["tce"]) == (fewer.test.p, fewer.p)
+    assert (fewer.p, more.p) == (pytest.approx(2 * fewer.test.p), pytest.approx(3 * fewer.test.p))
+
+
+def test_equal_differences_are_no_test_and_count_as_none(
+    compared: Callable[..., Comparison], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GAIN, "mse", -4 / 80)
+    monkeypatch.setitem(OWN, "mse", OWN["ce"])
+    found = compared(noise__rate=0.0)
+    row = rows_of(found)["mse"]
+    assert verdicts(found)["mse"] == "no test: all differences equal"
+    assert (row.p, row.detectable, row.repeats_needed) == (None, None, None)
+    assert found.num_tests == 1
+
+
+def test_two_repeats_are_not_tested_and_three_are(compared: Callable[..., Comparison]) -> None:
+    two = compared(search__repeats=2, noise__rate=0.0)
+    assert verdicts(two)["tce"] == "no test: fewer than 3 repeats in common with ce"
+    assert two.num_tests == 0
+    three = compared(search__repeats=3, noise__rate=0.0)
+    assert verdicts(three)["tce"] == "better than ce"
+
+
+def test_what_could_have_been_told_is_told_and_a_larger_difference_is_found(
+    compared: Callable[..., Comparison],
+) -> None:
+    rows = rows_of(compared())
+    tce, mse = rows["tce"], rows["mse"]
+    assert tce.test is not None
+    assert tce.detectable == pytest.approx(detectable_effect(5, 4) * tce.test.sd)
+    assert tce.detectable is not None
+    assert mse.detectable is not None
+    assert tce.test.mean > tce.detectable
+    assert mse.test is not None
+    assert abs(mse.test.mean) < mse.detectable
+
+
+def test_more_repeats_than_a_hundred_are_not_counted(compared: Callable[..., Comparison]) -> None:
+    found = compared()
+    assert (rows_of(found)["mse"].repeats_needed or 0) > 100
+    assert verdicts(found)["mse"] == "not distinguishable from ce; > 100 repeats might tell"
 
 
 def test_ranks_need_two_tasks_that_every_family_has_a_score_in(
@@ -167,3 +238,66 @@ def test_a_study_without_a_completed_trial_cannot_be_compared(driver: Driver, ma
     driver.launch(make_spec())
     with Ledger(driver.ledger_path) as ledger, pytest.raises(StudyError, match="no completed trial of the search"):
         compare([("small", ledger)])
+
+
+@pytest.fixture
+def told(
+    tmp_path: Path,
+    cache: Path,
+    make_spec: SpecMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., str]:
+    """What `study compare` prints of studies with these families and repeats, in one line."""
+    from study.cli.compare import compare as command
+
+    monkeypatch.setenv("STUDY_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("study.cli.compare.console", Console(width=160, soft_wrap=True))
+
+    def run(*studies: list[str], repeats: int = 5, rate: Any = 0.0) -> str:
+        names = [f"study{i}" for i in range(len(studies))]
+        for name, families in zip(names, studies, strict=True):
+            paths = StudyPaths(tmp_path / "home" / name)
+            paths.root.mkdir(parents=True)
+            driver = Driver(paths.ledger, cache)
+            driver.worker.accuracy = by_family
+            driver.launch(make_spec(families=families, search__repeats=repeats, noise__rate=rate))
+        command(names)
+        return " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+def test_the_interval_of_the_difference_and_the_cost_are_told_by_name(told: Callable[..., str]) -> None:
+    said = told(["ce", "tce"])
+    differences = [OWN["tce"](i) - OWN["ce"](i) + 0.05 for i in range(5)]
+    expected = paired_test(differences, [0.0] * 5)
+    assert expected is not None
+    assert f"{expected.mean:+.4f}" in said
+    assert f"{expected.low:+.4f} to {expected.high:+.4f}" in said
+    assert f"d {expected.effect:+.1f}" in said
+    assert re.search(r"cost, search included: \d+ epochs, .* of training", said)
+
+
+def test_the_command_says_over_how_many_tests_and_that_more_studies_make_more(told: Callable[..., str]) -> None:
+    assert "Holm's correction for all 4 tests here." in told(FAMILIES, rate=[0.0, 0.4])
+
+
+def test_the_command_says_that_tests_of_several_studies_are_corrected_together(told: Callable[..., str]) -> None:
+    said = told(["ce", "tce"], ["mse", "mae"])
+    assert "Holm's correction for all 3 tests here: those of 2 studies together, fewer alone." in said
+
+
+def test_the_command_tests_nothing_over_two_repeats_and_cuts_intervals_where_the_metric_ends(
+    told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OWN, "ce", lambda repeat: 0.3 * repeat)
+    said = told(["ce", "tce"], repeats=2)
+    assert "to 1.0000" in said
+    assert "fewer than 3 repeats" in said
+    assert "Nothing was tested." in said
+    assert " p " not in said.split("Differences are")[0]
+
+
+def test_ranks_that_decide_nothing_are_said_to(told: Callable[..., str]) -> None:
+    assert "with so few tasks they decide nothing" in told(FAMILIES, rate=[0.0, 0.4])

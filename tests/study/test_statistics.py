@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 
-from study.statistics import critical_difference, holm, interval, mean_ranks, paired_test, repeats_needed
+from study.statistics import (
+    critical_difference,
+    detectable_effect,
+    holm,
+    interval,
+    mean_ranks,
+    paired_test,
+    repeats_needed,
+)
 
 BEFORE, AFTER = [72.0, 75.0, 71.0, 78.0, 74.0], [74.0, 78.0, 75.0, 83.0, 80.0]  # differences 2, 3, 4, 5, 6
-scores = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=9)
+scores = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=9)
 
 
 def test_paired_test_of_a_table_worked_by_hand() -> None:
@@ -32,7 +40,7 @@ def test_paired_test_of_a_table_worked_by_hand() -> None:
 def test_paired_test_equals_scipys(pairs: list[tuple[float, float]]) -> None:
     a, b = ([pair[i] for pair in pairs] for i in (0, 1))
     differences = np.subtract(a, b)
-    if np.std(differences) < 1e-6:
+    if np.std(differences) < 2e-6:
         return
     found, theirs = paired_test(a, b), stats.ttest_rel(a, b)
     assert found is not None
@@ -51,12 +59,32 @@ def test_interval_equals_scipys_and_a_single_value_has_none() -> None:
     assert paired_test([0.9], [0.8]) is None
 
 
-def test_equal_differences_have_no_spread_to_test_against() -> None:
-    same, shifted = paired_test([0.5, 0.7], [0.5, 0.7]), paired_test([0.6, 0.8], [0.5, 0.7])
-    assert same is not None
-    assert shifted is not None
-    assert (same.p, shifted.p) == (1.0, 0.0)
-    assert shifted.effect is None
+@pytest.mark.parametrize("n", [2, 3, 5, 8])
+@pytest.mark.parametrize("step", [0.0, 1 / 80, -4 / 80])
+def test_differences_that_are_all_equal_are_not_tested(n: int, step: float) -> None:
+    """As steps of 1/80 are of 80 images; float32, as measured, so that differences vary in the eighth digit."""
+    b = np.array([(60 + 3 * i) / 80 for i in range(n)], np.float32)
+    a = (b + np.float32(step)).astype(float)
+    found = paired_test(list(a), list(map(float, b)))
+    assert found is not None
+    assert found.mean == pytest.approx(step, abs=1e-7)
+    assert (found.sd, found.low, found.high, found.effect, found.p, found.p_wilcoxon) == (0.0, *[None] * 5)
+
+
+def test_two_pairs_are_not_tested_and_three_are() -> None:
+    two, three = paired_test([0.6, 0.81], [0.5, 0.7]), paired_test([0.6, 0.81, 0.9], [0.5, 0.7, 0.8])
+    assert two is not None
+    assert three is not None
+    assert (two.n, two.mean) == (2, pytest.approx(0.105))
+    assert (two.low, two.high, two.p) == (None, None, None)
+    assert three.p == pytest.approx(stats.ttest_rel([0.6, 0.81, 0.9], [0.5, 0.7, 0.8]).pvalue)
+
+
+def test_an_effect_size_needs_five_pairs() -> None:
+    four, five = paired_test(AFTER[:4], BEFORE[:4]), paired_test(AFTER, BEFORE)
+    assert four is not None
+    assert five is not None
+    assert (four.effect, five.effect) == (None, pytest.approx(2.5298, abs=1e-4))
 
 
 def test_unequal_lengths_cannot_be_paired() -> None:
@@ -75,6 +103,21 @@ def test_one_of_several_tests_needs_more_repeats() -> None:
     assert alone is not None
     assert among_ten is not None
     assert among_ten == 58 > alone  # at 0.5 %: G*Power 3.1
+
+
+@pytest.mark.parametrize(("n", "tests"), [(3, 1), (3, 40), (5, 1), (5, 20), (10, 3), (34, 1), (200, 10)])
+def test_detectable_effect_is_found_four_times_out_of_five(n: int, tests: int) -> None:
+    """By the normal distribution of the mean, integrated over the chi distribution of the standard deviation."""
+    effect = detectable_effect(n, tests)
+    critical, shift = stats.t.ppf(1 - 0.05 / tests / 2, n - 1), effect * math.sqrt(n)
+
+    def found_and_density(sd: float) -> float:
+        found = stats.norm.sf(critical * sd - shift) + stats.norm.cdf(-critical * sd - shift)
+        return float(found * stats.chi.pdf(sd * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1))
+
+    power, _ = integrate.quad(found_and_density, 0, 10, points=[shift / critical, 1.0], limit=500)
+    assert power == pytest.approx(0.8, abs=1e-4)
+    assert repeats_needed(effect * (1 + 1e-6), tests) == n
 
 
 def test_an_effect_of_nothing_is_never_seen() -> None:

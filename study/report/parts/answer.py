@@ -5,7 +5,8 @@ from __future__ import annotations
 from study.ledger import CONFIRM
 from study.report.document import Paragraph, Section
 from study.report.gather import Leaders, Material
-from study.report.words import listed, metric_words, score_text
+from study.report.words import counted, listed, metric_words, score_text
+from study.statistics import FEWEST_PAIRS
 
 
 def section(material: Material) -> Section:
@@ -23,27 +24,45 @@ def section(material: Material) -> Section:
 
 LEVEL = (
     "'Not distinguishable' means that so few repeats, with p-values corrected for so many tests, cannot tell the "
-    "difference, even where it looks large; it does not mean that the two are equal."
+    "difference, even where it looks large; it does not mean that the two are equal. What could have been told stands "
+    "beside the scores."
 )
+MOST_NAMED = 3  # families: more of them say nothing one by one
 
 
 def _task_text(task: str, leaders: Leaders, best_what: str) -> str:
     entry, n = leaders.best.entry, len(leaders.best.entry.scores)
-    text = f"On {task}: {entry.family} has the {best_what}, {score_text(entry.scores)} (n = {n})."
+    text = f"On {task}: {_first(leaders)} the {best_what}, {score_text(entry.scores)} (n = {n})."
+    if not leaders.others:
+        return f"{text} No other family has a score."
     if not leaders.tested:
-        if not leaders.untested:
-            return f"{text} No other family has a score."
-        why = "one repeat gives no spread" if n == 1 else "no other family shares two repeats with it"
+        why = "one repeat gives no spread" if n == 1 else (
+            f"no other family shares {FEWEST_PAIRS} repeats with it whose differences are not all equal"
+        )  # fmt: skip
         return f"{text} Whether another family is worse cannot be said: {why}."
     if leaders.level:
-        text += f" Not distinguishable from it: {listed(leaders.level)}."
+        text += f" Not distinguishable from it: {_level(leaders)}."
     else:
         text += " It is distinguishable from every other family that was tested."
     if leaders.worse and leaders.level:
         text += f" Distinguishably worse: {listed(leaders.worse)}."
     if leaders.untested:
-        text += f" Not tested for want of repeats: {listed(leaders.untested)}."
+        text += f" Not tested, for want of repeats or of differences that vary: {listed(leaders.untested)}."
     return text
+
+
+def _first(leaders: Leaders) -> str:
+    """Who leads; the order of the study file decides nothing."""
+    if not leaders.tied:
+        return f"{leaders.family} has"
+    return f"{listed([leaders.family, *leaders.tied])} tie for"
+
+
+def _level(leaders: Leaders) -> str:
+    if len(leaders.level) > MOST_NAMED:
+        return f"{len(leaders.level)} of the {counted(len(leaders.others), 'other')}, marked † below"
+    rows = [row for row in leaders.others if row.entry.family in leaders.level]
+    return listed([f"{row.entry.family} ({abs(row.test.mean):.4f} behind)" for row in rows if row.test])
 
 
 def _kind(material: Material) -> str:
@@ -52,8 +71,8 @@ def _kind(material: Material) -> str:
     if material.comparison.phase == CONFIRM:
         return (
             "These are confirmed test scores: the configs that the search chose, trained on fresh repeats that no "
-            "selection has seen, and tested once. They hold for this data, this network and these search spaces, "
-            "not for others."
+            "selection has seen, and tested once. They hold for this data, this split, this network and these search "
+            "spaces, not for others."
         )
     return (
         "These are validation scores that selection has seen: each config was chosen on these very numbers, which "

@@ -9,13 +9,16 @@ from matplotlib.figure import Figure
 
 from study.compare import Comparison, Row
 from study.ledger import CONFIRM
+from study.limits import Interval, cut, difference_limits_of, limits_of
 from study.report.document import Block, Bold, Entry, Paragraph, Picture, Section, Table, slug
-from study.report.gather import Material
+from study.report.gather import Leaders, Material
 from study.report.look import INK, keep_within, new_figure
 from study.report.words import (
     NOTHING,
     common_n,
-    limits_of,
+    counted,
+    interval_text,
+    listed,
     metric_words,
     p_text,
     repeats_words,
@@ -25,9 +28,13 @@ from study.report.words import (
     with_n,
 )
 from study.states import DIVERGED, ENDED
+from study.statistics import EFFECT_FROM, FEWEST_PAIRS, PairedTest
 
-TOP = "Bold: not distinguishable from the best of its column (paired t-test at 5 %, Holm's correction)."
-UNTESTED = "Nothing is bold where one repeat leaves nothing to test."
+UNTESTED = "Nothing is marked where too few repeats, or differences that are all equal, leave nothing to test."
+COVERED = (
+    "± and p cover what repeats vary: noise masks, initial weights, order and augmentation. All repeats share one "
+    "split, so one validation set and one test set: that other images would give other scores is in no number here."
+)
 MOST_IN_DIAGRAM = 20  # families
 
 
@@ -40,10 +47,11 @@ def section(material: Material) -> Section:
     blocks: list[Block] = [
         Paragraph(
             f"Scores are {metric_words(compared.metric)} of each family's best config, on {kind}. Differences and "
-            "tests pair the same repeats: the same split, noise, initial weights and order. A difference that is not "
-            "distinguishable is not shown to be zero; more repeats might tell."
+            "tests pair the same repeats: the same noise, initial weights and order, on one split for all. A "
+            "difference that is not distinguishable is not shown to be zero; more repeats might tell."
         ),
         _overview(material),
+        *_told(material),
         _forest(material),
         *(_tests(material, task, rows) for task, rows in compared.tasks.items() if any(row.test for row in rows)),
         *_configs(material),
@@ -61,25 +69,79 @@ def _rows(compared: Comparison) -> list[Row]:
 def _overview(material: Material) -> Table:
     compared = material.comparison
     common = common_n(len(row.entry.scores) for row in _rows(compared))
+    tested = any(leaders.tested for leaders in material.leaders.values())
     lines: list[tuple[Entry, ...]] = []
     for family in material.families:
         line: list[Entry] = [family]
         for task, rows in compared.tasks.items():
             row = next((row for row in rows if row.entry.family == family), None)
             scores = row.entry.scores if row else ()
-            text = with_n(score_text(scores), len(scores), common)
-            leaders = material.leaders.get(task)
-            line.append(Bold(text) if leaders and scores and leaders.is_level(family) else text)
+            text, leaders = with_n(score_text(scores), len(scores), common), material.leaders.get(task)
+            line.append(_marked(text, family, leaders) if tested and leaders else text)
         lines.append(tuple(line))
-    tested = any(leaders.tested for leaders in material.leaders.values())
     return Table(
         "scores",
         f"{metric_words(compared.metric).capitalize()} of each family's best config",
         "l" + "r" * len(compared.tasks),
         ("family", *compared.tasks),
         tuple(lines),
-        f"{repeats_words(common)} {TOP if tested else UNTESTED}",
+        f"{repeats_words(common)} {_marks(material) if tested else UNTESTED} {COVERED}",
     )
+
+
+def _marked(text: str, family: str, leaders: Leaders) -> Entry:
+    sign = " †" if family in leaders.level else " ‡" if family in leaders.untested else ""
+    return Bold(text + sign) if family in (leaders.family, *leaders.tied) else text + sign
+
+
+def _marks(material: Material) -> str:
+    """What bold and the daggers mean; bold is not what a test cannot tell, which would raise whatever varies most."""
+    way = "highest" if material.comparison.more_is_better else "lowest"
+    numbers = sorted({leaders.num_tests for leaders in material.leaders.values() if leaders.tested})
+    tests = f"{listed([str(number) for number in numbers])} test{'' if numbers == [1] else 's'}"
+    text = (
+        f"Bold: the {way} mean of its column. †: not distinguishable from it (paired t-test at 5 %, Holm's correction "
+        f"for {tests}), which does not say that it is as good. Neither: distinguishably worse."
+    )
+    if any(leaders.untested for leaders in material.leaders.values()):
+        text += f" ‡: not tested (fewer than {FEWEST_PAIRS} repeats in common, or all differences equal)."
+    return text
+
+
+def _told(material: Material) -> list[Table]:
+    """How far families lie behind the best, and how far they would have had to; nothing where nothing was tested."""
+    compared = material.comparison
+    if not any(leaders.tested for leaders in material.leaders.values()):
+        return []
+    widest = difference_limits_of(compared.metric)[1]
+    lines: list[tuple[Entry, ...]] = []
+    for family in material.families:
+        line: list[Entry] = [family]
+        for task in compared.tasks:
+            leaders = material.leaders.get(task)
+            row = next((row for row in leaders.others if row.entry.family == family), None) if leaders else None
+            best = leaders is not None and leaders.family == family
+            line.append("best" if best else _behind(row, widest) if row else NOTHING)
+        lines.append(tuple(line))
+    table = Table(
+        "told",
+        "How far behind the best, and what could have been told",
+        "l" + "r" * len(compared.tasks),
+        ("family", *compared.tasks),
+        tuple(lines),
+        "The mean difference to the best of the column over the repeats that both have, and in brackets the smallest "
+        "one that so many repeats, with differences that vary so much, would have shown four times out of five (at "
+        "5 % divided by the number of tests). Cannot tell: no test, or only of differences larger than the metric "
+        "allows.",
+    )
+    return [table]
+
+
+def _behind(row: Row, widest: float) -> str:
+    if row.test is None:
+        return f"cannot tell (n = {len(row.entry.scores)})"
+    told = row.detectable is not None and row.detectable < widest
+    return f"{abs(row.test.mean):.4f} " + (f"({row.detectable:.4f})" if told else f"(cannot tell, n = {row.test.n})")
 
 
 def _forest(material: Material) -> Picture:
@@ -100,8 +162,8 @@ def _forest(material: Material) -> Picture:
             axes.plot(row.entry.scores, [place] * len(row.entry.scores), "|", color=look.color, alpha=0.45, ms=7)
             if row.interval:
                 axes.plot(row.interval, [place, place], color=look.color, lw=1.6)
-            level = leaders is not None and (leaders.family == row.entry.family or leaders.is_level(row.entry.family))
-            face = look.color if level else "none"
+            first = leaders is not None and row.entry.family in (leaders.family, *leaders.tied)
+            face = look.color if first else "none"
             axes.plot([row.entry.mean], [place], look.marker, color=look.color, markerfacecolor=face, ms=5)
         axes.set_title(task, fontsize=8)
         axes.set_xlabel(metric_words(compared.metric))
@@ -113,8 +175,8 @@ def _forest(material: Material) -> Picture:
     return Picture(
         "scores",
         "Scores of each family's best config",
-        "Mean (mark), 95 % interval of the mean (line; none for a single repeat) and the repeats (ticks). Filled marks "
-        "are the best and what is not distinguishable from it. Overlapping intervals do not say that two families are "
+        "Mean (mark; filled: the best), 95 % interval of the mean (line; none for a single repeat) and the repeats "
+        "(ticks). Overlapping intervals do not say that two families are "
         "equal, since repeats are paired: the tests below use that. The axes do not begin at zero, "
         "and do not go beyond what the metric can be, as wide intervals do.",
         figure,
@@ -124,6 +186,8 @@ def _forest(material: Material) -> Picture:
 def _tests(material: Material, task: str, rows: list[Row]) -> Table:
     compared = material.comparison
     wilcoxon = any(row.test and row.test.p_wilcoxon is not None for row in rows)
+    effects = any(row.test and row.test.effect is not None for row in rows)
+    limits, widest = limits_of(compared.metric), difference_limits_of(compared.metric)
     lines: list[tuple[Entry, ...]] = []
     for row in rows:
         entry, test = row.entry, row.test
@@ -133,11 +197,11 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
                 entry.family,
                 score_text(entry.scores),
                 str(len(entry.scores)),
-                f"{row.interval[0]:.4f} to {row.interval[1]:.4f}".replace("-", "−") if row.interval else NOTHING,
-                f"{signed(test.mean)} ({signed(test.low)} to {signed(test.high)})" if test else NOTHING,
+                interval_text(cut(row.interval, limits)) if row.interval else NOTHING,
+                _difference(test, widest) if test else NOTHING,
                 p_text(row.p),
                 *([p_text(test.p_wilcoxon if test else None)] if wilcoxon else []),
-                signed(test.effect, 1) if test and test.effect is not None else NOTHING,
+                *([signed(test.effect, 1) if test and test.effect is not None else NOTHING] if effects else []),
                 verdict.removesuffix(f" from {compared.baseline}").removesuffix(f" than {compared.baseline}"),
                 more.removesuffix(" might tell") or NOTHING,
             )
@@ -145,22 +209,43 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
     return Table(
         f"tests-{slug(task)}",
         f"{metric_words(compared.metric).capitalize()} against {compared.baseline}: {task}",
-        "lrrrrr" + "r" * wilcoxon + "rlr",
+        "lrrrrr" + "r" * (wilcoxon + effects) + "lr",
         (
             "family", "score", "n", "95 % interval", "difference (95 % interval)", "p",
-            *(["p, Wilcoxon"] if wilcoxon else []), "d", "verdict", "might tell",
+            *(["p, Wilcoxon"] if wilcoxon else []), *(["d"] if effects else []), "verdict", "might tell",
         ),
         tuple(lines),
         "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
-        f"{_num_tests(compared)} tests against {compared.baseline}"
+        f"{counted(compared.num_tests, 'test')} against {compared.baseline}"
         + ("; that of Wilcoxon's test is not corrected" if wilcoxon else "")
-        + ". d is the mean difference in units of the differences' standard deviation. Might tell: the repeats "
-        "at which a difference of this size would be found four times out of five.",
+        + ". Intervals are not corrected"
+        + (", and end where the metric does" if _any_cut(rows, limits, widest) else "")
+        + (". d is the mean difference in units of the differences' standard deviation" if effects else "")
+        + (
+            ". Might tell: the repeats at which a difference of this size would be found four times out of five."
+            if effects
+            else f". Fewer than {EFFECT_FROM} repeats say too little of the spread for an effect size, or for how many "
+            "repeats might tell."
+        ),
     )  # fmt: skip
 
 
-def _num_tests(compared: Comparison) -> int:
-    return sum(row.test is not None for row in _rows(compared))
+def _difference(test: PairedTest, widest: Interval) -> str:
+    if test.low is None or test.high is None:
+        return signed(test.mean)
+    return f"{signed(test.mean)} ({interval_text(cut((test.low, test.high), widest), difference=True)})"
+
+
+def _any_cut(rows: list[Row], limits: Interval, widest: Interval) -> bool:
+    of_means = [row.interval for row in rows if row.interval]
+    of_differences = [
+        (row.test.low, row.test.high)
+        for row in rows
+        if row.test and row.test.low is not None and row.test.high is not None
+    ]
+    return any(cut(each, limits) != each for each in of_means) or any(
+        cut(each, widest) != each for each in of_differences
+    )
 
 
 def _configs(material: Material) -> list[Table]:
@@ -214,10 +299,12 @@ def _ranks(compared: Comparison) -> list[Block]:
         + f". Ranks that differ by less than {compared.critical_difference:.2f} are not distinguishable (Nemenyi's "
         "test at 5 %; Demšar, 2006)."
     )
-    if compared.critical_difference >= len(ordered) - 1:
-        said += " With so few tasks no two families can differ by that much: the ranks decide nothing."
+    if not compared.ranks_decide:
+        said += (
+            " With so few tasks no two families can differ by that much: the ranks decide nothing and are not drawn."
+        )
     blocks: list[Block] = [Paragraph(said)]
-    if len(ordered) <= MOST_IN_DIAGRAM:
+    if compared.ranks_decide and len(ordered) <= MOST_IN_DIAGRAM:
         caption = (
             "Families by mean rank, 1 is best. A bar joins families whose ranks are not distinguishable; the bar above "
             "the axis is the critical difference."

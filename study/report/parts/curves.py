@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from study.limits import OWN_LOSS, limits_of
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import BAND, Look, add_legend, keep_within, legend_height, panels, spare_outliers
-from study.report.words import OWN_LOSS, finite, limits_of, metric_words
+from study.report.words import finite, metric_words
 from study.results import CellResult
 
 CROWD = 5  # families, above which bands are fainter

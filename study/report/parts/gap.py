@@ -30,8 +30,9 @@ def section(material: Material) -> Section | None:
         )
     if material.confirmed:
         text += (
-            " The test scores of the confirmation are of other repeats and images: where they fall short of the "
-            "validation's against true labels, selection has flattered."
+            " The test scores of the confirmation are of other images and other repeats. Where they fall short of the "
+            "validation's against true labels, that may be chance or harder images as well as selection: the two "
+            "columns do not tell these apart."
         )
     return Section("The selection gap", (Paragraph(text), *tables))
 

@@ -8,23 +8,32 @@ from collections.abc import Iterator
 import numpy as np
 
 from study.ledger import CONFIRM
+from study.limits import limits_of
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Material
 from study.report.look import add_legend, keep_within, legend_height, panels
-from study.report.words import common_n, limits_of, metric_words, repeats_words, score_text, with_n
+from study.report.words import common_n, metric_words, repeats_words, score_text, with_n
 from study.statistics import interval
 
+FEWEST_RATES = 3  # of an area: that of two is the mean of their scores
 CLEAN = "none"  # the kind of a task without noise, with which the curve of every other kind begins
 
 Curve = dict[float, dict[int, float]]  # noise rate to the score of each repeat
 
 
 def section(material: Material) -> Section | None:
-    """A figure and a table for each data set, network and kind of noise with at least two rates."""
+    """A figure for each data set, network and kind of noise with at least two rates, a table from three on."""
     blocks: list[Block] = []
     for title, curves in _groups(material):
         blocks.append(_picture(material, title, curves))
-        blocks.append(_areas(title, curves))
+        if _num_rates(curves) >= FEWEST_RATES:
+            blocks.append(_areas(title, curves))
+        else:
+            blocks.append(
+                Paragraph(
+                    "No area under these curves is given: over two rates it is the mean of two scores that stand above."
+                )
+            )
     if not blocks:
         return None
     return Section(
@@ -64,6 +73,10 @@ def _groups(material: Material) -> Iterator[tuple[str, dict[str, dict[str, Curve
                     curve[cell.facts["noise_rate"]] = dict(zip(repeats, values, strict=True))
         if any(len(curve) > 1 for families in curves.values() for curve in families.values()):
             yield f"{dataset}, {kind} noise, {model}", curves
+
+
+def _num_rates(curves: dict[str, dict[str, Curve]]) -> int:
+    return len({rate for families in curves.values() for curve in families.values() for rate in curve})
 
 
 def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]) -> Picture:

@@ -23,9 +23,9 @@ LOSS = {"ce": 3.0, "mse": 0.02, "tce": 1.0}
 
 
 def by_family(todo: Todo, epoch: int) -> float:
-    """Repeats differ alike for all families, but for a little of mse's own; config 0 is best."""
+    """Repeats differ alike for all families, but for a little of each one's own; config 0 is best."""
     family = todo.config.trial(0)["loss"]["family"]
-    own = 0.01 * (-1) ** todo.repeat if family == "mse" else 0.001 * (todo.repeat % 2)
+    own = 0.01 * (-1) ** todo.repeat if family == "mse" else 0.001 * (todo.repeat % (3 if family == "tce" else 2))
     return 0.6 + GAIN[family] + 0.02 * todo.repeat + own + 0.001 * epoch - 0.01 * todo.config.number
 
 

@@ -14,6 +14,7 @@ import pytest
 from study.compare import compare
 from study.errors import StudyError
 from study.ledger import Ledger
+from study.limits import limits_of
 from study.report.document import Bold
 from study.report.look import FAINT, INK, looks_of, panels, spare_outliers
 from study.report.parts import calibration, classes, configs, learned
@@ -21,7 +22,6 @@ from study.report.parts.importance import importances
 from study.report.parts.noise import area
 from study.report.parts.tuning import expected_best
 from study.report.points import Point
-from study.report.words import limits_of
 from study.states import DIVERGED
 from tests.study.conftest import Todo
 from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
@@ -58,7 +58,7 @@ def test_scores_differences_and_p_values_are_those_of_compare(reporter: Reporter
             assert shown["verdict"] in row.verdict(compared.baseline, compared.more_is_better)
 
 
-def test_bold_is_what_compare_cannot_tell_from_the_best(reporter: Reporter) -> None:
+def test_bold_is_the_best_alone_where_compare_can_tell_it(reporter: Reporter) -> None:
     reporter.launch()
     with reporter.ledger() as ledger:
         against_best = compare([("small", ledger)], baseline="tce")
@@ -70,12 +70,91 @@ def test_bold_is_what_compare_cannot_tell_from_the_best(reporter: Reporter) -> N
     assert "distinguishable from every other family" in said
 
 
-def test_families_that_are_level_are_bold_together_and_named(reporter: Reporter) -> None:
+def test_what_compare_cannot_tell_from_the_best_has_a_dagger_and_a_difference_that_it_could(
+    reporter: Reporter,
+) -> None:
     reporter.launch(families=["ce", "mse"], noise__rate=0.0)
-    assert [type(row[1]) for row in tables(reporter)["scores"].rows] == [Bold, Bold]
+    found = tables(reporter)
+    (_, ce), (_, mse) = found["scores"].rows
+    assert isinstance(mse, Bold)
+    assert isinstance(ce, str)
+    assert ce.endswith(" †")
+    assert "Holm's correction for 1 test)" in found["scores"].note
+    with reporter.ledger() as ledger:
+        (row, _) = compare([("small", ledger)], baseline="mse").tasks[CLEAN]
+    assert row.test is not None
+    assert rows_of(found["told"])["ce"][CLEAN] == f"{abs(row.test.mean):.4f} ({row.detectable:.4f})"
     said = words_of(reporter.document().sections[0])
-    assert "Not distinguishable from it: ce." in said
+    assert f"Not distinguishable from it: ce ({abs(row.test.mean):.4f} behind)." in said
     assert "it does not mean that the two are equal" in said
+
+
+def test_a_family_far_behind_whose_scores_vary_is_never_bold(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsteady(todo: Todo, epoch: int) -> float:
+        wild = todo.config.trial(0)["loss"]["family"] == "mse"
+        return by_family(todo, epoch) - (0.3 * (todo.repeat % 2) if wild else 0.0)
+
+    reporter.worker.accuracy = unsteady
+    reporter.launch(noise__rate=0.0)
+    found = tables(reporter)
+    assert [type(row[1]) for row in found["scores"].rows] == [str, str, Bold]
+    assert str(found["scores"].rows[1][1]).endswith(" †")
+    assert not str(found["scores"].rows[0][1]).endswith(" †")
+
+
+def test_families_of_the_same_mean_tie_whatever_their_order(reporter: Reporter) -> None:
+    reporter.worker.accuracy = lambda todo, epoch: 0.7 + 0.01 * todo.repeat + 0.001 * epoch
+    reporter.launch(noise__rate=0.0)
+    document = reporter.document()
+    said = words_of(document.sections[0])
+    assert f"On {CLEAN}: ce, mse and tce tie for the highest validation accuracy" in said
+    assert "whose differences are not all equal" in said
+    found = {table.name: table for table in document.tables}
+    assert rows_of(found["tests-digits-clean-mlp-hidden-8"])["mse"]["verdict"] == "no test: all differences equal"
+    assert "told" not in found
+
+
+def test_two_repeats_are_told_to_be_too_few(reporter: Reporter) -> None:
+    reporter.launch(search__repeats=2, noise__rate=0.0)
+    document = reporter.document()
+    found = {table.name: table for table in document.tables}
+    shown = rows_of(found["tests-digits-clean-mlp-hidden-8"])["tce"]
+    assert shown["verdict"] == "no test: fewer than 3 repeats in common with ce"
+    assert (shown["p"], "d" in shown) == ("–", False)
+    assert "Nothing is marked" in found["scores"].note
+    assert "no other family shares 3 repeats with it" in words_of(document.sections[0])
+
+
+def test_one_split_and_the_number_of_tests_are_said_under_the_scores(reporter: Reporter) -> None:
+    reporter.launch()
+    note = tables(reporter)["scores"].note
+    assert "one validation set and one test set" in note
+    assert "Holm's correction for 4 tests" in note
+
+
+def test_ranks_that_decide_nothing_are_not_drawn(reporter: Reporter) -> None:
+    reporter.launch()
+    section = section_of(reporter.document(), "Comparison of families")
+    assert "the ranks decide nothing and are not drawn" in words_of(section)
+    assert "ranks" not in {getattr(block, "name", "") for block in section.blocks}
+
+
+def test_ranks_that_could_decide_are_drawn(reporter: Reporter) -> None:
+    reporter.launch(families=["ce", "mse"], noise__rate=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5], search__repeats=3)
+    section = section_of(reporter.document(), "Comparison of families")
+    assert "decide nothing" not in words_of(section)
+    assert "ranks" in {getattr(block, "name", "") for block in section.blocks}
+
+
+@pytest.mark.parametrize("rates", [[0.0, 0.4], [0.0, 0.2, 0.4]])
+def test_an_area_needs_three_rates(reporter: Reporter, rates: list[float]) -> None:
+    reporter.launch(families=["ce", "mse"], noise__rate=rates, search__repeats=2)
+    section = section_of(reporter.document(), "Against the noise rate")
+    given = any(getattr(block, "name", "").startswith("area-") for block in section.blocks)
+    assert given == (len(rates) == 3)
+    assert ("No area under these curves is given" in words_of(section)) != given
 
 
 def test_confirmed_scores_and_those_that_selection_saw_are_told_apart(reporter: Reporter) -> None:
@@ -292,7 +371,8 @@ def test_axes_of_shares_end_where_shares_do_though_an_interval_of_two_repeats_do
         assert -0.05 < low < 0.3
         assert 0.9 < high < 1.05
     table = next(table for table in document.tables if table.name.startswith("tests-"))
-    assert rows_of(table)["ce"]["95 % interval"].startswith("−")
+    assert rows_of(table)["ce"]["95 % interval"] == "0.0000 to 1.0000"
+    assert "end where the metric does" in table.note
 
 
 def test_every_training_loss_lies_within_its_axis_though_some_are_a_hundred_times_others(reporter: Reporter) -> None:
