@@ -10,7 +10,10 @@ from study.strict import Strict
 
 
 class ResourcesSpec(Strict):
-    """What one trial takes of the machine, how often it reports, and how often it is tried again."""
+    """What a process that trains takes of the machine, how often a trial reports, and how often it is tried again.
+
+    Such a process trains one trial, with `lanes` that many at once.
+    """
 
     lanes: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     cpus: float = Field(1, gt=0)

@@ -89,6 +89,7 @@ class ConfirmSpec(Strict):
     `retrain`: on training and validation images together, up to the epoch that the search chose, then tested.
     `holdout`: on the training images; the best validation epoch is tested. With `curve` every epoch is tested, for a
     figure: nothing is chosen by it, and the numbers are those of the same epoch.
+    Of `top` configs the one published is the first by the search; the others show how close the choice was.
     """
 
     shorthand = "protocol"

@@ -218,9 +218,9 @@ def test_lanes_in_parts_compute_what_the_plain_module_computes(budget: int, monk
 def test_folded_functions_never_reach_the_rules_of_vmap(monkeypatch: pytest.MonkeyPatch) -> None:
     reached = []
 
-    def call(function: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    def call(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         reached.append(getattr(function, "__name__", str(function)))
-        return function(*args, **kwargs)  # type: ignore[operator]
+        return function(*args, **kwargs)
 
     monkeypatch.setattr("trainables.engine.folding._call", call)
     layers = nn.Sequential(nn.BatchNorm2d(6), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1))

@@ -99,7 +99,7 @@ class LaneHost:
         self.thread.join()
 
     def _run(self) -> None:
-        torch.set_num_threads(torch.get_num_threads())
+        torch.set_num_threads(torch.get_num_threads())  # a new thread has OpenMP's own number, not torch's
         while (pool := self._next()) is not None:
             try:
                 with self._marked(pool):

@@ -25,7 +25,7 @@ class SimLoss(Loss):
     likeness: Tensor
     eps: Tensor
 
-    def __init__(self, num_classes: int, similarity: Any, r: float, l: float, eps: float) -> None:  # noqa: E741
+    def __init__(self, num_classes: int, similarity: Any, r: float, l: float, eps: float) -> None:  # noqa: E741  (its own name)
         super().__init__(num_classes)
         self.hyperparameter("eps", eps)
         likeness = class_likeness(similarity, num_classes, r, l)

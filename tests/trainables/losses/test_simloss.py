@@ -42,12 +42,12 @@ def test_likeness_up_to_l_counts_as_none() -> None:
     np.testing.assert_allclose(dict(kept.named_buffers())["likeness"], expected, atol=1e-15)
 
 
-@pytest.mark.parametrize(("l", "said"), [(0.5, 0), (0.6, 1), (0.9, 1)])
-def test_it_says_that_it_is_cross_entropy_where_no_likeness_exceeds_l(l: float, said: int) -> None:  # noqa: E741
+@pytest.mark.parametrize(("bound", "said"), [(0.5, 0), (0.6, 1), (0.9, 1)])
+def test_it_says_that_it_is_cross_entropy_where_no_likeness_exceeds_l(bound: float, said: int) -> None:
     likeness = np.array([[1, 0.4, -1], [0.4, 1, 0.6], [-1, 0.6, 1]])
-    warned = make("simloss", 3, similarity=likeness, l=l).warnings()
+    warned = make("simloss", 3, similarity=likeness, l=bound).warnings()
     assert len(warned) == said
-    assert all(f"than l = {l:g}, 0.6 at most: the loss is cross entropy" in sentence for sentence in warned)
+    assert all(f"than l = {bound:g}, 0.6 at most: the loss is cross entropy" in sentence for sentence in warned)
 
 
 def test_the_order_without_credit_for_neighbours_is_meant_so_and_not_warned_of() -> None:
