@@ -46,7 +46,7 @@ class Conductor:
     ) -> None:
         spec = plan.spec
         self.plan, self.ledger, self._stop = plan, ledger, stop
-        self.monitor, self.sign = spec.select.monitor, 1 if spec.select.mode == "max" else -1
+        self.monitor, self.sign = spec.select.monitor, spec.select.sign
         interrupted = ledger.interrupt_running("the launch ended without a word")
         if interrupted:
             ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
@@ -163,7 +163,7 @@ class Conductor:
         self._fill_rungs(todo.cell)
         if pruner.goes_on(todo.key, epoch, score):
             return True
-        reason = f"{self.monitor} {result['score']:.4f} at epoch {epoch} is not among the best of its cell"
+        reason = f"{self.monitor} {result['score']:.4f} at epoch {epoch} is not among the best of its {self._scope}"
         best = self._best_score(todo.key, result)
         self._end(todo.key, states.STOPPED_EARLY, best, reason, self.agenda.scheduler)
         return False
@@ -172,7 +172,7 @@ class Conductor:
         self._started.discard(key)
         self.ledger.record_ended(key, state, reason, stopped_under)
         self.counts[state] += 1
-        self.agenda.end(key, state, score)
+        self.agenda.end(key, state, score, self._epochs_of.get(key, 0))
 
     def _best_score(self, key: str, result: Mapping[str, Any]) -> float | None:
         epoch = result["best_epoch" if self.plan.spec.select.epoch == "best" else "epoch"]
@@ -181,11 +181,32 @@ class Conductor:
 
     def _pruner(self, cell: Cell) -> Pruner:
         if cell.key not in self.pruners:
-            self.pruners[cell.key] = make_pruner(self.plan.spec, cell.num_configs, cell.most_epochs)
+            rivals = self._rivals(cell)
+            pruner = make_pruner(
+                self.plan.spec,
+                sum(rival.num_configs for rival in rivals),
+                max(rival.most_epochs for rival in rivals),
+            )
+            self.pruners |= {rival.key: pruner for rival in rivals}
         return self.pruners[cell.key]
+
+    def _rivals(self, cell: Cell) -> list[Cell]:
+        """The cells whose configs are compared with those of `cell`, itself among them."""
+        if self._scope == "cell":
+            return [cell]
+        cells = [other for other in self.plan.cells if isinstance(other, Cell)]
+        return cells if self._scope == "study" else [other for other in cells if other.task.title == cell.task.title]
+
+    @property
+    def _scope(self) -> str:
+        return getattr(self.plan.spec.scheduler, "scope", "cell")
 
     def _fill_rungs(self, cell: Cell) -> None:
         """Tell a cell's pruner what the trials of earlier launches had at their decision epochs."""
+        for rival in self._rivals(cell):
+            self._fill_in(rival)
+
+    def _fill_in(self, cell: Cell) -> None:
         pruner, known = self._pruner(cell), self.agenda.known
         configs = self.agenda.configs(cell)
         untold, self._told[cell.key] = configs[self._told[cell.key] :], len(configs)

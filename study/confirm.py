@@ -239,7 +239,7 @@ class ConfirmAgenda:
         self.running[todo.key] = todo
         return todo
 
-    def end(self, key: str, state: str, score: float | None) -> None:
+    def end(self, key: str, state: str, score: float | None, epochs: int) -> None:
         """A trial that was handed out has ended."""
         del self.running[key]
 

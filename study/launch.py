@@ -23,6 +23,7 @@ from study.ray_run import Progress, run_on_ray, settle_environment
 from study.spec import StudySpec
 from study.stop import StopRequest
 from study.tracking import make_tracker
+from study.warm_start import check_warm_start
 from study.yaml_file import Document
 
 
@@ -56,6 +57,7 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress, 
         for doubt in doubts(plan):
             progress.stage(doubt)
         check_against_ledger(plan, paths.ledger)
+        check_warm_start(spec, home)
         environment = describe_environment() | {"launched_from": str(Path(document.source).absolute().parent)}
         paths.root.mkdir(exist_ok=True)
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:

@@ -38,6 +38,11 @@ class StudyPaths:
         return self.root / "stop"
 
     @property
+    def search(self) -> Path:
+        """What the proposers that learn were told: a journal of Optuna's."""
+        return self.root / "search.journal"
+
+    @property
     def study_file(self) -> Path:
         """The study file as it was last launched."""
         return self.root / "study.yaml"

@@ -17,6 +17,7 @@ from typing import Any
 from study.errors import StudyError
 from study.noises import TaskNoise, task_noises
 from study.search import Params, Proposer, make_proposer
+from study.search.record import Record
 from study.spaces import Distribution, as_real, points_of
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
 from trainables.augmentation import resolve_augment
@@ -159,9 +160,11 @@ class Cell:
         epochs: int = resolve_training(self.spec.training, longest, self.task)["epochs"]
         return epochs
 
-    def proposer(self) -> Proposer:
-        """A fresh proposer, at config 0."""
-        return make_proposer(self.spec.search, self.space, derive_seed(self.spec.seed, "search") % 2**32)
+    def proposer(self, record: Record | None = None) -> Proposer:
+        """A proposer at config 0: a fresh one, or one that goes on from what is in the record."""
+        seed = derive_seed(self.spec.seed, "search") % 2**32
+        part = record.part(f"{self.name}, {self.task.title}") if record else None
+        return make_proposer(self.spec.search, self.space, seed, part)
 
     @cached_property
     def configs(self) -> list[Config]:

@@ -2,13 +2,17 @@
 
 A proposer is asked for config 0, 1, 2, ... of one cell, and told how they did. Asking is deterministic: the same
 space, seed and results give the same configs, so that a study launched again finds its own. Names of the study file:
-`grid`, `random`, `quasi_random`, `tpe`.
+`grid`, `random`, `quasi_random`, `tpe`, `gp`, `cma_es`. The last three learn, and keep what they know in the study's
+folder.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
+from study.paths import StudyPaths
+from study.search.record import Part, Record
 from study.spaces import Distribution
 from study.spec import SearchSpec
 
@@ -32,12 +36,20 @@ class Proposer(Protocol):
     def recall(self, params: Params) -> bool:
         """A config of an earlier launch: whether it is now proposed again, as it is where configs depend on results."""
 
+    def learn(self, params: Params, score: float, source: str) -> bool:
+        """Take in a result of the study `source`, once; whether it could, as those can that learn."""
+
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         """How a config did (more is better); None where it failed or diverged."""
 
 
-def make_proposer(search: SearchSpec, space: dict[str, Any], seed: int) -> Proposer:
-    """The proposer that the study file names, for one cell's space."""
+def make_record(search: SearchSpec, folder: Path) -> Record | None:
+    """What the proposers of the study in `folder` know from earlier launches, where they learn."""
+    return Record(StudyPaths(folder).search) if search.learns else None
+
+
+def make_proposer(search: SearchSpec, space: dict[str, Any], seed: int, part: Part | None = None) -> Proposer:
+    """The proposer that the study file names, for one cell's space, with its part of the study's record."""
     from study.search.grid import GridProposer, distinct_points
 
     points = distinct_points(space)
@@ -50,7 +62,7 @@ def make_proposer(search: SearchSpec, space: dict[str, Any], seed: int) -> Propo
         return RandomProposer(space, search.configs, seed)
     from study.search.sampler import SamplerProposer
 
-    return SamplerProposer(search.name, space, search.configs, seed)
+    return SamplerProposer(search.name, space, search.configs, seed, part)
 
 
 def split_space(space: dict[str, Any]) -> tuple[Params, dict[str, Distribution]]:

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from study.search import Params, split_space
+from study.spaces import Distribution
 
 
 class GridProposer:
@@ -19,12 +20,15 @@ class GridProposer:
         points = distinct_points(space)
         assert points is not None, "spec refuses a grid over an interval"
         self.size = min(points, limit or points)
-        self._rest = itertools.islice(_combinations(space), self.size)
+        self._rest = itertools.islice(combinations(*split_space(space)), self.size)
 
     def ask(self) -> Params | None:
         return next(self._rest, None)
 
     def recall(self, params: Params) -> bool:
+        return False
+
+    def learn(self, params: Params, score: float, source: str) -> bool:
         return False
 
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
@@ -39,7 +43,7 @@ def distinct_points(space: dict[str, Any]) -> int | None:
     return prod(len(distribution.points()) for distribution in searched.values())
 
 
-def _combinations(space: dict[str, Any]) -> Iterator[Params]:
-    constants, searched = split_space(space)
+def combinations(constants: Params, searched: dict[str, Distribution]) -> Iterator[Params]:
+    """Every config of a finite space, the last key varying fastest."""
     for values in itertools.product(*(distribution.points() for distribution in searched.values())):
         yield constants | dict(zip(searched, values, strict=True))

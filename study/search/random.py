@@ -47,6 +47,9 @@ class RandomProposer:
     def recall(self, params: Params) -> bool:
         return False
 
+    def learn(self, params: Params, score: float, source: str) -> bool:
+        return False
+
     def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
         pass
 

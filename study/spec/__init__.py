@@ -7,7 +7,15 @@ behind `study_file.load_spec`, which reads one, works with these frozen, checked
 
 from study.spec.families import FamilySpec
 from study.spec.running import ResourcesSpec, TrackingSpec
-from study.spec.search import MAX_CONFIGS, AshaSpec, ConfirmSpec, NoSchedulerSpec, SearchSpec, SelectSpec
+from study.spec.search import (
+    MAX_CONFIGS,
+    AshaSpec,
+    ConfirmSpec,
+    MedianSpec,
+    NoSchedulerSpec,
+    SearchSpec,
+    SelectSpec,
+)
 from study.spec.study import StudySpec, json_schema
 from study.spec.tasks import DatasetSpec, ModelSpec, NoiseSpec, dataset_title
 from study.spec.training import TrainingSpec
@@ -18,6 +26,7 @@ __all__ = [
     "ConfirmSpec",
     "DatasetSpec",
     "FamilySpec",
+    "MedianSpec",
     "ModelSpec",
     "NoSchedulerSpec",
     "NoiseSpec",

@@ -11,33 +11,70 @@ from trainables.metrics.catalogue import METRICS, SELECTABLE
 from trainables.names import unknown_name
 
 MAX_CONFIGS = 100_000  # of one cell
+LEARNERS = ("tpe", "gp", "cma_es")  # the proposers that depend on results
 
 
 class SearchSpec(Strict):
     """How configs are proposed, how many for each family of a task, and how often the good ones are repeated.
 
-    `grid` takes every point, or the first `configs` of them; the others need `configs`.
+    `grid` takes every point, or the first `configs` of them; the others need `configs`. `epochs` is a budget: what
+    screening the configs of one family in a task may take at most. `warm_start` names a study from whose results `tpe`,
+    `gp` and `cma_es` learn before their first config.
     """
 
     shorthand = "name"
-    name: Literal["grid", "random", "quasi_random", "tpe"] = "grid"
+    name: Literal["grid", "random", "quasi_random", "tpe", "gp", "cma_es"] = "grid"
     configs: int | None = Field(None, ge=1, le=MAX_CONFIGS)
+    epochs: int | None = Field(None, ge=1)
     repeats: int = Field(1, ge=1)
+    warm_start: str | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether what is proposed depends on results."""
+        return self.name in LEARNERS
 
     @model_validator(mode="after")
     def _enough(self) -> SearchSpec:
         if self.name != "grid" and self.configs is None:
             raise ValueError(f"search '{self.name}' needs a number of configs, as in configs: 16")
+        if self.warm_start is not None and not self.learns:
+            raise ValueError(
+                f"search.warm_start: '{self.name}' does not learn from results; search by {', '.join(LEARNERS)}, "
+                "or leave it out"
+            )
         return self
 
 
-class AshaSpec(Strict):
-    """Asynchronous successive halving of each cell's configs, on their screening repeat (Li et al., 2020)."""
+class SchedulerSpec(Strict):
+    """What schedulers share: whose configs, on their screening repeat, are compared with one another.
+
+    Those of a family in a task (`cell`), of all families of a task, or of the whole study.
+    """
 
     shorthand = "name"
+    scope: Literal["cell", "task", "study"] = "cell"
+
+
+class AshaSpec(SchedulerSpec):
+    """Asynchronous successive halving (Li et al., 2020)."""
+
     name: Literal["asha"]
     grace_epochs: int = Field(1, ge=1)
     reduction: float = Field(3, gt=1)
+
+
+class MedianSpec(SchedulerSpec):
+    """The median stopping rule (Golovin et al., 2017, section 3.2): every `every` epochs from `grace_epochs` on.
+
+    A trial whose best score is worse than the median of the others' means so far is stopped, once there are
+    `min_configs` others.
+    """
+
+    name: Literal["median"]
+    grace_epochs: int = Field(1, ge=1)
+    every: int = Field(1, ge=1)
+    min_configs: int = Field(3, ge=1)
 
 
 class NoSchedulerSpec(Strict):
@@ -71,6 +108,11 @@ class SelectSpec(Strict):
     def monitor(self) -> str:
         """The reported metric's name."""
         return f"{self.metric}_{self.labels}"
+
+    @property
+    def sign(self) -> Literal[1, -1]:
+        """What a score is multiplied by so that more is better."""
+        return 1 if self.mode == "max" else -1
 
     @property
     def test_metric(self) -> str:

@@ -13,7 +13,7 @@ from study.paper import PaperSpec
 from study.spaces import Distribution
 from study.spec.families import FamilySpec
 from study.spec.running import ResourcesSpec, TrackingSpec
-from study.spec.search import AshaSpec, ConfirmSpec, NoSchedulerSpec, SearchSpec, SelectSpec
+from study.spec.search import AshaSpec, ConfirmSpec, MedianSpec, NoSchedulerSpec, SearchSpec, SelectSpec
 from study.spec.tasks import DatasetSpec, ModelSpec, NoiseSpec
 from study.spec.training import TrainingSpec
 from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
@@ -37,9 +37,9 @@ class StudySpec(Strict):
     families: list[FamilySpec] = Field(min_length=1)
     training: TrainingSpec
     search: SearchSpec = SearchSpec()
-    scheduler: Annotated[AshaSpec | NoSchedulerSpec, BeforeValidator(named), Field(discriminator="name")] = (
-        NoSchedulerSpec(name="none")
-    )
+    scheduler: Annotated[
+        AshaSpec | MedianSpec | NoSchedulerSpec, BeforeValidator(named), Field(discriminator="name")
+    ] = NoSchedulerSpec(name="none")
     select: SelectSpec = SelectSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     resources: ResourcesSpec = ResourcesSpec()
@@ -89,12 +89,19 @@ class StudySpec(Strict):
         except ValueError as problem:
             raise PlacedError(("noise",), str(problem)) from None
         without_repeats("model", [json.dumps(model.completed, sort_keys=True) for model in self.model])
-        if isinstance(self.scheduler, AshaSpec) and self.scheduler.grace_epochs > (self.training.epochs or math.inf):
+        longest = self.training.epochs or math.inf
+        if isinstance(self.scheduler, AshaSpec | MedianSpec) and self.scheduler.grace_epochs > longest:
             raise PlacedError(
                 ("scheduler", "grace_epochs"),
                 f"scheduler.grace_epochs = {self.scheduler.grace_epochs} is more than "
                 f"training.epochs = {self.training.epochs}: no trial would be stopped early; "
                 "--set scheduler.grace_epochs=1, or --set scheduler=none",
+            )
+        if self.search.epochs is not None and self.search.epochs < (self.training.epochs or 0):
+            raise PlacedError(
+                ("search", "epochs"),
+                f"search.epochs = {self.search.epochs} is less than one training of {self.training.epochs} epochs: "
+                "nothing would run; it is what screening a family's configs may take in all",
             )
         if any(augmentation.name == "standard" for augmentation in self.training.augment):
             for dataset in self.dataset:

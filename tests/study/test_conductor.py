@@ -69,6 +69,42 @@ def test_cells_are_ranked_apart_and_a_lone_config_is_never_stopped(driver: Drive
     assert {result.counts["stopped_early"] for result in results if result.facts["label"] == "tce"} != {0}
 
 
+@pytest.mark.parametrize(("scope", "stopped"), [("cell", set()), ("task", {"tce"}), ("study", {"tce", "ce"})])
+def test_the_scope_says_who_is_compared_with_whom(
+    scope: str, stopped: set[str], driver: Driver, make_spec: SpecMaker
+) -> None:
+    """One config a family: ce beats tce on either task, and the noisy task is the harder one."""
+    families = ["ce", "mae", "mse", {"family": "tce", "space": {"alpha": 1.0}}]
+    loss = {"ce": 0.0, "mae": 0.01, "mse": 0.02, "tce": 0.3}
+    driver.worker.accuracy = lambda todo, epoch: (
+        0.9 - loss[todo.cell.name] - 0.5 * (todo.cell.task.noise.rate or 0) + 0.001 * epoch
+    )
+    scheduler = ASHA | {"scope": scope, "reduction": 2}
+    driver.launch(make_spec(families=families, scheduler=scheduler, search__repeats=1), slots=1)
+    with Ledger(driver.ledger_path) as ledger:
+        found = {cell.facts["label"] for cell in cell_results(ledger) if cell.counts["stopped_early"]}
+        reasons = {r.reason.rpartition(" ")[2] for r in ledger.trials().values() if r.state == "stopped_early"}
+    assert found >= stopped
+    assert bool(found) == bool(stopped)
+    assert reasons == ({scope} if stopped else set())
+
+
+def test_the_scope_of_a_scheduler_survives_a_relaunch(driver: Driver, make_spec: SpecMaker) -> None:
+    spec = make_spec(scheduler=ASHA | {"scope": "study"}, search__repeats=1)
+    driver.launch(spec, slots=1, dies_after=6)
+    driver.launch(spec, slots=1)
+    ended = driver.states()
+    assert driver.launch(spec).ran == []
+    assert ended["stopped_early"] > 0
+
+
+def test_a_median_rule_stops_trials_and_says_so(driver: Driver, make_spec: SpecMaker) -> None:
+    driver.launch(make_spec(scheduler={"name": "median", "min_configs": 2}, search__repeats=1, **FOUR), slots=4)
+    states = driver.states()
+    assert states["stopped_early"] >= 1
+    assert states["completed"] >= 2
+
+
 def test_a_metric_to_be_small_stops_the_large_ones(driver: Driver, make_spec: SpecMaker) -> None:
     spec = make_spec(scheduler=ASHA, select={"metric": "val_loss"}, **FOUR)
     driver.launch(spec, slots=4)

@@ -8,6 +8,7 @@ import pytest
 
 from study.schedule import make_pruner
 from study.schedule.asha import AshaPruner
+from study.schedule.median import MedianPruner
 from study.schedule.none import NoPruner
 from tests.study.conftest import ASHA, SpecMaker
 
@@ -82,3 +83,41 @@ def test_the_study_file_picks_the_pruner_and_a_lone_config_is_never_stopped(make
     lone = make_pruner(asha, 1, 9)
     assert isinstance(lone, NoPruner)
     assert lone.goes_on("only", 1, float("-inf"))
+
+
+# -- median -----------------------------------------------------------------------------------------------------------
+
+
+def climb(pruner: MedianPruner, key: str, scores: list[float]) -> int:
+    """The epoch at which a trial with these scores, the first at epoch 1, is stopped; 0 where it is not."""
+    for epoch, score in enumerate(scores, 1):
+        if epoch in pruner.decisions() and not pruner.goes_on(key, epoch, score):
+            return epoch
+    return 0
+
+
+def test_median_decides_every_so_many_epochs_from_its_grace_on() -> None:
+    assert MedianPruner(2, 3, 3, 12).decisions() == [2, 5, 8, 11]
+    assert MedianPruner(1, 1, 3, 4).decisions() == [1, 2, 3]
+
+
+def test_median_stops_a_best_score_below_the_median_of_the_others_means() -> None:
+    pruner = MedianPruner(1, 1, 3, 9)
+    others = {"a": 0.2, "b": 0.4, "c": 0.6}
+    assert [climb(pruner, key, [score] * 8) for key, score in others.items()] == [0, 0, 0]
+    assert climb(pruner, "below", [0.3, 0.39, 0.5]) == 1
+    assert climb(pruner, "once above", [0.41, 0.1, 0.1, 0.1]) == 0  # its best counts
+
+
+def test_median_waits_for_enough_others() -> None:
+    pruner = MedianPruner(1, 1, 3, 9)
+    assert [climb(pruner, key, [0.5] * 8) for key in "ab"] == [0, 0]
+    assert climb(pruner, "c", [0.1] * 8) == 0
+    assert climb(pruner, "d", [0.1] * 8) == 1
+
+
+def test_median_means_are_over_the_epochs_so_far() -> None:
+    pruner = MedianPruner(1, 1, 3, 9)
+    for key in "abc":
+        climb(pruner, key, [0.1, 0.3, 0.5, 0.7])  # means 0.1, 0.2, 0.3, 0.4
+    assert climb(pruner, "d", [0.15, 0.25, 0.29]) == 3
