@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -40,6 +41,15 @@ def git_commit() -> str:
         return "unknown"
 
 
+def training_code() -> str:
+    """12 hex digits of the source of everything that trains: a commit does not say what was changed since."""
+    root = Path(__file__).resolve().parents[1] / "trainables"
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def usable_cpus() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -59,6 +69,7 @@ def describe_environment() -> dict[str, Any]:
         "packages": package_versions(),
         "python": platform.python_version(),
         "commit": git_commit(),
+        "code": training_code(),
         "platform": platform.platform(),
         "cpus": usable_cpus(),
         "gpus": num_gpus(),

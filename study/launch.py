@@ -11,6 +11,7 @@ from typing import Any
 
 from study.conductor import Conductor
 from study.confirm import ConfirmAgenda, make_confirm_plan
+from study.drift import drift, refuse
 from study.environment import describe_environment
 from study.feasibility import check_feasible, doubts
 from study.ledger import Ledger
@@ -43,14 +44,22 @@ class Outcome:
     left_out: tuple[str, ...] = ()
 
 
-def launch(spec: StudySpec, document: Document, home: Home, progress: Progress, *, trainable: Any = None) -> Outcome:
+def launch(
+    spec: StudySpec,
+    document: Document,
+    home: Home,
+    progress: Progress,
+    *,
+    strict: bool = False,
+    trainable: Any = None,
+) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
     Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice, or while data is prepared: it
     ends at once, as KeyboardInterrupt, and nothing that was reported is lost. StudyError for what its user can mend; a
     mistake in the file, or a trial too large for the machine, is refused before anything is started, and before
-    anything but the data's cache is written. `trainable` runs the trials in `StudyTrainable`'s place, for benchmarks
-    of all but training.
+    anything but the data's cache is written. What changed in code and versions since its trials ran is said, or refused
+    where `strict`. `trainable` runs the trials in `StudyTrainable`'s place, for benchmarks of all but training.
     """
     with _prepared(spec, home, progress) as (plan, paths, stop):
         check_feasible(plan, home.cache)
@@ -58,7 +67,7 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress, 
             progress.stage(doubt)
         check_against_ledger(plan, paths.ledger)
         check_warm_start(spec, home)
-        environment = describe_environment() | {"launched_from": str(Path(document.source).absolute().parent)}
+        environment = _environment(paths, str(Path(document.source).absolute().parent), progress, strict=strict)
         paths.root.mkdir(exist_ok=True)
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), environment)
@@ -66,7 +75,15 @@ def launch(spec: StudySpec, document: Document, home: Home, progress: Progress, 
             return _conduct(Conductor(plan, ledger, stop), home, progress, stop, trainable)
 
 
-def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = False, oracle: bool = False) -> Outcome:
+def confirm(
+    spec: StudySpec,
+    home: Home,
+    progress: Progress,
+    *,
+    partial: bool = False,
+    oracle: bool = False,
+    strict: bool = False,
+) -> Outcome:
     """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
 
     With `oracle` the search's checkpoints are judged by the test set too, for the report. StudyError too where trials
@@ -76,7 +93,7 @@ def confirm(spec: StudySpec, home: Home, progress: Progress, *, partial: bool = 
         check_against_ledger(plan, paths.ledger)
         with WriterLock(paths.lock, "study confirm"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             winners = make_confirm_plan(plan, ledger, home.cache, partial=partial)
-            environment = describe_environment() | {"launched_from": str(ledger.launched_from() or "")}
+            environment = _environment(paths, str(ledger.launched_from() or ""), progress, strict=strict)
             ledger.record_spec(spec.model_dump(mode="json"), environment)
             if oracle:
                 ask_oracle(ledger, paths, home.cache, progress.stage)
@@ -100,6 +117,16 @@ def _prepared(spec: StudySpec, home: Home, progress: Progress) -> Iterator[tuple
         if stop.at_once_asked:  # a library that was being imported made another error of it
             raise KeyboardInterrupt from None
         raise
+
+
+def _environment(paths: StudyPaths, launched_from: str, progress: Progress, *, strict: bool) -> dict[str, Any]:
+    environment = describe_environment()
+    changes = drift(paths.ledger, environment)
+    if strict:
+        refuse(paths.name, changes)
+    for change in changes:
+        progress.stage(change)
+    return environment | {"launched_from": launched_from}
 
 
 def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopRequest, trainable: Any = None) -> Outcome:

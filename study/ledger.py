@@ -295,6 +295,14 @@ class Ledger:
         found = json.loads(row[0]) if row else {}
         return {name: value for name, value in found.items() if name != "launched_from"}
 
+    def environments(self) -> list[tuple[int, dict[str, Any]]]:
+        """How many trials that have an epoch each launch ran last, with its versions of code and packages."""
+        query = (
+            "SELECT count(*), environment FROM specs JOIN trials ON specs.id = trials.launch WHERE epoch > 0 "
+            "GROUP BY specs.id ORDER BY specs.id"
+        )
+        return [(row[0], json.loads(row[1])) for row in self._all(query)]
+
     def cells(self, *, phase: str | None = SEARCH, all_scopes: bool = False) -> list[tuple[str, dict[str, Any]]]:
         """The cells of a phase, or of every one, in scope, or all, in the study file's order, with their facts."""
         rows = self._all(

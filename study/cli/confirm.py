@@ -10,6 +10,7 @@ from study.cli.output import (
     NO_SCORES,
     ONE_REPEAT,
     AsJson,
+    Strictly,
     StudyName,
     comparison_tables,
     console,
@@ -43,6 +44,7 @@ def confirm(
             "chosen by it.",
         ),
     ] = False,
+    strict: Strictly = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
@@ -66,7 +68,7 @@ def confirm(
     given = {key: value for key, value in asked.items() if value is not None}
     spec = spec.model_copy(update={"confirm": ConfirmSpec.model_validate(spec.confirm.model_dump() | given)})
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
-    outcome = run(spec, home, progress, partial=partial, oracle=oracle)
+    outcome = run(spec, home, progress, partial=partial, oracle=oracle, strict=strict)
     with Ledger(paths.ledger) as ledger:
         rows = comparison(cell_results(ledger, phase=CONFIRM))
     metric = spec.select.test_metric

@@ -9,6 +9,7 @@ import typer
 from study.cli.output import (
     AsJson,
     DataRoot,
+    Strictly,
     comparison_notes,
     comparison_tables,
     console,
@@ -37,6 +38,7 @@ def launch(
         bool,
         typer.Option("--smoke", help="Run the same study small, in about a minute, to see that all of it works."),
     ] = False,
+    strict: Strictly = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
@@ -55,7 +57,7 @@ def launch(
         if dry_run:
             _dry_run(spec, home, as_json)
         else:
-            _launch(spec, document, home, as_json)
+            _launch(spec, document, home, as_json, strict=strict)
     except PlacedStudyError as mistake:
         raise with_its_line(mistake, document) from None
 
@@ -75,7 +77,7 @@ def _shrink(spec: Any, document: Any, home: Any, as_json: bool) -> Any:
     return small
 
 
-def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
+def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool) -> None:
     from rich.console import Console
 
     from study.cli.progress import LaunchProgress
@@ -84,7 +86,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
     from study.ledger import Ledger
     from study.results import cell_results, comparison, out_of_scope
 
-    outcome = run(spec, document, home, LaunchProgress(Console(stderr=True) if as_json else console))
+    outcome = run(spec, document, home, LaunchProgress(Console(stderr=True) if as_json else console), strict=strict)
     with Ledger(outcome.paths.ledger) as ledger:
         rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
     exported = Exported([], [])

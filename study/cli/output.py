@@ -26,6 +26,10 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Where data sets' files lie; the root of those that name none."),
 ]
+Strictly = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse where code or versions have changed since the study's trials ran."),
+]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name; 'study list' shows them.")]
 
 SETTINGS_WIDTH = 25
