@@ -86,6 +86,7 @@ def run_on_ray(
     tune_imported.start()  # which takes a second or two, and Ray's processes take longer to start
 
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
+        stop.shield_children()
         try:
             ray.init(
                 address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
@@ -99,7 +100,7 @@ def run_on_ray(
         finally:
             tune_imported.join()  # before the program ends, too: an import that is going on may keep it from that
         try:
-            stop.listen()  # Ray's start takes SIGTERM
+            stop.listen()  # Ray's start takes SIGTERM, and the shield SIGHUP
             progress.watch(conductor)
             from ray import tune
             from ray.tune import TuneError

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
@@ -17,6 +18,7 @@ class StopRequest:
 
     def __init__(self, file: Path) -> None:
         self.file, self._armed = file, False
+        self._heard = list(SIGNALS)
         self.at_once_asked = False
 
     def __bool__(self) -> bool:
@@ -24,8 +26,12 @@ class StopRequest:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM end the launch at once, as KeyboardInterrupt."""
+        """SIGINT, SIGTERM and, unless `nohup` was asked to keep it away, SIGHUP end the launch at once.
+
+        That is as KeyboardInterrupt.
+        """
         before = {number: signal.getsignal(number) for number in SIGNALS}
+        self._heard = [number for number in SIGNALS if (number, before[number]) != (signal.SIGHUP, signal.SIG_IGN)]
         self.listen()
         try:
             yield
@@ -46,8 +52,12 @@ class StopRequest:
 
     def listen(self) -> None:
         """Take the signals, again where a library took them meanwhile."""
-        for number in SIGNALS:
+        for number in self._heard:
             signal.signal(number, self._ask)
+
+    def shield_children(self) -> None:
+        """Until `listen`, processes that are started are deaf to the end of the terminal: this one bids them save."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def at_once(self) -> None:
         """From another thread: end the launch now."""
@@ -55,7 +65,18 @@ class StopRequest:
         os.kill(os.getpid(), signal.SIGINT)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _leave_terminal()
         if self or not self._armed:
             self.at_once_asked = True
             raise KeyboardInterrupt
         self.file.touch()
+
+
+def _leave_terminal() -> None:
+    """Let what is still said go nowhere: writing to a terminal that was closed fails."""
+    for stream in (1, 2):
+        if stat.S_ISCHR(os.fstat(stream).st_mode):  # `isatty` denies what is closed
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)

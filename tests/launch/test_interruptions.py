@@ -6,6 +6,7 @@ Those that are slow launch twice, and wait in between for trials that are made t
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.launch.conftest import TINY_TRIALS, Place
+from tests.launch.conftest import STUDY, TINY_TRIALS, Place
 
 SLOWER = ("--set", "training.epochs=40", "--set", "resources.report_interval_s=0.2")
 
@@ -53,6 +54,23 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(place: Place) -> None:
     assert reasons(place) == {"completed"}
     points = place.mlflow("select count(*), count(distinct run_uuid) from metrics where key = 'best_epoch'")
     assert points == [(TINY_TRIALS, TINY_TRIALS)]
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_saves_and_the_same_command_goes_on(place: Place) -> None:
+    child, screen = pty.fork()
+    if child == 0:
+        os.chdir(place.root)
+        os.execve(STUDY, [str(STUDY), "launch", "tiny.yaml", *SLOWER], place.environment())
+    wait_until(lambda: bool(os.read(screen, 65536)) and ended(place) >= 1)
+    os.close(screen)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert place.rows("select count(*) from events where kind = 'abandoned'") == [(0,)]  # Ray outlived the terminal
+    assert place.rows("select count(*) from trials where state = 'interrupted'") > [(0,)]
+    assert not (place.home / "tiny" / "stop").exists()
+    place.run("launch", "tiny.yaml", *SLOWER)
+    assert place.rows("select state, count(*) from trials group by 1") == [("completed", TINY_TRIALS)]
 
 
 @pytest.mark.slow
