@@ -79,13 +79,10 @@ def jobs(device: str, *, smoke: bool) -> list[Job]:
     from benchmarks.plan import PLAN, TECHNIQUES
 
     on = ("--device", device)
-    found = [
-        Job("checks", "benchmarks.gpu_checks", on, tuple(f"checks/{n}" for n in CHECKS), CHECK_S, "--checks", (*CHECKS,)),
-        Job(
-            "ceilings", "benchmarks.gpu_ceilings", (*on, *(("--size", "256") if smoke else ())),
-            ("ceilings/copy", "ceilings/product"), OTHER_S,
-        ),
-    ]  # fmt: skip
+    names = tuple(f"checks/{name}" for name in CHECKS)
+    found = [Job("checks", "benchmarks.gpu_checks", on, names, CHECK_S, "--checks", tuple(CHECKS))]
+    options = (*on, "--size", "256") if smoke else on
+    found.append(Job("ceilings", "benchmarks.gpu_ceilings", options, ("ceilings/all",), OTHER_S, whole=True))
     seen = set()
     for part in PLAN:
         workload = "tiny" if smoke else part.workload
@@ -143,10 +140,10 @@ def lines_of(command: Sequence[str], limits: Iterator[float]) -> Generator[Row |
     """The rows that a command prints, then a sentence if it broke or the next of `limits` passed before a row came."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, cwd=ROOT, process_group=0)
+        assert child.stdout is not None
         printed: queue.Queue[str | None] = queue.Queue()
 
         def read() -> None:
-            assert child.stdout is not None
             for line in child.stdout:
                 printed.put(line)
             printed.put(None)
@@ -171,6 +168,7 @@ def lines_of(command: Sequence[str], limits: Iterator[float]) -> Generator[Row |
         finally:
             _end(child)
             reader.join()
+            child.stdout.close()
 
 
 def _end(child: subprocess.Popen[str]) -> None:

@@ -42,7 +42,6 @@ def main() -> None:
     target = torch.empty_like(source)
     seconds = median_s(lambda: target.copy_(source), arguments.rounds, device)
     print(json.dumps({"ceiling": "copy", "device": device, "bytes_per_s": 2 * source.nbytes / seconds}), flush=True)
-    del source, target
     left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
     seconds = median_s(lambda: left @ right, arguments.rounds, device)
     print(json.dumps({"ceiling": "product", "device": device, "flop_per_s": 2 * size**3 / seconds}), flush=True)

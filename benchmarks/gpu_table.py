@@ -132,7 +132,7 @@ def losses(rows: Sequence[Row]) -> str:
     columns = measured(rows)
     if not columns:
         return NOT_MEASURED
-    names = [name for name in columns[0]["ratios"] if columns[0]["ratios"][name] != 1.0]
+    names = list(columns[0]["ratios"])[1:]  # cross entropy against itself comes first
     lines = [
         "| loss | " + " | ".join(f"{each['batch']} x {each['classes']}" for each in columns) + " |",
         "|---" * (len(columns) + 1) + "|",

@@ -26,7 +26,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -189,7 +188,7 @@ def folded(setting: Setting) -> Training:
 
 def vmap(setting: Setting) -> Training:
     """Lanes by vmap's own rules."""
-    return _by_engine(_by_vmap(lane_array(setting)))
+    return _by_engine(by_vmap(lane_array(setting)))
 
 
 def study(setting: Setting) -> Training:
@@ -209,7 +208,7 @@ def folded_graph(setting: Setting) -> Training:
 
 def vmap_graph(setting: Setting) -> Training:
     """The step of `vmap` as one graph."""
-    return _graph_of_array(_by_vmap(lane_array(setting)), setting.device)
+    return _graph_of_array(by_vmap(lane_array(setting)), setting.device)
 
 
 def compiled(setting: Setting, *, as_graph: bool = False, backend: str = "inductor") -> Training:
@@ -306,7 +305,8 @@ def _by_engine(array: LaneArray) -> Training:
     return Training(epoch, lambda: array.bank.weights)
 
 
-def _by_vmap(array: LaneArray) -> LaneArray:
+def by_vmap(array: LaneArray) -> LaneArray:
+    """The array, its networks by vmap's own rules, all lanes at a time."""
     networks = array.program.networks
     if isinstance(networks, VectorizedStack):  # a lone lane is a plain module
         networks.layout, networks.images = nullcontext, False
