@@ -9,12 +9,13 @@ Many networks:
     processes graph  the same, each with its CUDA graph
     streams graph    one CUDA graph a step of all networks, each a branch of it
     vmap             the engine's lanes by vmap's own rules
-    folded           the engine's lanes as studies train them: as channels of grouped convolutions
+    folded           the engine's lanes as channels of grouped convolutions
     vmap graph       the step of `vmap` as one CUDA graph
     folded graph     the step of `folded` as one CUDA graph
     compiled         the step of `folded`, forward and backward pass and optimiser, by torch.compile
     compiled graph   that as one CUDA graph
-    study            the engine's epoch as studies run it, validation and everything that is measured included
+    study            the engine's epoch as studies run it: folded, on a GPU as one graph a step, validation and all that
+                     is measured included
 
 On a CPU there are no CUDA graphs and no streams: the same code runs step by step, so that every technique can be held
 against the plain loop there. All train the same: lane i has the weights, the order of images and the loss of lane i in
@@ -31,10 +32,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.lane_work import CLASSES, LR, MOMENTUM, WEIGHT_DECAY, Setting, lane_array, lane_loss
+from trainables.engine.graphs import Eager
 from trainables.engine.lanes import LaneArray
 from trainables.engine.layout import Layout
 from trainables.engine.sources import make_source
-from trainables.engine.stack import VectorizedStack, gradients
+from trainables.engine.stack import VectorizedStack
 from trainables.models import make_model
 from trainables.seeds import derive_seed
 
@@ -256,13 +258,10 @@ class _ArrayStep:
         own = self.state()
         bank.weights, bank.memory, bank.buffers = weights, memory, buffers
         try:
-            losses = program.objective(program._forward(images), program.labels.gather(1, indices), indices)
-            (gradient,) = gradients(losses.sum(), [program.networks])
-            with torch.no_grad():
-                bank.step(gradient, self.rate, program.columns)
+            losses, _ = program.step(indices, images, self.rate, self.rate)
         finally:
             bank.weights, bank.memory, bank.buffers = own
-        return losses.detach()
+        return losses
 
     def state(self) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """What the networks and the optimiser hold."""
@@ -298,6 +297,8 @@ def _graph_of_array(array: LaneArray, device: str) -> Training:
 
 
 def _by_engine(array: LaneArray) -> Training:
+    array.program.steps = Eager()
+
     def epoch(number: int) -> None:
         epochs = [number] * len(array.lanes)
         array.program.train(epochs, array.program.learning_rates(epochs))
