@@ -41,6 +41,7 @@ bench: install
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.lanes
+	$(BIN)/python -m benchmarks.gpu
 
 bench-scale: install
 	$(BIN)/python -m benchmarks.ledger_scale --json benchmarks/results/ledger-cpu.json

@@ -5,12 +5,14 @@
 
 Every loss is made with its defaults (matrices: uniform similarity, balanced infogain, a transition of symmetric noise)
 and called in training mode on the same logits. The losses take turns, `--calls` calls each, and the fastest of
-`--repeats` turns counts; cross entropy is one of them. One thread. Where there is a GPU, the same there.
+`--repeats` turns counts; cross entropy is one of them. One thread. Where there is a GPU, the same there, and in other
+batch sizes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +26,7 @@ from trainables.losses import FAMILIES, make_loss
 from trainables.losses.matrices import balanced_matrix
 
 SIZES = [(1024, 100), (512, 10), (512, 100)]
+SIZES_GPU = [*SIZES, (128, 10), (4096, 100), (16384, 100)]
 BASELINE = "F.cross_entropy"
 Step = Callable[[], None]
 
@@ -101,6 +104,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=20, help="calls in one turn")
     parser.add_argument("--repeats", type=int, default=40, help="turns of each loss; the fastest counts")
+    parser.add_argument("--device", choices=("cpu", "cuda", "both"), default="both", help="where to measure")
+    parser.add_argument("--lines", action="store_true", help="print a line of JSON for each size instead")
     parser.add_argument("--json", type=Path, help="write raw results here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -108,8 +113,15 @@ def main() -> None:
     torch.empty(
         7_500_000
     ).zero_()  # as a training process has done: malloc then keeps memory instead of mapping it anew
-    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    columns = [measure(*size, device, arguments.calls, arguments.repeats) for device in devices for size in SIZES]
+    sizes = [("cpu", size) for size in SIZES if arguments.device != "cuda"]
+    sizes += [("cuda", size) for size in SIZES_GPU if arguments.device != "cpu" and torch.cuda.is_available()]
+    columns = []
+    for device, size in sizes:
+        columns.append(measure(*size, device, arguments.calls, arguments.repeats))
+        if arguments.lines:
+            print(json.dumps(columns[-1]), flush=True)
+    if arguments.lines:
+        return
     print(headline(facts))
     print_table(columns)
     write_json(arguments.json, {"facts": facts, "columns": columns})

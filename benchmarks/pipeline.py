@@ -15,6 +15,7 @@ GPU they lie there in the end, the loader's through pinned memory.
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=50_000, help="how many images")
     parser.add_argument("--repeats", type=int, default=3, help="epochs of each; the fastest counts")
+    parser.add_argument("--lines", action="store_true", help="print a line of JSON for each device instead")
     parser.add_argument("--json", type=Path, help="write raw results here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -145,6 +147,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = made_up(arguments.images, Path(folder))
         rows = [measure(data, torch.device(device), arguments.repeats) for device in devices]
+    if arguments.lines:
+        print("\n".join(map(json.dumps, rows)))
+        return
     print(headline(facts))
     print("| device | ours, images/s | DataLoader, images/s | ratio |\n|---|---|---|---|")
     for row in rows:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainables.engine.augmenting import LaneAugmentation
 from trainables.engine.bank import Bank, Rows
 from trainables.engine.dropout import lane_dropouts
+from trainables.engine.graphs import make_steps
 from trainables.engine.image_source import ImageSource
 from trainables.engine.lane import Lane
 from trainables.engine.measure import TrainingMeasure, ValidationMeasure
@@ -61,6 +62,7 @@ class Program:
         self.max_norm = self._column([math.inf if norm is None else norm for norm in norms]) if clipped else None
         self.dropouts = lane_dropouts(module)
         self.augmentation = LaneAugmentation(lanes, data.image_shape, data.device)
+        self.steps = make_steps(data.device)
 
     def snapshot(self) -> tuple[Rows, list[Rows]]:
         """Copies of all that an epoch changes, for `restore`."""
@@ -93,17 +95,25 @@ class Program:
         measure = TrainingMeasure(self.labels, self.clean_labels)
         batches = self.data.train_batches(self._orders(epochs), self.batch_size, self.augmentation)
         for (indices, images), (lr, loss_lr) in zip(batches, by_step, strict=True):
-            targets = self.labels.gather(1, indices)
-            logits = self._forward(images)
-            losses = self.objective(logits, targets, indices)
-            gradient, *of_losses = gradients(losses.sum(), [self.networks, *self.objective.learning_stacks])
-            with torch.no_grad():
-                if self.max_norm is not None:
-                    clip(gradient, self.max_norm)
-                self.bank.step(gradient, lr, self.columns)
-                self.objective.step(of_losses, loss_lr)
-                measure.add(losses, last(logits), indices)
+            losses, logits = self.steps.run(self.step, indices, images, lr, loss_lr)
+            measure.add(losses, logits, indices)
         return measure.finish()
+
+    def step(self, indices: Tensor, images: Tensor, lr: Tensor, loss_lr: Tensor) -> tuple[Tensor, Tensor]:
+        """One batch of every lane, without waiting for the device: losses `[L]` and logits `[L, B, C]` before the step.
+
+        `lr` and `loss_lr` are `[L, 1]`.
+        """
+        targets = self.labels.gather(1, indices)
+        logits = self._forward(images)
+        losses = self.objective(logits, targets, indices)
+        gradient, *of_losses = gradients(losses.sum(), [self.networks, *self.objective.learning_stacks])
+        with torch.no_grad():
+            if self.max_norm is not None:
+                clip(gradient, self.max_norm)
+            self.bank.step(gradient, lr, self.columns)
+            self.objective.step(of_losses, loss_lr)
+        return losses.detach(), last(logits).detach()
 
     def evaluate(self) -> ValidationMeasure:
         """What the networks make of the validation images."""
