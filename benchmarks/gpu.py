@@ -33,6 +33,7 @@ from typing import Any
 
 from benchmarks.gpu_table import tables
 from benchmarks.machine import ROOT, describe_run, headline
+from trainables.engine.graphs import SWITCH
 
 RESULTS = ROOT / "benchmarks" / "results"
 NAMES = ("checks", "ceilings", "lanes", "losses", "profile", "pipeline")
@@ -139,7 +140,10 @@ class Results:
 def lines_of(command: Sequence[str], limits: Iterator[float]) -> Generator[Row | str, None, None]:
     """The rows that a command prints, then a sentence if it broke or the next of `limits` passed before a row came."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, cwd=ROOT, process_group=0)
+        child = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=said, text=True, cwd=ROOT, process_group=0,
+            env=os.environ | {SWITCH: "1"},
+        )  # fmt: skip
         assert child.stdout is not None
         printed: queue.Queue[str | None] = queue.Queue()
 

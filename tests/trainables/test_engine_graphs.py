@@ -136,8 +136,8 @@ def test_a_program_and_its_graph_go_as_soon_as_a_lane_leaves(
         gc.enable()
 
 
-def test_only_nvidia_gpus_have_graphs_and_they_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(make_steps(torch.device("cpu")), Eager)
-    assert isinstance(make_steps(torch.device("cuda")), Graphed)
-    monkeypatch.setenv(SWITCH, "0")
+def test_only_nvidia_gpus_have_graphs_and_only_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(make_steps(torch.device("cuda")), Eager)
+    monkeypatch.setenv(SWITCH, "1")
+    assert isinstance(make_steps(torch.device("cuda")), Graphed)
+    assert isinstance(make_steps(torch.device("cpu")), Eager)

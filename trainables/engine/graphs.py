@@ -18,7 +18,7 @@ from torch import Tensor
 logger = logging.getLogger(__name__)
 
 WARM_UP = 3  # steps before a capture, in which libraries choose their algorithms and get their memory
-SWITCH = "LOSS_STUDY_CUDA_GRAPHS"  # 0: no graphs
+SWITCH = "LOSS_STUDY_CUDA_GRAPHS"  # 1: graphs; not the default before a GPU has passed `benchmarks.gpu`'s checks
 
 Step = Callable[..., tuple[Tensor, ...]]
 Capture = Callable[[Step, Sequence[Tensor]], tuple[Callable[[], None], tuple[Tensor, ...]]]
@@ -101,7 +101,7 @@ def on_side_stream(step: Step, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def make_steps(device: torch.device) -> Steps:
-    """How a program's steps run on a device: graphed on an NVIDIA GPU, unless the environment says otherwise."""
-    if device.type == "cuda" and os.environ.get(SWITCH) != "0":
+    """How a program's steps run on a device: one by one, or graphed on an NVIDIA GPU where the environment asks for it."""
+    if device.type == "cuda" and os.environ.get(SWITCH) == "1":
         return Graphed(capture_graph, on_side_stream)
     return Eager()
