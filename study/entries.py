@@ -19,8 +19,9 @@ class Entry:
     """One family on one task: the scores of its best config by repeat, and what they cost.
 
     `family` is unique on its task: `a/ce` where the studies a and b both have `name` ce there. `hashes` say for each
-    trial what its numbers are of: `images`, `split`, `noise` and, of a confirmation by `protocol`, `test set`. Of
-    `counts`, as many as `scoreless` came to their end without a finite score, and are among the diverged.
+    trial what its numbers are of: `images`, `split`, `noise`, `seeds` (of weights, order and augmentation) and, of a
+    confirmation by `protocol`, `test set`. Of `counts`, as many as `scoreless` came to their end without a finite
+    score, and are among the diverged.
     """
 
     family: str
@@ -108,5 +109,6 @@ def _hashes(ledger: Ledger, trial: TrialRecord) -> dict[str, str | None]:
         "images": described["dataset"].get("digest"),
         "split": facts.get("split_digest"),
         "noise": facts.get("noise_digest"),
+        "seeds": "-".join(str(seed) for seed in described["seeds"].values()),
     }
     return found | ({"test set": facts.get("test_digest")} if "confirm" in described else {})

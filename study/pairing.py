@@ -1,4 +1,4 @@
-"""What must be alike for scores to be compared: protocol, images and test set; and split and noise of each repeat."""
+"""What scores must share to be compared: protocol, images and test set; of a repeat its split, noise and seeds."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def _check_hashes(entries: Sequence[Entry]) -> None:
                 if found != known:
                     raise StudyError(
                         f"{entry.family} and {first.family} on {entry.task} differ in the {what}{where}: they cannot "
-                        f"be paired (hashes {found} and {known}); {WAY_OUT}"
+                        f"be paired ({found} and {known}); {WAY_OUT}"
                     )

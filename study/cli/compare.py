@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def compare(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One study, or several.")],
     baseline: Annotated[
-        str | None, typer.Option("--baseline", metavar="FAMILY", help="What the others are tested against; default ce.")
+        str | None,
+        typer.Option("--baseline", metavar="FAMILY", help="What others are tested against, on each task; default ce."),
     ] = None,
     phase: Annotated[
         Literal["search", "confirm"] | None,

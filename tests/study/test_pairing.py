@@ -69,7 +69,7 @@ def test_hashes_that_differ_are_refused_whatever_the_baseline(
     assert compared("a").num_tests == 0  # repeats differ alike
     spoil("a", "mse", f"json_set(facts, '$.{what}_digest', 'another')")
     for baseline in ("ce", "mse", "mae"):
-        said = rf"differ in the {what}{where}: they cannot be paired \(hashes another and .*\); compare studies of one"
+        said = rf"differ in the {what}{where}: they cannot be paired \(another and .*\); compare studies of one"
         with pytest.raises(StudyError, match=said):
             compared("a", baseline=baseline)
     assert compared("a", phase="search").tasks  # whose trials are as they were
@@ -100,6 +100,14 @@ def test_protocols_are_not_mixed(make: Make, compared: Compare) -> None:
     ):
         compared("b", "c")
     assert compared("a", "b", phase="search").phase == "search"
+
+
+def test_studies_of_other_seeds_are_refused_where_split_and_labels_are_the_same(make: Make, compared: Compare) -> None:
+    retrained = {"noise__rate": 0.0, "confirm": {"repeats": 3, "protocol": "retrain"}}  # without a split or a mask
+    make("a", **retrained)
+    make("b", **retrained, seed=4, families=["tce"])
+    with pytest.raises(StudyError, match=r"tce and ce on .* differ in the seeds of repeat 0: they cannot be paired"):
+        compared("a", "b")
 
 
 def test_studies_of_other_images_are_refused(make: Make, compared: Compare, tmp_path: Path) -> None:
