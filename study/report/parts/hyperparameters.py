@@ -109,7 +109,7 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
     stopped = any(p.stopped is not None for panel in found for points in panel.families.values() for p in points)
     caption = (
         "Small marks: configs on the screening repeat (n = 1 each). "
-        + ("Crosses: those that a scheduler stopped, at what they had reached by then. " if stopped else "")
+        + ("Crosses: those that a scheduler stopped, at what fewer epochs gave. " if stopped else "")
         + "Large marks: means of the configs with that value that have all repeats, joined where the values are few; "
         "the band spans those configs' lowest and highest mean. Scores are of validation images."
     )
