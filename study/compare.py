@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from study import states
+from study.entries import Entry, entries_of
 from study.errors import StudyError
-from study.ledger import CONFIRM, Ledger, TrialRecord
-from study.results import CellResult, cell_results, nothing_completed
+from study.ledger import CONFIRM, Ledger
+from study.pairing import check_alike, paired
+from study.results import cell_results, nothing_completed
 from study.statistics import (
     FEWEST_PAIRS,
     SIGNIFICANCE,
@@ -35,58 +34,33 @@ MOST_SAID = 100  # repeats: of more than that, how many is a number without a us
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One family on one task: the scores of its best config by repeat, and what they cost."""
-
-    family: str
-    task: str
-    params: dict[str, Any]
-    searched: tuple[str, ...]
-    trials: tuple[TrialRecord, ...]
-    scores: tuple[float, ...]
-    counts: Counter[str]
-    epochs: int
-    seconds: float
-
-    @property
-    def mean(self) -> float | None:
-        """Mean over repeats."""
-        return statistics.fmean(self.scores) if self.scores else None
-
-    @property
-    def sd(self) -> float | None:
-        """Standard deviation over repeats (n - 1)."""
-        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
-
-    @property
-    def divergence_rate(self) -> float | None:
-        """The share of its ended trials whose loss stopped being a number."""
-        ended = sum(self.counts[state] for state in states.ENDED)
-        return self.counts[states.DIVERGED] / ended if ended else None
-
-
-@dataclass(frozen=True)
 class Row:
-    """An entry beside the baseline of its task. `test` is None for the baseline itself and for a single repeat.
+    """An entry beside the baseline of its task, which is the family `against`, or none where that is empty.
 
-    `p` is corrected by Holm's method for all tests of the comparison, None where there is no test. `detectable` is the
-    smallest difference that these repeats, with this spread, would have shown four times out of five;
-    `repeats_needed` the number of repeats at which an effect of this size would be seen as often, None below five.
+    `test` is None for the baseline itself and for a single repeat. `p` is corrected by Holm's method for all tests of
+    the comparison, None where there is no test. `detectable` is the smallest difference that these repeats, with this
+    spread, would have shown four times out of five; `repeats_needed` the number of repeats at which an effect of this
+    size would be seen as often, None below five. Both are for 5 % divided by the number of tests (Bonferroni), the
+    level that Holm's method holds the smallest p to: what is found there is found by Holm's method as well.
     """
 
     entry: Entry
+    against: str
     interval: tuple[float, float] | None
     test: PairedTest | None = None
     p: float | None = None
     detectable: float | None = None
     repeats_needed: int | None = None
 
-    def verdict(self, baseline: str, more_is_better: bool) -> str:
+    def verdict(self, more_is_better: bool) -> str:
         """The comparison in words."""
+        baseline = self.against
         if self.entry.family == baseline:
             return "baseline"
         if not self.entry.scores:
             return "no score"
+        if not baseline:
+            return "no test: the baseline has not run on this task"
         if self.test is None and len(self.entry.scores) == 1:
             return "one repeat: no spread, no test"
         if self.test is None or self.test.n < FEWEST_PAIRS:
@@ -109,7 +83,8 @@ class Row:
 class Comparison:
     """Rows by task, in the study file's order. `ranks` are mean ranks over the tasks that every family has a score in.
 
-    Mean ranks that differ by less than `critical_difference` are not distinguishable; None where tasks are too few.
+    There are `ranked_tasks` of these. Mean ranks that differ by less than `critical_difference` are not
+    distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by.
     """
 
     phase: str
@@ -118,6 +93,7 @@ class Comparison:
     baseline: str
     tasks: dict[str, list[Row]]
     ranks: dict[str, float] = field(default_factory=dict)
+    ranked_tasks: int = 0
     critical_difference: float | None = None
 
     @property
@@ -139,6 +115,7 @@ class Comparison:
             "num_tests": self.num_tests,
             "tasks": {task: [self._row(row) for row in rows] for task, rows in self.tasks.items()},
             "ranks": self.ranks,
+            "ranked_tasks": self.ranked_tasks,
             "critical_difference": self.critical_difference,
         }
 
@@ -155,6 +132,8 @@ class Comparison:
         entry = row.entry
         return {
             "family": entry.family,
+            "study": entry.study,
+            "against": row.against,
             "params": entry.params,
             "mean": entry.mean,
             "sd": entry.sd,
@@ -165,8 +144,9 @@ class Comparison:
             "p_holm": row.p,
             "detectable": row.detectable,
             "repeats_needed": row.repeats_needed,
-            "verdict": row.verdict(self.baseline, self.more_is_better),
+            "verdict": row.verdict(self.more_is_better),
             "divergence_rate": entry.divergence_rate,
+            "scoreless": entry.scoreless,
             "epochs": entry.epochs,
             "seconds": entry.seconds,
         }
@@ -177,22 +157,44 @@ def compare(
 ) -> Comparison:
     """Compare the families of one or more studies, by name: those that were confirmed by default, else the searched.
 
-    StudyError where nothing has a score, the studies select by different metrics, the baseline is unknown, or trials
-    that would be paired differ in their split or noise.
+    Each task's baseline is the family called `baseline` there, `a/ce` or `ce`, of the first study that has one; by
+    default `ce`, or the task's first family. StudyError where nothing has a score, the studies select by different
+    metrics or were confirmed by different protocols, the baseline is unknown, or trials of one task are of different
+    images, splits, noise or test sets, or do not say of which.
     """
     phase = phase or (CONFIRM if all(cell_results(ledger, phase=CONFIRM) for _, ledger in ledgers) else SEARCH)
-    entries = _entries(ledgers, phase)
+    entries = entries_of(ledgers, phase)
     if not any(entry.scores for entry in entries):
         raise StudyError("; ".join(_nothing(name, ledger, phase) for name, ledger in ledgers))
-    families = list(dict.fromkeys(entry.family for entry in entries))
-    if baseline is not None and baseline not in families:
-        raise StudyError(unknown_name("family", baseline, families, "families compared"))
-    against = baseline or next((name for name in families if name.rpartition("/")[2] == "ce"), families[0])
     metric, more_is_better = _selected(ledgers, phase)
-    tasks = {task: _rows(group, against) for task, group in _by_task(entries).items()}
+    families = list(dict.fromkeys(entry.family for entry in entries))
+    names = list(dict.fromkeys(entry.name for entry in entries))
+    if baseline is not None and baseline not in (*families, *names):
+        raise StudyError(unknown_name("family", baseline, families, "families compared"))
+    check_alike(entries)
+    asked = baseline or ("ce" if "ce" in names else names[0])
+    name = next((entry.name for entry in entries if entry.family == asked), asked)
+    tasks = {}
+    for task, group in _by_task(entries).items():
+        reference = _reference(group, asked, name)
+        tasks[task] = _rows(group, group[0] if reference is None and baseline is None else reference)
     tasks = _corrected(tasks)
-    ranks, difference = _ranks(tasks, families, more_is_better)
-    return Comparison(phase, metric, more_is_better, against, tasks, ranks, difference)
+    ranked = _ranked_tasks(tasks, families)
+    comparison = Comparison(phase, metric, more_is_better, asked, tasks)
+    if len(ranked) < FEWEST_CELLS or len(families) < FEWEST_CELLS:
+        return comparison
+    return replace(
+        comparison,
+        ranks=dict(zip(families, mean_ranks(ranked, more_is_better=more_is_better), strict=True)),
+        ranked_tasks=len(ranked),
+        critical_difference=critical_difference(len(families), len(ranked)),
+    )
+
+
+def _reference(entries: list[Entry], family: str, name: str) -> Entry | None:
+    """The baseline of a task: the very family, else the first of that name, one with scores where there is one."""
+    found = [entry for entry in entries if entry.family == family] or [e for e in entries if e.name == name]
+    return min(found, key=lambda entry: not entry.scores, default=None)
 
 
 def _nothing(name: str, ledger: Ledger, phase: str) -> str:
@@ -212,37 +214,6 @@ def _selected(ledgers: Sequence[tuple[str, Ledger]], phase: str) -> tuple[str, b
     return (found[0].test_metric if phase == CONFIRM else found[0].monitor), found[0].mode == "max"
 
 
-def _entries(ledgers: Sequence[tuple[str, Ledger]], phase: str) -> list[Entry]:
-    found, several = [], len(ledgers) > 1
-    searches = [cell_results(ledger) for _, ledger in ledgers]
-    compared = searches if phase == SEARCH else [cell_results(ledger, phase=phase) for _, ledger in ledgers]
-    labels = Counter((cell.facts["label"], cell.facts["task"]) for cells in compared for cell in cells)
-    for (name, _), search, cells in zip(ledgers, searches, compared, strict=True):
-        searched = {cell.key: cell for cell in search}
-        for cell in cells:
-            label = cell.facts["label"]
-            if several and labels[label, cell.facts["task"]] > 1:
-                label = f"{name}/{label}"
-            found.append(_entry(label, cell, searched.get(cell.facts.get("search_cell", ""))))
-    return found
-
-
-def _entry(label: str, cell: CellResult, search: CellResult | None) -> Entry:
-    """The cell's best config; what it cost includes the search that found it."""
-    best, parts = cell.best, [cell, *([search] if search else [])]
-    return Entry(
-        label,
-        cell.facts["task"],
-        best.params if best else {},
-        tuple(cell.facts.get("searched", ())),
-        best.trials if best else (),
-        best.scores if best else (),
-        sum((part.counts for part in parts), Counter()),
-        sum(part.epochs for part in parts),
-        sum(part.seconds for part in parts),
-    )
-
-
 def _by_task(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     tasks: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -250,35 +221,15 @@ def _by_task(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     return tasks
 
 
-def _rows(entries: list[Entry], baseline: str) -> list[Row]:
-    reference = next((entry for entry in entries if entry.family == baseline), None)
+def _rows(entries: list[Entry], reference: Entry | None) -> list[Row]:
     rows = []
     for entry in entries:
         test = None
         if reference is not None and entry is not reference:
-            ours, theirs = _paired(entry, reference)
+            ours, theirs = paired(entry, reference)
             test = paired_test(ours, theirs)
-        rows.append(Row(entry, interval(entry.scores), test))
+        rows.append(Row(entry, reference.family if reference else "", interval(entry.scores), test))
     return rows
-
-
-def _paired(entry: Entry, reference: Entry) -> tuple[list[float], list[float]]:
-    """The scores of the repeats that both have; StudyError where these did not see the same data."""
-    theirs = {trial.repeat: (trial, score) for trial, score in zip(reference.trials, reference.scores, strict=True)}
-    pairs = []
-    for trial, score in zip(entry.trials, entry.scores, strict=True):
-        if trial.repeat not in theirs:
-            continue
-        other, other_score = theirs[trial.repeat]
-        for what in ("split", "noise"):
-            if trial.facts.get(f"{what}_digest") != other.facts.get(f"{what}_digest"):
-                raise StudyError(
-                    f"{entry.family} and {reference.family} on {entry.task} differ in the {what} of repeat "
-                    f"{trial.repeat}: they cannot be paired; compare studies of one seed and data set, "
-                    "and launch one whose data or code has changed anew under another name"
-                )
-        pairs.append((score, other_score))
-    return [a for a, _ in pairs], [b for _, b in pairs]
 
 
 def _corrected(tasks: dict[str, list[Row]]) -> dict[str, list[Row]]:
@@ -296,16 +247,12 @@ def _corrected(tasks: dict[str, list[Row]]) -> dict[str, list[Row]]:
     return {task: [corrected(row) for row in rows] for task, rows in tasks.items()}
 
 
-def _ranks(
-    tasks: dict[str, list[Row]], families: list[str], more_is_better: bool
-) -> tuple[dict[str, float], float | None]:
+def _ranked_tasks(tasks: dict[str, list[Row]], families: list[str]) -> list[list[float]]:
+    """The means of the tasks that every family has a score in, `[tasks][families]`."""
     complete = []
     for rows in tasks.values():
         means = {row.entry.family: row.entry.mean for row in rows}
         scores = [mean for family in families if (mean := means.get(family)) is not None]
         if len(scores) == len(families):
             complete.append(scores)
-    if len(complete) < FEWEST_CELLS or len(families) < FEWEST_CELLS:
-        return {}, None
-    ranks = mean_ranks(complete, more_is_better=more_is_better)
-    return dict(zip(families, ranks, strict=True)), critical_difference(len(families), len(complete))
+    return complete

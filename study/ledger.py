@@ -65,7 +65,7 @@ SCHEMA_VERSION = len(MIGRATIONS)
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as the ledger knows it. Scores are the study's selection metric."""
+    """One trial as the ledger knows it. Scores are the selection metric; numbers in `facts` are finite, or None."""
 
     key: str
     config_key: str
@@ -94,9 +94,12 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+_read = json.JSONDecoder(parse_constant=lambda _: None).decode  # NaN and infinities, which are no results
+
+
 def _record(row: sqlite3.Row) -> TrialRecord:
     values = list(row)
-    values[12] = json.loads(values[12])
+    values[12] = _read(values[12])
     return TrialRecord(*values)
 
 
@@ -369,8 +372,8 @@ class Ledger:
         return json.loads(row[0]) if row else {}
 
     def oracle(self) -> dict[str, dict[str, float]]:
-        """What the test set says of trials of the search, by key, where it was asked."""
-        return {row[0]: json.loads(row[1]) for row in self._all("SELECT trial_key, metrics FROM oracle")}
+        """What the test set says of trials of the search, by key, where it was asked: metrics of `epoch`."""
+        return {row[0]: _read(row[1]) for row in self._all("SELECT trial_key, metrics FROM oracle")}
 
     def events(self, last: int = 20) -> list[dict[str, Any]]:
         """The last events, oldest first."""

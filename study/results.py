@@ -21,7 +21,8 @@ class ConfigResult:
     """One config and its completed repeats; `scores` are the selection metric, in the order of `trials`.
 
     `metrics` are the means of whatever else was reported at the same epochs of all its repeats, known for a cell's best
-    config; unless the study says otherwise, selection never saw them.
+    config; unless the study says otherwise, selection never saw them. Of its other repeats, `diverged` have no finite
+    loss or score.
     """
 
     number: int
@@ -30,6 +31,7 @@ class ConfigResult:
     trials: tuple[TrialRecord, ...]
     scores: tuple[float, ...]
     metrics: dict[str, float] = field(default_factory=dict)
+    diverged: int = 0
 
     @property
     def n(self) -> int:
@@ -49,13 +51,17 @@ class ConfigResult:
 
 @dataclass(frozen=True)
 class CellResult:
-    """One family on one task. `best` is None while no config has a completed repeat."""
+    """One family on one task. `best` is None while no config has a completed repeat.
+
+    `scoreless` are the keys of completed trials whose score is not a finite number: `counts` has them as diverged.
+    """
 
     key: str
     facts: dict[str, Any]
     configs: tuple[ConfigResult, ...]
     best: ConfigResult | None
     counts: Counter[str] = field(default_factory=Counter)
+    scoreless: frozenset[str] = frozenset()
     epochs: int = 0
     seconds: float = 0.0
 
@@ -95,9 +101,10 @@ def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool
         best = _best(members, facts)
         if best is not None:
             best = _with_metrics(ledger, best, facts, select["epoch"])
-        counts = Counter(trial.state for trial in trials)
+        scoreless = frozenset(t.key for t in trials if t.state == states.COMPLETED and score(t) is None)
+        counts = Counter(states.DIVERGED if trial.key in scoreless else trial.state for trial in trials)
         epochs, seconds = sum(trial.epoch for trial in trials), sum(trial.seconds for trial in trials)
-        results.append(CellResult(cell_key, facts, tuple(members), best, counts, epochs, seconds))
+        results.append(CellResult(cell_key, facts, tuple(members), best, counts, scoreless, epochs, seconds))
     return results
 
 
@@ -105,12 +112,16 @@ Score = Callable[[TrialRecord], float | None]
 
 
 def _validated(select: Mapping[str, Any]) -> Score:
-    return lambda trial: trial.best_score if select["epoch"] == "best" else trial.last_score
+    return lambda trial: _finite(trial.best_score if select["epoch"] == "best" else trial.last_score)
 
 
 def _tested(select: Mapping[str, Any]) -> Score:
     metric = select["metric"].replace("val_", "test_", 1)
-    return lambda trial: trial.facts.get("test", {}).get(metric)
+    return lambda trial: _finite(trial.facts.get("test", {}).get(metric))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _config_result(
@@ -121,7 +132,8 @@ def _config_result(
         for trial in sorted(trials, key=lambda trial: trial.repeat)
         if trial.state == states.COMPLETED and (value := score(trial)) is not None
     ]
-    return ConfigResult(number, key, params, tuple(t for t, _ in scored), tuple(s for _, s in scored))
+    lost = sum(t.state == states.DIVERGED or (t.state == states.COMPLETED and score(t) is None) for t in trials)
+    return ConfigResult(number, key, params, tuple(t for t, _ in scored), tuple(s for _, s in scored), diverged=lost)
 
 
 def ranked(cell: CellResult) -> list[ConfigResult]:

@@ -70,7 +70,8 @@ def paired_test(a: Sequence[float], b: Sequence[float]) -> PairedTest | None:
 def repeats_needed(effect: float, tests: int = 1) -> int | None:
     """The fewest pairs at which a paired t-test at 5 % finds an effect of that size (d_z) with a power of 80 %.
 
-    As one of several `tests` it has to be found at 5 % divided by their number. None where even 10,000 would not do.
+    As one of several `tests` it has to be found at 5 % divided by their number (Bonferroni): Holm's method then finds
+    it too, whatever the other tests say. None where even 10,000 would not do.
     """
 
     def power(n: int) -> float:
@@ -91,7 +92,7 @@ def repeats_needed(effect: float, tests: int = 1) -> int | None:
 def detectable_effect(n: int, tests: int = 1) -> float:
     """The smallest effect (d_z) that a paired t-test of `n` pairs finds at 5 % with a power of 80 %.
 
-    As one of several `tests` it has to be found at 5 % divided by their number.
+    As one of several `tests` it has to be found at 5 % divided by their number, as in `repeats_needed`.
     """
     from scipy import optimize
 
@@ -112,11 +113,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mean_ranks(scores: Sequence[Sequence[float]], *, more_is_better: bool = True) -> list[float]:
-    """The mean rank of each of k families over N cells, from scores `[N][k]`; 1 is best, ties share their ranks."""
+    """The mean rank of each of k families over N cells, from scores `[N][k]`; 1 is best.
+
+    Scores that differ by rounding alone are ties, and share their ranks.
+    """
     from scipy import stats
 
     sign = -1 if more_is_better else 1
-    ranks = [stats.rankdata([sign * score for score in cell]) for cell in scores]
+    ranks = [stats.rankdata([sign * score for score in _level(cell)]) for cell in scores]
     return [float(sum(column) / len(ranks)) for column in zip(*ranks, strict=True)]
 
 
@@ -126,6 +130,16 @@ def critical_difference(families: int, cells: int) -> float:
 
     q = float(stats.studentized_range.ppf(1 - SIGNIFICANCE, families, math.inf)) / math.sqrt(2)
     return q * math.sqrt(families * (families + 1) / (6 * cells))
+
+
+def _level(values: Sequence[float]) -> list[float]:
+    """The values, each that is the next one's but for rounding made equal to it."""
+    level: dict[float, float] = {}
+    last = math.nan
+    for value in sorted(values):
+        level[value] = last if math.isclose(value, last, rel_tol=ROUNDING) else value
+        last = level[value]
+    return [level[value] for value in values]
 
 
 def _power(effect: float, n: int, tests: int) -> float:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def compare(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One study, or several.")],
     baseline: Annotated[
-        str | None, typer.Option("--baseline", metavar="FAMILY", help="What the others are tested against; default ce.")
+        str | None,
+        typer.Option("--baseline", metavar="FAMILY", help="What others are tested against, on each task; default ce."),
     ] = None,
     phase: Annotated[
         Literal["search", "confirm"] | None,
@@ -45,9 +46,17 @@ def compare(
         return
     for task, rows in comparison.tasks.items():
         console.print(_table(task, rows, comparison))
+    for entry in (row.entry for rows in comparison.tasks.values() for row in rows if row.entry.scoreless):
+        trials = "1 trial" if entry.scoreless == 1 else f"{entry.scoreless} trials"
+        console.print(
+            f"{entry.family} on {entry.task}: {trials} ended without a finite score; counted as diverged, in no mean."
+        )
     if comparison.critical_difference is not None:
         ordered = sorted(comparison.ranks.items(), key=lambda item: item[1])
-        console.print("Mean ranks over tasks: " + ", ".join(f"{family} {rank:.2f}" for family, rank in ordered))
+        console.print(
+            f"Mean ranks over {comparison.ranked_tasks} tasks: "
+            + ", ".join(f"{family} {rank:.2f}" for family, rank in ordered)
+        )
         said = f"Ranks that differ by less than {comparison.critical_difference:.2f} are not distinguishable"
         console.print(f"{said}." if comparison.ranks_decide else f"{said}: with so few tasks they decide nothing.")
     console.print(f"[dim]{NOTES[comparison.phase]}[/]")
@@ -55,6 +64,10 @@ def compare(
         console.print(f"[dim]{ONE_REPEAT}[/]")
     else:
         console.print(f"[dim]{PAIRED}{_corrected(comparison, len(names))}[/]")
+    if any(
+        "might tell" in row.verdict(comparison.more_is_better) for rows in comparison.tasks.values() for row in rows
+    ):
+        console.print(f"[dim]{MIGHT_TELL}[/]")
     if comparison.phase == "search":
         console.print(f"Judge the best configs on fresh repeats: {program()} confirm {names[0]}")
 
@@ -68,6 +81,10 @@ PAIRED = (
     "Differences are of the same repeats (the same noise, weights and order, on one split for all), with their 95 % "
     "interval, cut where the metric ends. d is the mean difference in units of its standard deviation, from "
     f"{EFFECT_FROM} repeats on; fewer than {FEWEST_PAIRS}, and differences that are all equal, are not tested. "
+)
+MIGHT_TELL = (
+    "So many repeats would find a difference of the size that was seen four times out of five, at 5 % divided by the "
+    "number of tests (Bonferroni), which is enough for Holm's method."
 )
 
 
@@ -114,7 +131,7 @@ def _difference(row: Row, metric: str) -> str:
 
 
 def _verdict(row: Row, comparison: Comparison) -> str:
-    said = row.verdict(comparison.baseline, comparison.more_is_better)
+    said = row.verdict(comparison.more_is_better)
     if row.entry.divergence_rate:
         said += f"; {row.entry.divergence_rate:.0%} of its trials diverged"
     cost = f"cost, search included: {row.entry.epochs} epochs, {duration(row.entry.seconds)} of training"

@@ -111,6 +111,8 @@ def _numbers(values: Mapping[str, Any]) -> str:
         if test is None
         else "By repeat: " + ", ".join(f"{each['score']:.4f}" for each in test["repeats"]) + "."
     )
+    if test is not None and test.get("diverged"):
+        below += f" {_repeats(test['diverged'])} more diverged: no finite loss or score, and no part of the mean."
     return "\n".join(["## Numbers", "", "| what | mean ± sd |", "|---|---|", *rows, "", below])
 
 

@@ -94,6 +94,7 @@ def confirmed_values(
                     "mean": winner.mean,
                     "sd": winner.sd,
                     "n": winner.n,
+                    "diverged": winner.diverged,
                     "repeats": [
                         {
                             "repeat": trial.repeat,

@@ -188,7 +188,7 @@ def by_task(cells: tuple[CellResult, ...]) -> dict[str, list[CellResult]]:
 
 
 def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Material:
-    """Read a study; StudyError where no trial of it is completed, or paired trials would differ in their data."""
+    """Read a study; StudyError where no trial of it is completed, or families are not of the same data."""
     with Ledger(paths.ledger) as ledger:
         spec = ledger.spec()
         searched, confirmed = cell_results(ledger), cell_results(ledger, phase=CONFIRM)

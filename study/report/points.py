@@ -30,6 +30,11 @@ class Point:
     diverged: bool
     scores: tuple[float, ...]
 
+    @property
+    def reached(self) -> float | None:
+        """Its score on the screening repeat, at the end or where a scheduler stopped it."""
+        return self.screened if self.screened is not None else self.stopped
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -67,7 +72,7 @@ def points_of(material: Material, cell: CellResult) -> list[Point]:
                 config.params,
                 score if trial.state == states.COMPLETED else None,
                 score if trial.state == states.STOPPED_EARLY else None,
-                trial.state == states.DIVERGED,
+                trial.state == states.DIVERGED or trial.key in cell.scoreless,
                 config.scores,
             )
         )

@@ -124,9 +124,11 @@ class Worker:
             "state": state or ("completed" if epoch == epochs else "running"),
             "reports": reports,
             "facts": {
+                "split_digest": "one split",
                 "noise_digest": f"mask of repeat {todo.repeat}",
                 "threads": 1,
                 "device": "cpu",
+                **({"test_digest": "one test set"} if "confirm" in trial else {}),
                 **self.tested(todo),
             },
             "problem": "",

@@ -120,6 +120,26 @@ def test_detectable_effect_is_found_four_times_out_of_five(n: int, tests: int) -
     assert repeats_needed(effect * (1 + 1e-6), tests) == n
 
 
+@pytest.mark.parametrize("effect", [0.3, 0.7, 1.2, 3.0])
+@pytest.mark.parametrize("tests", [1, 6, 40])
+def test_repeats_needed_are_the_first_with_that_power_by_scipys_noncentral_t(effect: float, tests: int) -> None:
+    def power(n: int) -> float:
+        critical = stats.t.ppf(1 - 0.05 / tests / 2, n - 1)
+        shift = effect * math.sqrt(n)
+        return float(stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift))
+
+    needed = repeats_needed(effect, tests)
+    assert needed is not None
+    assert power(needed - 1) < 0.8 <= power(needed)
+
+
+@pytest.mark.parametrize("effect", [10.0, 1e3, 1e6])
+def test_huge_effects_need_few_repeats_and_are_numbers(effect: float) -> None:
+    needed = [repeats_needed(effect, tests) for tests in (1, 40)]
+    assert needed[0] in (2, 3)
+    assert all(n is not None and 2 <= n <= 6 for n in needed)
+
+
 def test_an_effect_of_nothing_is_never_seen() -> None:
     assert repeats_needed(0.0) is None
     assert repeats_needed(1e-6) is None
@@ -132,6 +152,18 @@ def test_holm_by_hand() -> None:
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.01, 0.2))
+def test_holm_rejects_what_the_stepwise_procedure_rejects(p_values: list[float], level: float) -> None:
+    """Holm (1979): the smallest at level / m, the next at level / (m - 1), ..., up to the first that is not."""
+    rejected, m = set[int](), len(p_values)
+    for place, i in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        if p_values[i] * (m - place) > level:
+            break
+        rejected.add(i)
+    assert {i for i, p in enumerate(holm(p_values)) if p <= level} == rejected
+    assert {i for i, p in enumerate(p_values) if p * m <= level} <= rejected  # what Bonferroni finds, Holm finds
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_keeps_the_order_and_never_helps(p_values: list[float]) -> None:
     corrected = holm(p_values)
@@ -139,6 +171,41 @@ def test_holm_keeps_the_order_and_never_helps(p_values: list[float]) -> None:
     assert all(0 <= p <= 1 for p in corrected)
     order = np.argsort(p_values, kind="stable")
     assert (np.diff(np.array(corrected)[order]) >= 0).all()
+
+
+def test_ranks_of_a_table_worked_by_hand() -> None:
+    """Four families on five tasks; rows of ranks (1 2 3 4), (1.5 1.5 3 4), (2 1 4 3), (1 4 2 3), (2 2 2 4)."""
+    table = [
+        [0.90, 0.85, 0.80, 0.70],
+        [0.88, 0.88, 0.75, 0.60],
+        [0.70, 0.71, 0.50, 0.60],
+        [0.95, 0.60, 0.90, 0.80],
+        [0.50, 0.50, 0.50, 0.40],
+    ]
+    assert mean_ranks(table) == pytest.approx([1.5, 2.1, 2.8, 3.6])
+    losses = [[1 - score for score in row] for row in table]
+    assert mean_ranks(losses, more_is_better=False) == pytest.approx([1.5, 2.1, 2.8, 3.6])
+    # 2.569 sqrt(4 5 / (6 5)) = 2.0976: the first and the last differ by 2.1, and by that are just told apart.
+    assert critical_difference(4, 5) == pytest.approx(2.0976, abs=5e-4)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(0, 1000), min_size=4, max_size=4, unique=True), min_size=3, max_size=9))
+def test_mean_ranks_are_those_of_scipys_friedman_test(table: list[list[int]]) -> None:
+    """Its statistic is 12 N / (k (k + 1)) times the sum of (R - (k + 1) / 2) squared, where no ranks are shared."""
+    cells = [[score / 1000 for score in row] for row in table]
+    ranks, expected = mean_ranks(cells), stats.friedmanchisquare(*zip(*table, strict=True)).statistic
+    assert 12 * len(table) / 20 * sum((rank - 2.5) ** 2 for rank in ranks) == pytest.approx(expected)
+
+
+def test_ranks_of_scores_that_differ_by_rounding_alone_are_shared() -> None:
+    one = float(np.float32(0.1) + np.float32(0.2)) / 3
+    assert mean_ranks([[one, 0.1, 0.3], [0.1, one, 0.05]]) == [2.0, 2.0, 2.0]
+
+
+def test_the_critical_difference_is_that_of_demsars_example() -> None:
+    """Demšar (2006), section 3.2.2: four classifiers on 14 data sets, 1.25."""
+    assert critical_difference(4, 14) == pytest.approx(1.25, abs=5e-3)
 
 
 def test_mean_ranks_share_ties() -> None:

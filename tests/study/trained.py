@@ -17,7 +17,7 @@ from trainables.engine.session import Session
 
 @dataclass
 class TrainingWorker(Worker):
-    """Trains a trial to its end, and leaves its checkpoint where a launch would."""
+    """Trains a trial up to its next decision or its end, and leaves its checkpoint where a launch would."""
 
     home: Home = field(default_factory=Home.current)
     paths: StudyPaths = field(default_factory=lambda: StudyPaths(Path()))
@@ -27,12 +27,14 @@ class TrainingWorker(Worker):
         session = Session(todo.key, trial, self.home.cache, self.paths.checkpoint(todo.key))
         while not session.done:
             session.advance()
+            if session.epoch in decisions:
+                break
         return {
             "key": todo.key,
             "epoch": session.epoch,
             "best_epoch": session.best_epoch,
             "score": session.history[-1].get(trial["monitor"]["metric"], float("nan")),
-            "state": "completed",
+            "state": "completed" if session.done else "running",
             "reports": [{"epoch": epoch, **metrics} for epoch, metrics in enumerate(session.history, 1)],
             "facts": {**session.facts, "threads": 1, "device": "cpu"},
             "checkpoint": session.save(),

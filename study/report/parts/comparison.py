@@ -35,6 +35,7 @@ COVERED = (
     "± and p cover what repeats vary: noise masks, initial weights, order and augmentation. All repeats share one "
     "split, so one validation set and one test set: that other images would give other scores is in no number here."
 )
+LEVEL = "at 5 % divided by the number of tests (Bonferroni), which is enough for Holm's method"
 MOST_IN_DIAGRAM = 20  # families
 
 
@@ -130,9 +131,8 @@ def _told(material: Material) -> list[Table]:
         ("family", *compared.tasks),
         tuple(lines),
         "The mean difference to the best of the column over the repeats that both have, and in brackets the smallest "
-        "one that so many repeats, with differences that vary so much, would have shown four times out of five (at "
-        "5 % divided by the number of tests). Cannot tell: no test, or only of differences larger than the metric "
-        "allows.",
+        "one that so many repeats, with differences that vary so much, would have shown four times out of five, "
+        f"{LEVEL}. Cannot tell: no test, or only of differences larger than the metric allows.",
     )
     return [table]
 
@@ -188,10 +188,11 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
     wilcoxon = any(row.test and row.test.p_wilcoxon is not None for row in rows)
     effects = any(row.test and row.test.effect is not None for row in rows)
     limits, widest = limits_of(compared.metric), difference_limits_of(compared.metric)
+    against = rows[0].against
     lines: list[tuple[Entry, ...]] = []
     for row in rows:
         entry, test = row.entry, row.test
-        verdict, _, more = row.verdict(compared.baseline, compared.more_is_better).partition("; ")
+        verdict, _, more = row.verdict(compared.more_is_better).partition("; ")
         lines.append(
             (
                 entry.family,
@@ -202,13 +203,13 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
                 p_text(row.p),
                 *([p_text(test.p_wilcoxon if test else None)] if wilcoxon else []),
                 *([signed(test.effect, 1) if test and test.effect is not None else NOTHING] if effects else []),
-                verdict.removesuffix(f" from {compared.baseline}").removesuffix(f" than {compared.baseline}"),
+                verdict.removesuffix(f" from {row.against}").removesuffix(f" than {row.against}"),
                 more.removesuffix(" might tell") or NOTHING,
             )
         )
     return Table(
         f"tests-{slug(task)}",
-        f"{metric_words(compared.metric).capitalize()} against {compared.baseline}: {task}",
+        f"{metric_words(compared.metric).capitalize()} against {against}: {task}",
         "lrrrrr" + "r" * (wilcoxon + effects) + "lr",
         (
             "family", "score", "n", "95 % interval", "difference (95 % interval)", "p",
@@ -216,13 +217,13 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
         ),
         tuple(lines),
         "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
-        f"{counted(compared.num_tests, 'test')} against {compared.baseline}"
+        f"{counted(compared.num_tests, 'test')} against {against}"
         + ("; that of Wilcoxon's test is not corrected" if wilcoxon else "")
         + ". Intervals are not corrected"
         + (", and end where the metric does" if _any_cut(rows, limits, widest) else "")
         + (". d is the mean difference in units of the differences' standard deviation" if effects else "")
         + (
-            ". Might tell: the repeats at which a difference of this size would be found four times out of five."
+            f". Might tell: the repeats at which such a difference would be found four times out of five, {LEVEL}."
             if effects
             else f". Fewer than {EFFECT_FROM} repeats say too little of the spread for an effect size, or for how many "
             "repeats might tell."
@@ -284,7 +285,8 @@ def _cost(material: Material) -> Table:
         "lrrrrr",
         ("family", "trials ended", "diverged", "share", "epochs", "minutes"),
         tuple(lines),
-        "All configs and repeats, those of the search included. Minutes are sums of the trials' training time on the "
+        "All configs and repeats, those of the search included. Diverged are those whose loss, or whose score at the "
+        "end, is not a finite number; no mean has them. Minutes are sums of the trials' training time on the "
         "machines named below, which other work may have slowed: they are no benchmark.",
     )
 
@@ -292,9 +294,8 @@ def _cost(material: Material) -> Table:
 def _ranks(compared: Comparison) -> list[Block]:
     assert compared.critical_difference is not None
     ordered = sorted(compared.ranks.items(), key=lambda item: item[1])
-    count = sum(1 for rows in compared.tasks.values() if all(row.entry.scores for row in rows))
     said = (
-        f"Mean ranks over n = {count} tasks that every family has a score in: "
+        f"Mean ranks over n = {compared.ranked_tasks} tasks that every family has a score in: "
         + ", ".join(f"{family} {rank:.2f}" for family, rank in ordered)
         + f". Ranks that differ by less than {compared.critical_difference:.2f} are not distinguishable (Nemenyi's "
         "test at 5 %; Demšar, 2006)."

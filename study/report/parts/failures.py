@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from study import states
+from study.ledger import CONFIRM
 from study.report.document import Entry, Paragraph, Section, Table
 from study.report.gather import Material
 from study.report.words import NOTHING, settings
@@ -15,24 +16,30 @@ def section(material: Material) -> Section | None:
     cells = {
         config.key: (cell, config) for cell in (*material.confirmed, *material.searched) for config in cell.configs
     }
+    scoreless = {key for cell in (*material.confirmed, *material.searched) for key in cell.scoreless}
     bad = [
         trial for trial in material.trials.values()
-        if trial.state in (states.FAILED, states.DIVERGED) and trial.config_key in cells
+        if (trial.state in (states.FAILED, states.DIVERGED) and trial.config_key in cells) or trial.key in scoreless
     ]  # fmt: skip
     if not bad:
         return None
     rows: list[tuple[Entry, ...]] = []
     for trial in bad[:MOST]:
         cell, config = cells[trial.config_key]
+        state, reason = trial.state, trial.reason or "no reason was given"
+        if trial.key in scoreless:
+            tested = cell.facts.get("phase") == CONFIRM
+            metric = material.select.test_metric if tested else material.select.monitor
+            state, reason = states.DIVERGED, f"{metric} is not a finite number where the trial is judged"
         rows.append(
             (
                 cell.facts["label"],
                 cell.facts["task"],
                 settings(config.params, cell.facts.get("searched", ())) or NOTHING,
                 str(trial.repeat),
-                trial.state,
+                state,
                 str(trial.epoch),
-                trial.reason or "no reason was given",
+                reason,
             )
         )
     columns = ("family", "task", "config", "repeat", "state", "epoch", "reason")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import statistics
 
+from study.agenda import SCREENING
+from study.ledger import TrialRecord
 from study.report.document import Entry, Paragraph, Section, Table, slug
 from study.report.gather import Material
 from study.report.parts.curves import validation_metrics
 from study.report.words import common_n, metric_words, score_text, with_n
 from study.results import CellResult, ConfigResult
+from study.states import STOPPED_EARLY
 
 
 def section(material: Material) -> Section | None:
@@ -16,6 +19,7 @@ def section(material: Material) -> Section | None:
     tables = [_table(material, task, cells) for task, cells in material.tasks.items() if any(c.best for c in cells)]
     if not tables:
         return None
+    tables += [table for task, cells in material.tasks.items() if (table := _stopped_too(material, task, cells))]
     labels = material.select.labels
     text = (
         f"Configs were chosen by validation images with {'noisy' if labels == 'noisy' else 'true'} labels at the "
@@ -71,10 +75,51 @@ def _table(material: Material, task: str, cells: list[CellResult]) -> Table:
 
 def _tested(material: Material, config: ConfigResult | None) -> list[float]:
     """What the test set says of a config's trials, where it was asked of all of them."""
-    metric = material.select.test_metric
-    found = [material.oracle.get(trial.key, {}).get(metric) for trial in config.trials] if config else []
+    found = [_answer(material, trial) for trial in config.trials] if config else []
     values = [value for value in found if value is not None]
     return values if len(values) == len(found) else []
+
+
+def _answer(material: Material, trial: TrialRecord) -> float | None:
+    """What the test set says of a trial; None where it was not asked, or before the trial went on."""
+    found, chosen = material.oracle.get(trial.key, {}), material.chosen_epoch(trial)
+    return found.get(material.select.test_metric) if found.get("epoch", chosen) == chosen else None
+
+
+def _stopped_too(material: Material, task: str, cells: list[CellResult]) -> Table | None:
+    """The oracle over every kept checkpoint of the screening repeat; None where none is of a trial that was stopped."""
+    more_is_better, rows, any_stopped = material.select.mode == "max", list[tuple[Entry, ...]](), False
+    for cell in cells:
+        screened = {config.key: material.by_config.get(config.key, [])[:1] for config in cell.configs}
+        trials = [trial for found in screened.values() for trial in found if trial.repeat == SCREENING]
+        answers = {t.config_key: (a, t.state) for t in trials if (a := _answer(material, t)) is not None}
+        if not answers:
+            continue
+        stopped = sum(state == STOPPED_EARLY for _, state in answers.values())
+        any_stopped = any_stopped or stopped > 0
+        of_best = answers.get(cell.best.key) if cell.best else None
+        values = [value for value, _ in answers.values()]
+        rows.append(
+            (
+                cell.facts["label"],
+                f"{len(answers)} of {len(cell.configs)}",
+                str(stopped),
+                score_text([of_best[0]] if of_best else []),
+                score_text([max(values) if more_is_better else min(values)]),
+            )
+        )
+    if not any_stopped:
+        return None
+    return Table(
+        f"gap-stopped-{slug(task)}",
+        f"Stopped configs too: {task}",
+        "lrrrr",
+        ("family", "configs judged", "of them stopped", "test, chosen config", "test, oracle"),
+        tuple(rows),
+        f"{metric_words(material.select.test_metric).capitalize()} on the screening repeat (n = 1 each) of the config "
+        "that was chosen, and of the one that the test set would have chosen among all whose checkpoint was kept. "
+        "Those that a scheduler stopped are judged where it stopped them.",
+    )
 
 
 def _oracle(material: Material, cell: CellResult) -> list[float]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from study.report.document import Block, Paragraph, Picture, Section, slug
+from study import states
+from study.agenda import SCREENING
+from study.report.document import Block, Items, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import BAND, RASTER_FROM, Look, add_legend, legend_height, panels
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
-from study.report.words import metric_words
+from study.report.words import counted, listed, metric_words
 from study.results import CellResult
 from study.spaces import identity_of
 
@@ -34,10 +37,14 @@ class Panel:
 def section(material: Material) -> Section | None:
     """A figure for each task, a panel for each hyperparameter; None where nothing was searched."""
     pictures: list[Block] = []
+    missing: list[str] = []
     for task, cells in material.tasks.items():
         found = _panels(material, cells)
         if found:
             pictures.append(_picture(material, task, found))
+        missing += [sentence for cell in cells if (sentence := _not_shown(material, cell))]
+    if missing:
+        pictures.append(Items(tuple(missing)))
     if not pictures:
         return None
     return Section(
@@ -56,8 +63,7 @@ def _panels(material: Material, cells: list[CellResult]) -> list[Panel]:
     own: list[Panel] = []
     shared: dict[str, dict[str, list[Point]]] = {}
     for cell in cells:
-        points = points_of(material, cell)
-        scored = [point for point in points if point.screened is not None]
+        scored = [point for point in points_of(material, cell) if point.reached is not None]
         for key in searched_keys(cell, scored):
             if key.startswith(SHARED):
                 shared.setdefault(key, {})[cell.facts["label"]] = scored
@@ -74,6 +80,22 @@ def _panels(material: Material, cells: list[CellResult]) -> list[Panel]:
     return joint + own
 
 
+def _not_shown(material: Material, cell: CellResult) -> str:
+    """A sentence about the hyperparameters that were searched and have no panel, and why; empty where there is none."""
+    asked = [Point(config.number, config.params, None, None, False, ()) for config in cell.configs]
+    scored = [point for point in points_of(material, cell) if point.reached is not None]
+    lost = [key for key in searched_keys(cell, asked) if key not in searched_keys(cell, scored)]
+    if not lost:
+        return ""
+    screened = (trial for config in cell.configs for trial in material.by_config.get(config.key, [])[:1])
+    ended = states.in_words(Counter(trial.state for trial in screened if trial.repeat == SCREENING))
+    names = listed([key.rpartition(".")[2] for key in lost])
+    return (
+        f"{cell.facts['label']} on {cell.facts['task']}: no panel of {names}, of which fewer than two values have a "
+        f"score; on the screening repeat, of {counted(len(cell.configs), 'config')}: {ended or 'none ran'}."
+    )
+
+
 def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
     families = [name for name in material.families if any(name in panel.families for panel in found)]
     figure, grid = panels(len(found), height=1.95, legend_rows=legend_height(families))
@@ -84,10 +106,12 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
         _set_ticks(axes, panel)
     figure.supylabel(metric_words(material.select.monitor))
     add_legend(figure, families, material.looks, marks=True)
+    stopped = any(p.stopped is not None for panel in found for points in panel.families.values() for p in points)
     caption = (
-        "Small marks: configs on the screening repeat (n = 1 each; those that a scheduler stopped are left out). Large "
-        "marks: means of the configs with that value that have all repeats, joined where the values are few; the band "
-        "spans those configs' lowest and highest mean. Scores are of validation images."
+        "Small marks: configs on the screening repeat (n = 1 each). "
+        + ("Crosses: those that a scheduler stopped, at what fewer epochs gave. " if stopped else "")
+        + "Large marks: means of the configs with that value that have all repeats, joined where the values are few; "
+        "the band spans those configs' lowest and highest mean. Scores are of validation images."
     )
     return Picture(f"hyperparameters-{slug(task)}", task, caption, figure)
 
@@ -109,8 +133,13 @@ def _set_ticks(axes: Axes, panel: Panel) -> None:
 def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> None:
     here = [point for point in points if panel.key in point.values]
     places = [panel.axis.place(point.values[panel.key]) for point in here]
-    screened = [point.screened or 0.0 for point in here]
-    axes.plot(places, screened, **look.marks, ms=3.2, alpha=0.7, mew=0, rasterized=len(here) > RASTER_FROM)
+    many = len(here) > RASTER_FROM
+    ended = [(at, point.screened) for at, point in zip(places, here, strict=True) if point.screened is not None]
+    stopped = [(at, point.stopped) for at, point in zip(places, here, strict=True) if point.stopped is not None]
+    axes.plot([at for at, _ in ended], [y for _, y in ended], **look.marks, ms=3.2, alpha=0.7, mew=0, rasterized=many)
+    axes.plot(
+        [at for at, _ in stopped], [y for _, y in stopped], "x", color=look.color, ms=3.2, alpha=0.7, rasterized=many
+    )
     most = max((len(point.scores) for point in here), default=0)
     if most < 2:
         return

@@ -60,7 +60,7 @@ def _text(material: Material) -> str:
 
 
 def _scores(points: Sequence[Point], more_is_better: bool) -> list[float]:
-    reached = [p.screened if p.screened is not None else p.stopped for p in points if not p.diverged]
+    reached = [point.reached for point in points if not point.diverged]
     known = [score for score in reached if score is not None]
     if not known:
         return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import sqlite3
 import sys
@@ -105,6 +107,37 @@ def test_trials_of_different_data_are_refused_with_a_way_out(
     assert f"differ in the {what} of repeat 0: they cannot be paired" in said
     assert "launch one whose data or code has changed anew under another name" in said
     assert not reporter.paths.report.exists()
+
+
+def test_test_scores_that_are_not_finite_are_told_by_every_command_and_printed_by_none(
+    reporter: Reporter, run: Command
+) -> None:
+    def tested(todo: Todo) -> dict[str, Any]:
+        if "confirm" not in todo.config.trial(0):
+            return {}
+        lost = todo.cell.cell.name == "mse" and todo.repeat == 1
+        return {"test": {"test_accuracy": math.inf if lost else 0.5 + 0.01 * todo.repeat, "test_loss": math.nan}}
+
+    reporter.worker.tested = tested
+    launch(reporter, confirm=4)
+    code, out, _ = run("compare", "small")
+    assert code == 0
+    said = "mse on digits, clean, mlp hidden=8: 1 trial ended without a finite score; counted as diverged, in no mean."
+    assert said in out
+    assert "17% of its" in out
+    code, out, _ = run("compare", "small", "--json")
+    strict = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
+    assert {row["family"]: (row["n"], row["scoreless"]) for row in next(iter(strict["tasks"].values()))} == {
+        "ce": (4, 0), "mse": (3, 1)
+    }  # fmt: skip
+    assert run("report", "small")[0] == 0
+    text = (reporter.paths.report / "report.md").read_text()
+    assert not re.search(r"\b(nan|inf)\b", text, re.IGNORECASE)
+    out_folder = reporter.home.root / "exported"
+    assert run("export", "small", "--no-weights", "--out", str(out_folder), "--format", "json")[0] == 0
+    exported = json.loads((out_folder / "mse.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    assert (exported["test"]["n"], exported["test"]["diverged"]) == (3, 1)
+    assert "1 repeat more diverged" in (out_folder / "mse.md").read_text()
 
 
 def test_one_repeat_has_no_spread_and_says_so(reporter: Reporter, run: Command) -> None:

@@ -22,8 +22,8 @@ from study.report.parts.importance import importances
 from study.report.parts.noise import area
 from study.report.parts.tuning import expected_best
 from study.report.points import Point
-from study.states import DIVERGED
-from tests.study.conftest import Todo
+from study.states import DIVERGED, STOPPED_EARLY
+from tests.study.conftest import ASHA, Todo
 from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
 
 CLEAN, NOISY = "digits, clean, mlp hidden=8", "digits, uniform 0.4, mlp hidden=8"
@@ -55,14 +55,14 @@ def test_scores_differences_and_p_values_are_those_of_compare(reporter: Reporter
             assert shown["95 % interval"] == f"{row.interval[0]:.4f} to {row.interval[1]:.4f}"
             if row.test is not None:
                 assert shown["difference (95 % interval)"].startswith(f"{row.test.mean:+.4f} (".replace("-", "−"))
-            assert shown["verdict"] in row.verdict(compared.baseline, compared.more_is_better)
+            assert shown["verdict"] in row.verdict(compared.more_is_better)
 
 
 def test_bold_is_the_best_alone_where_compare_can_tell_it(reporter: Reporter) -> None:
     reporter.launch()
     with reporter.ledger() as ledger:
         against_best = compare([("small", ledger)], baseline="tce")
-    verdicts = {row.entry.family: row.verdict("tce", True) for row in against_best.tasks[CLEAN]}
+    verdicts = {row.entry.family: row.verdict(True) for row in against_best.tasks[CLEAN]}
     assert verdicts["ce"] == verdicts["mse"] == "worse than tce"
     assert [type(row[1]) for row in tables(reporter)["scores"].rows] == [str, str, Bold]
     said = words_of(reporter.document().sections[0])
@@ -229,6 +229,89 @@ def test_the_selection_gap_sets_the_chosen_epoch_beside_the_last_and_the_best(re
     assert list(row.values())[1:] == [
         "0.6050 ± 0.0071", "0.6150 ± 0.0071", "0.5150 ± 0.0071", "0.6150 ± 0.0071", "0.7105 ± 0.0148"
     ]  # fmt: skip
+
+
+STOPPING: dict[str, Any] = {
+    "families": ["ce", {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}],
+    "noise__rate": 0.0, "search__repeats": 1, "scheduler": ASHA,
+}  # fmt: skip
+
+
+def panels_of(document: Any) -> dict[str, Any]:
+    """The hyperparameter panels of the one task, by their titles."""
+    blocks = section_of(document, "Against each hyperparameter").blocks
+    figure = next(block.figure for block in blocks if hasattr(block, "figure"))
+    return {axes.get_title(loc="left"): axes for axes in figure.axes}
+
+
+def test_configs_that_a_scheduler_stopped_are_crosses_in_their_panel(reporter: Reporter) -> None:
+    reporter.launch(**STOPPING)
+    with reporter.ledger() as ledger:
+        stopped = [trial.last_score for trial in ledger.trials().values() if trial.state == STOPPED_EARLY]
+    assert len(stopped) == 3  # so that one value alone was trained to its end
+    document = reporter.document()
+    completed, crosses = panels_of(document)["tce: alpha"].lines
+    assert len(completed.get_xdata()) == 1
+    assert crosses.get_marker() == "x"
+    assert sorted(crosses.get_ydata()) == pytest.approx(sorted(score for score in stopped if score is not None))
+    section = section_of(document, "Against each hyperparameter")
+    assert any("Crosses: those that a scheduler stopped" in getattr(block, "caption", "") for block in section.blocks)
+
+
+def test_a_family_without_a_panel_is_named_with_the_reason(reporter: Reporter) -> None:
+    reporter.worker.mishap = lambda todo, epoch: DIVERGED if todo.cell.name == "tce" and todo.config.number else None
+    reporter.launch(**STOPPING | {"scheduler": {"name": "none"}})
+    section = section_of(reporter.document(), "Against each hyperparameter")
+    (items,) = (block.texts for block in section.blocks if hasattr(block, "texts"))
+    assert items == (
+        f"tce on {CLEAN}: no panel of alpha, of which fewer than two values have a score; on the screening repeat, of "
+        "4 configs: 1 completed, 3 diverged.",
+    )
+
+
+def test_what_the_oracle_says_of_stopped_configs_stands_apart(reporter: Reporter) -> None:
+    reporter.launch(**STOPPING)
+    with Ledger(reporter.paths.ledger, write=True) as ledger:
+        trials = [t for t in ledger.trials().values() if ledger.trial(t.key)["loss"]["family"] == "tce"]
+        for place, trial in enumerate(sorted(trials, key=lambda trial: trial.state)):  # the completed one first
+            ledger.record_oracle(trial.key, {"epoch": trial.best_epoch, "test_accuracy": 0.5 + place / 10})
+    found = tables(reporter)
+    assert rows_of(found["gap-stopped-digits-clean-mlp-hidden-8"])["tce"] == {
+        "family": "tce", "configs judged": "4 of 4", "of them stopped": "3",
+        "test, chosen config": "0.5000", "test, oracle": "0.8000",
+    }  # fmt: skip
+    assert rows_of(found["gap-digits-clean-mlp-hidden-8"])["tce"]["test, these trials (n = 1)"] == "0.5000"
+    with Ledger(reporter.paths.ledger, write=True) as ledger:  # as if trials had gone on since they were judged
+        for trial in trials:
+            ledger.record_oracle(trial.key, {"epoch": trial.best_epoch - 1, "test_accuracy": 0.5})
+    assert not {"gap-stopped-digits-clean-mlp-hidden-8"} & set(tables(reporter))
+
+
+def test_a_confirmed_trial_without_a_finite_score_is_listed_as_diverged_and_in_no_number(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0, confirm=5)
+    with closing(sqlite3.connect(reporter.paths.ledger)) as database:
+        database.execute(
+            "UPDATE trials SET facts = replace(facts, json_extract(facts, '$.test.test_accuracy'), 'NaN') "
+            "WHERE repeat = 1 AND json_extract(trial, '$.loss.family') = 'mse' "
+            "AND json_extract(trial, '$.confirm.protocol') IS NOT NULL"
+        )
+        database.commit()
+    document = reporter.document()
+    found = {table.name: table for table in document.tables}
+    (lost,) = found["failures"].rows
+    assert (lost[0], lost[4]) == ("mse", "diverged")
+    assert lost[6] == "test_accuracy is not a finite number where the trial is judged"
+    assert rows_of(found["tests-digits-clean-mlp-hidden-8"])["mse"]["n"] == "4"
+    assert rows_of(found["cost"])["mse"]["diverged"] == "1"
+    assert rows_of(found["states"])["confirm"]["diverged"] == "1"
+    assert not any("nan" in str(entry).lower() for table in document.tables for row in table.rows for entry in row)
+
+
+def test_the_level_at_which_repeats_might_tell_is_named(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    found = tables(reporter)
+    for name in ("tests-digits-clean-mlp-hidden-8", "told"):
+        assert "at 5 % divided by the number of tests (Bonferroni), which is enough for Holm's" in found[name].note
 
 
 def test_paper_numbers_stand_beside_ours_in_percent_and_errors_are_converted(reporter: Reporter) -> None:
