@@ -12,7 +12,7 @@ from study.ledger import CONFIRM
 from study.limits import Interval, cut, difference_limits_of, limits_of
 from study.report.document import Block, Bold, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Leaders, Material
-from study.report.look import INK, keep_within, new_figure
+from study.report.look import INK, OUTSIDE, keep_within, new_figure, spare_outliers
 from study.report.words import (
     NOTHING,
     common_n,
@@ -153,6 +153,7 @@ def _forest(material: Material) -> Picture:
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.ravel()[len(compared.tasks) :]:
         axes.remove()
+    cut = False
     for axes, (task, found) in zip(grid.ravel(), compared.tasks.items(), strict=False):
         leaders = material.leaders.get(task)
         for row in found:
@@ -170,6 +171,7 @@ def _forest(material: Material) -> Picture:
         axes.grid(axis="y", visible=False)
         axes.locator_params(axis="x", nbins=5)
         keep_within(axes, "x", limits_of(compared.metric))
+        cut |= spare_outliers(axes, "x")
         axes.set_yticks(range(len(families)), families)
         axes.set_ylim(len(families) - 0.5, -0.5)
     return Picture(
@@ -178,7 +180,7 @@ def _forest(material: Material) -> Picture:
         "Mean (mark; filled: the best), 95 % interval of the mean (line; none for a single repeat) and the repeats "
         "(ticks). Overlapping intervals do not say that two families are "
         "equal, since repeats are paired: the tests below use that. The axes do not begin at zero, "
-        "and do not go beyond what the metric can be, as wide intervals do.",
+        "and do not go beyond what the metric can be, as wide intervals do." + f" {OUTSIDE}" * cut,
         figure,
     )
 

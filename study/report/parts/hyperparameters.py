@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
-from study.report.look import BAND, RASTER_FROM, Look, add_legend, legend_height, panels
+from study.report.look import (
+    BAND,
+    OUTSIDE,
+    RASTER_FROM,
+    Look,
+    add_legend,
+    legend_height,
+    panels,
+    spare_outliers,
+)
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
 from study.report.words import metric_words
 from study.results import CellResult
@@ -77,11 +86,13 @@ def _panels(material: Material, cells: list[CellResult]) -> list[Panel]:
 def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
     families = [name for name in material.families if any(name in panel.families for panel in found)]
     figure, grid = panels(len(found), height=1.95, legend_rows=legend_height(families))
+    cut = False
     for axes, panel in zip(grid, found, strict=True):
         for family, points in panel.families.items():
             _draw(axes, panel, points, material.looks[family])
         axes.set_title(panel.title, fontsize=8.5)
         _set_ticks(axes, panel)
+        cut |= spare_outliers(axes)
     figure.supylabel(metric_words(material.select.monitor))
     add_legend(figure, families, material.looks, marks=True)
     caption = (
@@ -89,6 +100,7 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
         "marks: means of the configs with that value that have all repeats, joined where the values are few; the band "
         "spans those configs' lowest and highest mean. Scores are of validation images."
     )
+    caption += f" {OUTSIDE}" * cut
     return Picture(f"hyperparameters-{slug(task)}", task, caption, figure)
 
 

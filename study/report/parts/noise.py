@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from study.ledger import CONFIRM
 from study.limits import limits_of
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Material
-from study.report.look import add_legend, keep_within, legend_height, panels
+from study.report.look import OUTSIDE, add_legend, keep_within, legend_height, panels, spare_outliers
 from study.report.words import common_n, metric_words, repeats_words, score_text, with_n
 from study.statistics import interval
 
@@ -84,6 +84,7 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
     figure, grid = panels(len(curves), columns=2, height=2.7, legend_rows=legend_height(families))
     rates = sorted({rate for found in curves.values() for curve in found.values() for rate in curve})
     step = min(np.diff(rates)) * 0.12 / len(families)
+    cut = False
     for axes, (metric, found) in zip(grid, curves.items(), strict=True):
         for place, family in enumerate(families):
             points = sorted(found.get(family, {}).items())
@@ -101,6 +102,7 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
         axes.set(xlabel="noise rate asked for", ylabel=metric_words(metric))
         axes.set_xticks(rates)
         keep_within(axes, "y", limits_of(metric))
+        cut |= spare_outliers(axes, groups=_by_rate(found, rates))  # scores of another rate are no outliers
     add_legend(figure, families, material.looks, marks=True)
     caption = (
         "Mean over repeats and its 95 % interval; none for a single repeat. Marks stand beside one another for "
@@ -109,7 +111,13 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
     if len(curves) > 1:
         caption += " Scores against noisy labels fall because no classifier can match them; the right panel, against "
         caption += "the true labels, is what a user would not know."
+    caption += f" {OUTSIDE}" * cut
     return Picture(f"noise-{slug(title)}", title, caption, figure)
+
+
+def _by_rate(curves: dict[str, Curve], rates: Sequence[float]) -> list[list[float]]:
+    """The means of all families at each rate."""
+    return [[statistics.fmean(curve[rate].values()) for curve in curves.values() if rate in curve] for rate in rates]
 
 
 def _areas(title: str, curves: dict[str, dict[str, Curve]]) -> Table:
