@@ -36,7 +36,7 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
 
     Two epochs, two configs a family, one repeat, two of the noise rates, some hundred images, and networks of the same
     kind at their smallest width and depth. Where a data set's files are not there, synthetic ones in its real format
-    stand in, and tables say so. The numbers mean nothing, the paper's are left out.
+    stand in, and tables say so. The numbers mean nothing; of the paper its source stays, its numbers are left out.
     """
     from_file = any(noise.kind == "file" for noise in spec.noise)  # one label for each image
     values = document.values
@@ -51,7 +51,8 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
         "scheduler": "none",
         "confirm": spec.confirm.model_dump() | {"repeats": REPEATS, "top": 1},
     }
-    values.pop("paper", None)
+    if spec.paper is not None:
+        values["paper"] = {"source": spec.paper.source}
     document.rewritten = True
     document.overridden.clear()
     return parse_spec(document)

@@ -23,9 +23,9 @@ MARKS, DASHES = "osD^vP*X", ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 
 BASELINE_DASH = (0, (3, 1.2))
 BAND = 0.14  # opacity
 FENCE = 1.5  # interquartile ranges beyond the quartiles, as in a box plot
-CUT_FROM = 2.0  # times that an axis is longer with its outliers than without, from which it ends before them
+STRETCH = 1.5  # times its length without outliers that an axis grows to take in the nearest of them
 ARROWS = {"x": ("$\\leftarrow$", "$\\rightarrow$"), "y": ("$\\downarrow$", "$\\uparrow$")}  # low and high end
-OUTSIDE = "An arrow at an axis's end stands for a mark beyond it: axes end where outliers begin."
+OUTSIDE = "Axes end where far outliers begin: an arrow there stands for a mark beyond the end."
 ROOM = 0.03  # of an axis, for the half of a mark that lies beyond its end
 RASTER_FROM = 400  # marks in one panel, from which they are pixels in an SVG too
 SETTINGS: Any = {
@@ -118,10 +118,10 @@ def keep_within(axes: Axes, along: Literal["x", "y"], limits: tuple[float, float
 
 
 def spare_outliers(axes: Axes, along: Literal["x", "y"] = "y", groups: Iterable[Sequence[float]] | None = None) -> bool:
-    """End a linear axis where outliers begin, which would flatten the rest, and say what lies outside; whether it did.
+    """End a linear axis where outliers begin that would flatten the rest, and say what lies outside; whether any does.
 
-    Outliers are beyond Tukey's fences of one of the `groups` of values, by default of all that is shown at once. A mark
-    outside becomes an arrow at the axis's end, and a line without marks that ends there is named.
+    Outliers are beyond Tukey's fences of one of the `groups` of values, by default of all that is shown at once; near
+    ones are let in. A mark outside becomes an arrow at the axis's end, a line without marks that ends there is named.
     """
     now = axes.get_xlim() if along == "x" else axes.get_ylim()
     ends = _ends_without_outliers([_shown(axes, along)] if groups is None else groups, now)
@@ -153,7 +153,7 @@ def _shown(axes: Axes, along: Literal["x", "y"]) -> np.ndarray:
 def _ends_without_outliers(
     groups: Iterable[Sequence[float] | np.ndarray], now: tuple[float, float]
 ) -> tuple[float, float] | None:
-    """Where an axis that reaches over `now` ends; None where it would be little longer with the outliers."""
+    """Where an axis that reaches over `now` ends; None where all that is shown lies between."""
     found = [np.clip(group, *now) for group in groups if len(group)]
     inside = []
     for values in found:
@@ -163,11 +163,15 @@ def _ends_without_outliers(
     if not inside:
         return None
     every, kept = np.concatenate(found), np.concatenate(inside)
-    length = float(np.ptp(kept))
-    if length == 0 or np.ptp(every) < CUT_FROM * length:
+    least, most = float(kept.min()), float(kept.max())
+    longest = STRETCH * (most - least)
+    for value in sorted(every, key=lambda value: max(least - value, value - most)):
+        if max(most, value) - min(least, value) <= longest:
+            least, most = min(least, float(value)), max(most, float(value))
+    if longest == 0 or (least, most) == (every.min(), every.max()):
         return None
-    room = ROOM * length
-    return max(now[0], float(kept.min()) - room), min(now[1], float(kept.max()) + room)
+    room = ROOM * (most - least)
+    return max(now[0], least - room), min(now[1], most + room)
 
 
 def _draw_arrows(axes: Axes, line: Line2D, along: Literal["x", "y"], where: np.ndarray, end: float, arrow: str) -> None:
@@ -177,7 +181,7 @@ def _draw_arrows(axes: Axes, line: Line2D, along: Literal["x", "y"], where: np.n
     across = np.asarray(line.get_data()[along == "x"], dtype=float)[where]
     ends = np.full(len(across), end)
     axes.plot(
-        *((ends, across) if along == "x" else (across, ends)), linestyle="none", marker=arrow, ms=6, mew=0.3,
+        *((ends, across) if along == "x" else (across, ends)), linestyle="none", marker=arrow, ms=7, mew=0.5,
         color=line.get_color(), alpha=line.get_alpha(), clip_on=False, rasterized=line.get_rasterized(),
     )  # fmt: skip
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.compare import Comparison, Row
@@ -25,16 +27,13 @@ from study.report.words import (
     score_text,
     settings,
     signed,
+    span,
     with_n,
 )
 from study.states import DIVERGED, ENDED
 from study.statistics import EFFECT_FROM, FEWEST_PAIRS, PairedTest
 
 UNTESTED = "Nothing is marked where too few repeats, or differences that are all equal, leave nothing to test."
-COVERED = (
-    "± and p cover what repeats vary: noise masks, initial weights, order and augmentation. All repeats share one "
-    "split, so one validation set and one test set: that other images would give other scores is in no number here."
-)
 MOST_IN_DIAGRAM = 20  # families
 
 
@@ -85,7 +84,19 @@ def _overview(material: Material) -> Table:
         "l" + "r" * len(compared.tasks),
         ("family", *compared.tasks),
         tuple(lines),
-        f"{repeats_words(common)} {_marks(material) if tested else UNTESTED} {COVERED}",
+        f"{repeats_words(common)} {_marks(material) if tested else UNTESTED} {_covered(material)}",
+    )
+
+
+def _covered(material: Material) -> str:
+    """What ± and p say nothing of: the images that all repeats are judged by."""
+    name = "test" if material.comparison.phase == CONFIRM else "validation"
+    counts = {count for cell in material.searched if cell.best and (count := material.sizes(cell)[name])}
+    of = f" of {span(counts)} images" if counts else ""
+    return (
+        "± and p cover what repeats vary: noise masks, initial weights, order and augmentation. All repeats of a task "
+        f"share one split, and are judged by one {name} set{of}: that other images would give other scores is in no "
+        "number here."
     )
 
 
@@ -165,13 +176,15 @@ def _forest(material: Material) -> Picture:
                 axes.plot(row.interval, [place, place], color=look.color, lw=1.6)
             first = leaders is not None and row.entry.family in (leaders.family, *leaders.tied)
             face = look.color if first else "none"
-            axes.plot([row.entry.mean], [place], look.marker, color=look.color, markerfacecolor=face, ms=5)
+            axes.plot([row.entry.mean], [place], "o", color=look.color, markerfacecolor=face, ms=5)
         axes.set_title(task, fontsize=8)
-        axes.set_xlabel(metric_words(compared.metric))
+        axes.set_xlabel(metric_words(compared.metric, clean=material.is_clean(task)))
         axes.grid(axis="y", visible=False)
         axes.locator_params(axis="x", nbins=5)
         keep_within(axes, "x", limits_of(compared.metric))
         cut |= spare_outliers(axes, "x")
+        keep_within(axes, "x", limits_of(compared.metric))
+        _name_means_outside(axes, {families.index(row.entry.family): row.entry.mean for row in found if row.entry.mean})
         axes.set_yticks(range(len(families)), families)
         axes.set_ylim(len(families) - 0.5, -0.5)
     return Picture(
@@ -185,11 +198,23 @@ def _forest(material: Material) -> Picture:
     )
 
 
+def _name_means_outside(axes: Axes, means: Mapping[int, float]) -> None:
+    """Numbers beside the arrows of means, by their row."""
+    low, high = axes.get_xlim()
+    for place, mean in means.items():
+        if not low <= mean <= high:
+            end, offset, side = (low, 7, "left") if mean < low else (high, -7, "right")
+            axes.annotate(
+                f"mean {mean:.4f}", (end, place), (offset, 3), textcoords="offset points", ha=side, fontsize=7
+            )  # fmt: skip
+
+
 def _tests(material: Material, task: str, rows: list[Row]) -> Table:
     compared = material.comparison
     wilcoxon = any(row.test and row.test.p_wilcoxon is not None for row in rows)
     effects = any(row.test and row.test.effect is not None for row in rows)
     limits, widest = limits_of(compared.metric), difference_limits_of(compared.metric)
+    metric = metric_words(compared.metric, clean=material.is_clean(task)).capitalize()
     lines: list[tuple[Entry, ...]] = []
     for row in rows:
         entry, test = row.entry, row.test
@@ -205,16 +230,17 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
                 *([p_text(test.p_wilcoxon if test else None)] if wilcoxon else []),
                 *([signed(test.effect, 1) if test and test.effect is not None else NOTHING] if effects else []),
                 verdict.removesuffix(f" from {compared.baseline}").removesuffix(f" than {compared.baseline}"),
-                more.removesuffix(" might tell") or NOTHING,
+                *([more.removesuffix(" might tell") or NOTHING] if effects else []),
             )
         )
     return Table(
         f"tests-{slug(task)}",
-        f"{metric_words(compared.metric).capitalize()} against {compared.baseline}: {task}",
-        "lrrrrr" + "r" * (wilcoxon + effects) + "lr",
+        f"{metric} against {compared.baseline}: {task}",
+        "lrrrrr" + "r" * (wilcoxon + effects) + "l" + "r" * effects,
         (
             "family", "score", "n", "95 % interval", "difference (95 % interval)", "p",
-            *(["p, Wilcoxon"] if wilcoxon else []), *(["d"] if effects else []), "verdict", "might tell",
+            *(["p, Wilcoxon"] if wilcoxon else []), *(["d"] if effects else []), "verdict",
+            *(["might tell"] if effects else []),
         ),
         tuple(lines),
         "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
@@ -277,7 +303,7 @@ def _cost(material: Material) -> Table:
         entries = [row.entry for row in _rows(material.comparison) if row.entry.family == family]
         counts = sum((entry.counts for entry in entries), Counter[str]())
         ended, diverged = sum(counts[state] for state in ENDED), counts[DIVERGED]
-        share = f"{diverged / ended:.1%}" if ended else NOTHING
+        share = f"{100 * diverged / ended:.1f} %" if ended else NOTHING
         epochs, seconds = sum(entry.epochs for entry in entries), sum(entry.seconds for entry in entries)
         lines.append((family, str(ended), str(diverged), share, f"{epochs:,}", f"{seconds / 60:,.1f}"))
     return Table(

@@ -54,7 +54,8 @@ def section(material: Material) -> Section | None:
         (
             Paragraph(
                 "Each panel lets the other hyperparameters vary as they did in the search: it shows how a setting went "
-                "along with the score, not what changing it alone would do."
+                "along with the score, not what changing it alone would do. The screening repeat is the first one, "
+                "on which every config is trained."
             ),
             *pictures,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -83,9 +83,10 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
     families = [name for name in material.families if any(name in found for found in curves.values())]
     figure, grid = panels(len(curves), columns=2, height=2.7, legend_rows=legend_height(families))
     rates = sorted({rate for found in curves.values() for curve in found.values() for rate in curve})
-    step = min(np.diff(rates)) * 0.12 / len(families)
+    step = min(np.diff(rates)) * 0.25 / len(families)
     cut = False
     for axes, (metric, found) in zip(grid, curves.items(), strict=True):
+        shown: dict[float, list[float]] = {rate: [] for rate in rates}
         for place, family in enumerate(families):
             points = sorted(found.get(family, {}).items())
             shift = (place - (len(families) - 1) / 2) * step  # error bars beside one another
@@ -94,6 +95,8 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
             reach = [
                 (mean - bar[0], bar[1] - mean) if bar else (0.0, 0.0) for mean, bar in zip(means, bars, strict=True)
             ]
+            for (rate, _), mean, bar in zip(points, means, bars, strict=True):
+                shown[rate] += [mean, *(bar or ())]
             look = material.looks[family]
             axes.errorbar(
                 [rate + shift for rate, _ in points], means, np.array(reach).T if reach else None,
@@ -102,7 +105,7 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
         axes.set(xlabel="noise rate asked for", ylabel=metric_words(metric))
         axes.set_xticks(rates)
         keep_within(axes, "y", limits_of(metric))
-        cut |= spare_outliers(axes, groups=_by_rate(found, rates))  # scores of another rate are no outliers
+        cut |= spare_outliers(axes, groups=shown.values())  # scores of another rate are no outliers
     add_legend(figure, families, material.looks, marks=True)
     caption = (
         "Mean over repeats and its 95 % interval; none for a single repeat. Marks stand beside one another for "
@@ -113,11 +116,6 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
         caption += "the true labels, is what a user would not know."
     caption += f" {OUTSIDE}" * cut
     return Picture(f"noise-{slug(title)}", title, caption, figure)
-
-
-def _by_rate(curves: dict[str, Curve], rates: Sequence[float]) -> list[list[float]]:
-    """The means of all families at each rate."""
-    return [[statistics.fmean(curve[rate].values()) for curve in curves.values() if rate in curve] for rate in rates]
 
 
 def _areas(title: str, curves: dict[str, dict[str, Curve]]) -> Table:
