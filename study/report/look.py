@@ -23,6 +23,7 @@ MARKS, DASHES = "osD^vP*X", ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 
 BASELINE_DASH = (0, (3, 1.2))
 BAND = 0.14  # opacity
 FENCE = 1.5  # interquartile ranges beyond the quartiles, as in a box plot
+FEWEST = 5  # values of which any is called an outlier
 STRETCH = 1.5  # times its length without outliers that an axis grows to take in the nearest of them
 ARROWS = {"x": ("$\\leftarrow$", "$\\rightarrow$"), "y": ("$\\downarrow$", "$\\uparrow$")}  # low and high end
 OUTSIDE = "Axes end where far outliers begin: an arrow there stands for a mark beyond the end."
@@ -128,18 +129,18 @@ def spare_outliers(axes: Axes, along: Literal["x", "y"] = "y", groups: Iterable[
     if ends is None:
         return False
     axes.set(**{f"{along}lim": ends})
-    named = []
+    named, arrows = [], 0
     for line in list(axes.lines):
         values = np.asarray(line.get_data()[along == "y"], dtype=float)
         beyond = (values < ends[0], values > ends[1])
         if line.get_marker() not in ("", "None", None):
             for where, end, arrow in zip(beyond, ends, ARROWS[along], strict=True):
-                _draw_arrows(axes, line, along, where, end, arrow)
+                arrows += _draw_arrows(axes, line, along, where, end, arrow)
         elif (beyond[0] | beyond[1])[-1] and not str(line.get_label()).startswith("_"):  # matplotlib's own labels
             named.append(str(line.get_label()))
     if named:
         axes.text(0.99, 0.03, f"outside: {', '.join(named)}", transform=axes.transAxes, ha="right", fontsize=7)
-    return True
+    return bool(named or arrows)
 
 
 def _shown(axes: Axes, along: Literal["x", "y"]) -> np.ndarray:
@@ -158,7 +159,7 @@ def _ends_without_outliers(
     inside = []
     for values in found:
         low, high = np.quantile(values, (0.25, 0.75))
-        reach = FENCE * (high - low)
+        reach = FENCE * (high - low) if len(values) >= FEWEST else np.inf
         inside.append(values[(values >= low - reach) & (values <= high + reach)])
     if not inside:
         return None
@@ -174,16 +175,17 @@ def _ends_without_outliers(
     return max(now[0], least - room), min(now[1], most + room)
 
 
-def _draw_arrows(axes: Axes, line: Line2D, along: Literal["x", "y"], where: np.ndarray, end: float, arrow: str) -> None:
-    """At the `end` of an axis, for the marks of a line that lie beyond it."""
+def _draw_arrows(axes: Axes, line: Line2D, along: Literal["x", "y"], where: np.ndarray, end: float, arrow: str) -> int:
+    """At the `end` of an axis, for the marks of a line that lie beyond it; how many there are."""
     if not where.any():
-        return
+        return 0
     across = np.asarray(line.get_data()[along == "x"], dtype=float)[where]
     ends = np.full(len(across), end)
     axes.plot(
         *((ends, across) if along == "x" else (across, ends)), linestyle="none", marker=arrow, ms=7, mew=0.5,
         color=line.get_color(), alpha=line.get_alpha(), clip_on=False, rasterized=line.get_rasterized(),
     )  # fmt: skip
+    return len(across)
 
 
 def legend_height(families: Sequence[str]) -> int:
@@ -203,4 +205,5 @@ def add_legend(figure: Figure, families: Iterable[str], looks: dict[str, Look], 
 
 
 def _legend_columns(families: Sequence[str]) -> int:
-    return max(1, min(len(families), int(96 // (max(map(len, families)) + 9))))
+    most = max(1, min(len(families), int(96 // (max(map(len, families)) + 9))))
+    return math.ceil(len(families) / math.ceil(len(families) / most))  # rows of much the same length

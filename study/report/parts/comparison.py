@@ -182,7 +182,8 @@ def _forest(material: Material) -> Picture:
         axes.grid(axis="y", visible=False)
         axes.locator_params(axis="x", nbins=5)
         keep_within(axes, "x", limits_of(compared.metric))
-        cut |= spare_outliers(axes, "x")
+        scores = [score for row in found for score in row.entry.scores]
+        cut |= spare_outliers(axes, "x", [scores, *zip(*(row.interval for row in found if row.interval), strict=True)])
         keep_within(axes, "x", limits_of(compared.metric))
         _name_means_outside(axes, {families.index(row.entry.family): row.entry.mean for row in found if row.entry.mean})
         axes.set_yticks(range(len(families)), families)
@@ -243,8 +244,13 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
             *(["might tell"] if effects else []),
         ),
         tuple(lines),
-        "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
-        f"{counted(compared.num_tests, 'test')} against {compared.baseline}"
+        "n counts repeats. "
+        + (
+            "p is of the paired t-test, corrected by Holm's method for all "
+            f"{counted(compared.num_tests, 'test')} against {compared.baseline}"
+            if compared.num_tests
+            else "There is no p, for want of repeats"
+        )
         + ("; that of Wilcoxon's test is not corrected" if wilcoxon else "")
         + ". Intervals are not corrected"
         + (", and end where the metric does" if _any_cut(rows, limits, widest) else "")

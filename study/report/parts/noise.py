@@ -86,7 +86,7 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
     step = min(np.diff(rates)) * 0.25 / len(families)
     cut = False
     for axes, (metric, found) in zip(grid, curves.items(), strict=True):
-        shown: dict[float, list[float]] = {rate: [] for rate in rates}
+        shown: dict[tuple[float, str], list[float]] = {}
         for place, family in enumerate(families):
             points = sorted(found.get(family, {}).items())
             shift = (place - (len(families) - 1) / 2) * step  # error bars beside one another
@@ -96,7 +96,8 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
                 (mean - bar[0], bar[1] - mean) if bar else (0.0, 0.0) for mean, bar in zip(means, bars, strict=True)
             ]
             for (rate, _), mean, bar in zip(points, means, bars, strict=True):
-                shown[rate] += [mean, *(bar or ())]
+                for what, value in zip(("mean", "low", "high"), (mean, *(bar or ())), strict=False):
+                    shown.setdefault((rate, what), []).append(value)
             look = material.looks[family]
             axes.errorbar(
                 [rate + shift for rate, _ in points], means, np.array(reach).T if reach else None,
@@ -106,6 +107,7 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
         axes.set_xticks(rates)
         keep_within(axes, "y", limits_of(metric))
         cut |= spare_outliers(axes, groups=shown.values())  # scores of another rate are no outliers
+        keep_within(axes, "y", limits_of(metric))
     add_legend(figure, families, material.looks, marks=True)
     caption = (
         "Mean over repeats and its 95 % interval; none for a single repeat. Marks stand beside one another for "
