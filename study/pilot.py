@@ -140,7 +140,7 @@ def _pilot(plan: Plan, home: Home) -> float:
 
 
 def _pace(trial: Trial, num_train: int, cache: Path) -> float:
-    """Seconds of an epoch of `num_train` images, from a few batches, without their first time where that is soon over."""
+    """Seconds of an epoch of `num_train` images, from a few batches, without the first time if that is soon over."""
     from trainables.data.task import load_task
     from trainables.engine.lanes import LaneArray
     from trainables.engine.session import make_lane

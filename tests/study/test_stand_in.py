@@ -28,18 +28,19 @@ def read(preset: str, *overrides: str) -> StudySpec:
 
 
 def test_a_dry_run_without_data_counts_trials_and_says_how_to_get_the_data(
-    home: Home, capsys: pytest.CaptureFixture[str]
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = read("tce-table2-mnist", "model=lenet")
+    spec = read("tce-table2-mnist", "model=lenet", "noise.rate=0.0")
     forecast = foresee(spec, home)
-    assert (len(forecast.cells), forecast.trials, forecast.missing) == (21, 21, 21)
-    assert {cell["task"] for cell in forecast.cells} >= {"mnist, clean, lenet"}
+    assert (len(forecast.cells), forecast.trials, forecast.missing) == (7, 7, 7)
+    assert {cell["task"] for cell in forecast.cells} == {"mnist, clean, lenet"}
     (said,) = forecast.assumed
     assert "study data fetch mnist --data DIR" in said
     assert "its size is the published one (60,000 images)" in said
     assert forecast.seconds is not None
     assert forecast.seconds_per_epoch is not None
     assert forecast.seconds_per_epoch > 0
+    monkeypatch.setattr("study.pilot.foresee", lambda spec, home: forecast)  # which was timed above
     _dry_run(spec, home, as_json=False)
     printed = capsys.readouterr().out
     assert said in printed
@@ -88,7 +89,7 @@ def test_files_that_are_there_are_read_and_nothing_is_assumed(home: Home, tmp_pa
 
 def test_trials_that_ran_are_said_to_count_as_still_to_run(home: Home, tmp_path: Path) -> None:
     root = write_synthetic("cifar10", tmp_path / "mine", images_per_class=20)
-    small = ("families=[ce]", "noise.rate=[0.0]", "dataset.holdout=0.2")
+    small = ("paper=null", "families=[ce]", "noise.rate=[0.0]", "dataset.holdout=0.2")
     path = home.study("tce-table2-cifar10").ledger
     path.parent.mkdir(parents=True)
     Driver(path, home.cache).launch(read("tce-table2-cifar10", f"dataset.root={root}", *small))

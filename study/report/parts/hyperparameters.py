@@ -89,11 +89,10 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
     figure, grid = panels(len(found), height=1.95, legend_rows=legend_height(families))
     cut = False
     for axes, panel in zip(grid, found, strict=True):
-        for family, points in panel.families.items():
-            _draw(axes, panel, points, material.looks[family])
+        drawn = [_draw(axes, panel, points, material.looks[family]) for family, points in panel.families.items()]
         axes.set_title(panel.title, fontsize=8.5)
         _set_ticks(axes, panel)
-        cut |= spare_outliers(axes)
+        cut |= spare_outliers(axes, groups=[sum(values, []) for values in zip(*drawn, strict=True)])
     figure.supylabel(metric_words(material.select.monitor))
     add_legend(figure, families, material.looks, marks=True)
     caption = (
@@ -119,14 +118,15 @@ def _set_ticks(axes: Axes, panel: Panel) -> None:
         axes.minorticks_off()
 
 
-def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> None:
+def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> tuple[list[float], list[float]]:
+    """The heights of small and of large marks."""
     here = [point for point in points if panel.key in point.values]
     places = [panel.axis.place(point.values[panel.key]) for point in here]
     screened = [point.screened or 0.0 for point in here]
     axes.plot(places, screened, **look.marks, ms=3.2, alpha=0.7, mew=0, rasterized=len(here) > RASTER_FROM)
     most = max((len(point.scores) for point in here), default=0)
     if most < 2:
-        return
+        return screened, []
     groups: dict[str, list[Point]] = {}
     for point in here:
         if len(point.scores) == most:
@@ -142,6 +142,7 @@ def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> None
         axes.fill_between(xs, low, high, color=look.color, alpha=BAND, lw=0)
     else:
         axes.plot(xs, ys, **look.marks, ms=4.5, mfc="none", rasterized=len(xs) > RASTER_FROM)
+    return screened, ys
 
 
 def _short(text: str) -> str:
