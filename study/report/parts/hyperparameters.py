@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from matplotlib.axes import Axes
 
@@ -92,7 +93,7 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
         drawn = [_draw(axes, panel, points, material.looks[family]) for family, points in panel.families.items()]
         axes.set_title(panel.title, fontsize=8.5)
         _set_ticks(axes, panel)
-        cut |= spare_outliers(axes, groups=[sum(values, []) for values in zip(*drawn, strict=True)])
+        cut |= spare_outliers(axes, groups=[list(chain(*values)) for values in zip(*drawn, strict=True)])
     figure.supylabel(metric_words(material.select.monitor))
     add_legend(figure, families, material.looks, marks=True)
     caption = (
