@@ -15,10 +15,11 @@ from study.errors import StudyError
 from study.feasibility import check_feasible, doubts
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home
-from study.plan import Cell, Config, Plan, make_plan
+from study.plan import Cell, Config, Plan
 from study.preflight import check_against_ledger, num_lanes, num_workers
 from study.search import Params
 from study.spec import StudySpec
+from study.stand_in import plan_without_data
 from trainables.trial import Trial
 
 BATCHES = 4  # that a pilot trains on
@@ -30,20 +31,22 @@ class Forecast:
     """Cells and trials of a plan, on so many `processes` with at most `lanes` trials each at a time.
 
     `seconds` is the time they take where no trial is stopped early; it is an upper bound where the pace is that of a
-    trial `alone` though lanes will share a process. `doubts` says in a sentence each what was hardly meant so.
+    trial `alone` though lanes will share a process. `doubts` says in a sentence each what was hardly meant so,
+    `assumed` what data was not there to be looked at; epochs and times are None where its size is not known.
     """
 
     cells: list[dict[str, Any]]
     trials: int
     missing: int
-    epochs: int  # of the longest trial
+    epochs: int | None  # of the longest trial
     processes: int
     lanes: int
-    seconds_per_epoch: float
-    seconds: float
+    seconds_per_epoch: float | None
+    seconds: float | None
     alone: bool
     basis: str
     doubts: list[str]
+    assumed: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -52,7 +55,8 @@ class Forecast:
 
 def foresee(spec: StudySpec, home: Home) -> Forecast:
     """Count the trials of a study, and estimate their time: from its ledger, or by a few batches here and now."""
-    plan = make_plan(spec, home.cache)
+    assumed = plan_without_data(spec, home.cache)
+    plan = assumed.plan
     check_feasible(plan, home.cache)
     path = home.study(spec.name).ledger
     check_against_ledger(plan, path)
@@ -70,8 +74,10 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
     timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
     if timed:
         pace, basis = statistics.fmean(timed), f"from {len(timed)} trials of this study"
-    else:
+    elif assumed.sized:
         pace, basis = _pilot(plan, home), f"from {BATCHES} batches of each task"
+    else:
+        pace, basis = None, "without the size of the data"
     cells = [
         {
             "family": cell.name,
@@ -83,10 +89,14 @@ def foresee(spec: StudySpec, home: Home) -> Forecast:
         for cell in plan.cells
     ]
     processes, lanes = num_workers(spec), num_lanes(spec)
+    said, most_epochs = doubts(plan) if assumed.sized else [], plan.most_epochs if assumed.sized else None
+    if assumed.said and records:
+        said.append("without its data a study's own trials are not found again: all count as still to run")
     to_train = sum(epochs.values()) + unknown * spec.search.repeats * plan.most_epochs
+    seconds = to_train * pace / processes if assumed.sized and pace is not None else None
     return Forecast(
-        cells, plan.num_trials, missing, plan.most_epochs, processes, lanes, pace, to_train * pace / processes,
-        lanes > 1 and not timed, basis, doubts(plan),
+        cells, plan.num_trials, missing, most_epochs, processes, lanes, pace, seconds,
+        lanes > 1 and not timed, basis, said, assumed.said,
     )  # fmt: skip
 
 
@@ -123,14 +133,14 @@ def _pilot(plan: Plan, home: Home) -> float:
         params = cell.proposer().ask()
         assert params is not None, "a cell has at least one config"
         try:
-            paces.append(_pace(Config(cell, 0, params).trial(0), home.cache))
+            paces.append(_pace(Config(cell, 0, params).trial(0), cell.task.num_train, home.cache))
         except ValueError as problem:
             raise StudyError(f"{cell.task.title}: {problem}") from None
     return statistics.fmean(paces)
 
 
-def _pace(trial: Trial, cache: Path) -> float:
-    """Seconds of an epoch, from that of a few batches, the first time left out as warm-up where that is soon over."""
+def _pace(trial: Trial, num_train: int, cache: Path) -> float:
+    """Seconds of an epoch of `num_train` images, from a few batches, without the first time if that is soon over."""
     from trainables.data.task import load_task
     from trainables.engine.lanes import LaneArray
     from trainables.engine.session import make_lane
@@ -148,4 +158,4 @@ def _pace(trial: Trial, cache: Path) -> float:
     seconds = array.advance()["pilot"]["seconds"]
     if seconds < SOON_S:
         seconds = array.advance()["pilot"]["seconds"]
-    return seconds / share
+    return seconds * num_train / len(train)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from study.errors import StudyError
 from study.paths import Home
 from study.spaces import points_of
 from study.spec import DatasetSpec, StudySpec
+from study.stand_in import PER_CLASS, num_images, write_stand_in
 from study.study_file import parse_spec
 from study.yaml_file import Document
 from trainables.data.datasets import Images, files_are_there, get_source, load_pool
@@ -23,12 +23,8 @@ from trainables.models import smallest
 ENDING = "-smoke"
 MEANINGLESS = "Smoke run, its numbers mean nothing."  # how its description begins
 EPOCHS, CONFIGS, REPEATS, RATES = 2, 2, 2, 2
-IMAGES, PER_CLASS = 400, 6  # of a data set, and at least of each class
-LARGE, LARGE_IMAGES = 64, 100  # fewer where they are asked for with longer sides than that
-FEW_CLASSES = 10  # that a synthetic data set has where the real one has any number
 RAREST = 3  # images of the rarest class: a holdout takes one of them
 BATCH, HOLDOUT = 64, 0.2
-SYNTHETIC = "synthetic"
 
 
 def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
@@ -36,7 +32,7 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
 
     Two epochs, two configs a family, one repeat, two of the noise rates, some hundred images, and networks of the same
     kind at their smallest width and depth. Where a data set's files are not there, synthetic ones in its real format
-    stand in, and tables say so. The numbers mean nothing, the paper's are left out.
+    stand in, and tables say so. The numbers mean nothing; of the paper its source stays, its numbers are left out.
     """
     from_file = any(noise.kind == "file" for noise in spec.noise)  # one label for each image
     values = document.values
@@ -51,7 +47,8 @@ def shrink(spec: StudySpec, document: Document, home: Home) -> StudySpec:
         "scheduler": "none",
         "confirm": spec.confirm.model_dump() | {"repeats": REPEATS, "top": 1},
     }
-    values.pop("paper", None)
+    if spec.paper is not None:
+        values["paper"] = {"source": spec.paper.source}
     document.rewritten = True
     document.overridden.clear()
     return parse_spec(document)
@@ -116,11 +113,11 @@ def _few_images(dataset: DatasetSpec, home: Home, *, whole: bool) -> dict[str, A
     if dataset.root is not None:
         values["root"] = str(dataset.root)
     if get_source(dataset.name).needs_root and not files_are_there(dataset.described):
-        values["root"] = str(_synthetic(dataset.name, values, home.cache / SYNTHETIC))
-        values["label"] = f"{dataset.label or dataset.name}-{SYNTHETIC}"
+        values["root"] = str(write_stand_in(dataset.name, values, home.cache))
+        values["label"] = f"{dataset.label or dataset.name}-synthetic"
     elif not whole:
         try:
-            values["limit"] = _enough(load_pool(dataset.described, home.cache), _num_images(values))
+            values["limit"] = _enough(load_pool(dataset.described, home.cache), num_images(values))
         except ValueError as problem:
             raise StudyError(str(problem)) from None
     return values | {"holdout": HOLDOUT}
@@ -131,28 +128,6 @@ def _enough(pool: Images, wanted: int) -> int:
     counts = np.bincount(pool.labels, minlength=pool.num_classes)
     for_rarest = math.ceil(len(pool.labels) * RAREST / max(1, int(counts.min())))
     return min(len(pool.labels), max(wanted, PER_CLASS * pool.num_classes, for_rarest))
-
-
-def _synthetic(name: str, options: Mapping[str, Any], folder: Path) -> Path:
-    from trainables.data.fixtures import WRITERS, write_synthetic
-
-    if name not in WRITERS:
-        raise StudyError(
-            f"data set '{name}': its files are not there, and no synthetic ones can be made for a smoke run"
-        )
-    form = {"extra": True} if options.get("extra") else {}
-    per_class = max(PER_CLASS, _num_images(options) // (_num_classes(name) or FEW_CLASSES))
-    return write_synthetic(name, folder / "-".join([name, *form]), images_per_class=per_class, **form)
-
-
-def _num_images(options: Mapping[str, Any]) -> int:
-    return LARGE_IMAGES if (options.get("size") or 0) > LARGE else IMAGES
-
-
-def _num_classes(name: str) -> int:
-    """How many classes a data set has; 0 where that depends on its files."""
-    said = get_source(name).classes
-    return int(said) if said.isdigit() else 0
 
 
 def _few_rates(noise: dict[str, Any]) -> dict[str, Any]:

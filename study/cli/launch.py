@@ -23,6 +23,8 @@ from study.cli.output import (
     program,
 )
 
+MINUTE = 60.0  # seconds, from which no fraction of one is said
+
 
 def launch(
     study: Annotated[str, typer.Argument(metavar="FILE", help="A study file, or the name of a preset.")],
@@ -154,19 +156,28 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     for cell in forecast.cells:
         table.add_row(*(str(cell[name]) for name in ("family", "task", "configs", "repeats", "trials")))
     console.print(table)
-    for doubt in forecast.doubts:
-        console.print(f"[yellow]{doubt}[/]")
+    for doubt in (*forecast.assumed, *forecast.doubts):
+        console.print(doubt, style="yellow", markup=False)
+    epochs = f"{forecast.epochs} epochs each at most; " if forecast.epochs else ""
     console.print(
         f"{len(forecast.cells)} cells, {forecast.trials} trials at most, {forecast.missing} of them still to run, "
-        f"{forecast.epochs} epochs each at most; {_at_a_time(forecast)}."
+        f"{epochs}{_at_a_time(forecast)}."
     )
+    if forecast.seconds is None or forecast.seconds_per_epoch is None:
+        console.print("How long they take cannot be said before the data is there. No trial was run.")
+        return
     about, alone = "About", ""
     if forecast.alone:
         about, alone = "At most about", "; timed one lane at a time, which lanes together undercut"
     console.print(
         f"{about} {duration(forecast.seconds)} of training where none is stopped early "
-        f"({forecast.seconds_per_epoch:.3f} s an epoch, {forecast.basis}{alone}). No trial was run."
+        f"({_pace_text(forecast.seconds_per_epoch)} an epoch, {forecast.basis}{alone}). No trial was run."
     )
+
+
+def _pace_text(seconds: float) -> str:
+    """`0.275 s`, `4 min 35 s`."""
+    return f"{seconds:.3f} s" if seconds < MINUTE else duration(seconds)
 
 
 def _at_a_time(forecast: Any) -> str:

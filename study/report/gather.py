@@ -25,6 +25,8 @@ from study.statistics import ROUNDING, SIGNIFICANCE
 from study.tracking.links import RunLinks, run_links
 from trainables.trial import SEARCH
 
+SIZES = ("training", "validation", "test")
+
 Reports = list[tuple[int, dict[str, Any]]]
 
 
@@ -173,6 +175,19 @@ class Material:
         else:
             found = [dict(self.reports[t.key]).get(self.chosen_epoch(t), {}).get(metric) for t in cell.best.trials]
         return [value for value in found if value is not None] if None not in found else []
+
+    def is_clean(self, task: str) -> bool:
+        """Whether all labels of a task are true, so that noisy and true labels are the same."""
+        return all(
+            cell.facts["noise_rate"] == 0 for cell in (*self.searched, *self.confirmed) if cell.facts["task"] == task
+        )
+
+    def sizes(self, cell: CellResult) -> dict[str, int | None]:
+        """Images of each set of a searched cell, as trials noted them; a search counts no test images."""
+        assert cell.best is not None
+        facts, tested = cell.best.trials[0].facts, self.confirmed_as(cell)
+        test = tested.best.trials[0].facts.get("num_test") if tested and tested.best else None
+        return dict(zip(SIZES, (facts.get("num_train"), facts.get("num_val"), test), strict=True))
 
     def confirmed_as(self, cell: CellResult) -> CellResult | None:
         """What became of a searched cell in the confirmation."""

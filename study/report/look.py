@@ -23,6 +23,10 @@ MARKS, DASHES = "osD^vP*X", ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 
 BASELINE_DASH = (0, (3, 1.2))
 BAND = 0.14  # opacity
 FENCE = 1.5  # interquartile ranges beyond the quartiles, as in a box plot
+FEWEST = 5  # values of which any is called an outlier
+STRETCH = 1.5  # times its length without outliers that an axis grows to take in the nearest of them
+ARROWS = {"x": ("$\\leftarrow$", "$\\rightarrow$"), "y": ("$\\downarrow$", "$\\uparrow$")}  # low and high end
+OUTSIDE = "Axes end where far outliers begin: an arrow there stands for a mark beyond the end."
 ROOM = 0.03  # of an axis, for the half of a mark that lies beyond its end
 RASTER_FROM = 400  # marks in one panel, from which they are pixels in an SVG too
 SETTINGS: Any = {
@@ -114,27 +118,74 @@ def keep_within(axes: Axes, along: Literal["x", "y"], limits: tuple[float, float
     axes.set(**{f"{along}lim": (max(low, least - room), min(high, most + room))})
 
 
-def spare_outliers(axes: Axes) -> None:
-    """End a linear vertical axis where outliers begin, which would flatten the rest, and name lines that end there.
+def spare_outliers(axes: Axes, along: Literal["x", "y"] = "y", groups: Iterable[Sequence[float]] | None = None) -> bool:
+    """End a linear axis where outliers begin that would flatten the rest, and say what lies outside; whether any does.
 
-    Outliers are beyond Tukey's fences of what lines and bands show.
+    Outliers are beyond Tukey's fences of one of the `groups` of values, by default of all that is shown at once; near
+    ones are let in. A mark outside becomes an arrow at the axis's end, a line without marks that ends there is named.
     """
-    bands = [np.asarray(path.vertices)[:, 1] for each in axes.collections for path in each.get_paths()]
-    shown = np.concatenate([np.empty(0), *(np.asarray(line.get_ydata(), dtype=float) for line in axes.lines), *bands])
-    if not len(shown):
-        return
-    low, high = np.quantile(shown, (0.25, 0.75))
-    reach = FENCE * (high - low)
-    inside = shown[(shown >= low - reach) & (shown <= high + reach)]
-    room = ROOM * (inside.max() - inside.min())
-    if room == 0:
-        return
-    bottom, top = axes.get_ylim()
-    bottom, top = max(bottom, inside.min() - room), min(top, inside.max() + room)
-    axes.set_ylim(bottom, top)
-    outside = [str(line.get_label()) for line in axes.lines if not bottom <= np.asarray(line.get_ydata())[-1] <= top]
-    if outside:
-        axes.text(0.99, 0.03, f"outside: {', '.join(outside)}", transform=axes.transAxes, ha="right", fontsize=7)
+    now = axes.get_xlim() if along == "x" else axes.get_ylim()
+    ends = _ends_without_outliers([_shown(axes, along)] if groups is None else groups, now)
+    if ends is None:
+        return False
+    axes.set(**{f"{along}lim": ends})
+    named, arrows = [], 0
+    for line in list(axes.lines):
+        values = np.asarray(line.get_data()[along == "y"], dtype=float)
+        beyond = (values < ends[0], values > ends[1])
+        if line.get_marker() not in ("", "None", None):
+            for where, end, arrow in zip(beyond, ends, ARROWS[along], strict=True):
+                arrows += _draw_arrows(axes, line, along, where, end, arrow)
+        elif (beyond[0] | beyond[1])[-1] and not str(line.get_label()).startswith("_"):  # matplotlib's own labels
+            named.append(str(line.get_label()))
+    if named:
+        axes.text(0.99, 0.03, f"outside: {', '.join(named)}", transform=axes.transAxes, ha="right", fontsize=7)
+    return bool(named or arrows)
+
+
+def _shown(axes: Axes, along: Literal["x", "y"]) -> np.ndarray:
+    """What lines and bands show."""
+    place = int(along == "y")
+    bands = [np.asarray(path.vertices)[:, place] for each in axes.collections for path in each.get_paths()]
+    lines = [np.asarray(line.get_data()[place], dtype=float) for line in axes.lines]
+    return np.concatenate([np.empty(0), *lines, *bands])
+
+
+def _ends_without_outliers(
+    groups: Iterable[Sequence[float] | np.ndarray], now: tuple[float, float]
+) -> tuple[float, float] | None:
+    """Where an axis that reaches over `now` ends; None where all that is shown lies between."""
+    found = [np.clip(group, *now) for group in groups if len(group)]
+    inside = []
+    for values in found:
+        low, high = np.quantile(values, (0.25, 0.75))
+        reach = FENCE * (high - low) if len(values) >= FEWEST else np.inf
+        inside.append(values[(values >= low - reach) & (values <= high + reach)])
+    if not inside:
+        return None
+    every, kept = np.concatenate(found), np.concatenate(inside)
+    least, most = float(kept.min()), float(kept.max())
+    longest = STRETCH * (most - least)
+    for value in sorted(every, key=lambda value: max(least - value, value - most)):
+        if max(most, value) - min(least, value) <= longest:
+            least, most = min(least, float(value)), max(most, float(value))
+    if longest == 0 or (least, most) == (every.min(), every.max()):
+        return None
+    room = ROOM * (most - least)
+    return max(now[0], least - room), min(now[1], most + room)
+
+
+def _draw_arrows(axes: Axes, line: Line2D, along: Literal["x", "y"], where: np.ndarray, end: float, arrow: str) -> int:
+    """At the `end` of an axis, for the marks of a line that lie beyond it; how many there are."""
+    if not where.any():
+        return 0
+    across = np.asarray(line.get_data()[along == "x"], dtype=float)[where]
+    ends = np.full(len(across), end)
+    axes.plot(
+        *((ends, across) if along == "x" else (across, ends)), linestyle="none", marker=arrow, ms=7, mew=0.5,
+        color=line.get_color(), alpha=line.get_alpha(), clip_on=False, rasterized=line.get_rasterized(),
+    )  # fmt: skip
+    return len(across)
 
 
 def legend_height(families: Sequence[str]) -> int:
@@ -154,4 +205,5 @@ def add_legend(figure: Figure, families: Iterable[str], looks: dict[str, Look], 
 
 
 def _legend_columns(families: Sequence[str]) -> int:
-    return max(1, min(len(families), int(96 // (max(map(len, families)) + 9))))
+    most = max(1, min(len(families), int(96 // (max(map(len, families)) + 9))))
+    return math.ceil(len(families) / math.ceil(len(families) / most))  # rows of much the same length

@@ -20,7 +20,7 @@ PAGE, TEXT, TABLES, FIGURES = "report.html", "report.md", "tables", "figures"
 DPI = 150
 BANNER = (
     "Smoke run: its numbers mean nothing. A few images, two epochs and the smallest networks show that the study "
-    "works, no more; a paper's numbers, where the study has any, are left out."
+    "works, no more."
 )
 
 

@@ -26,21 +26,21 @@ SETS = {"val": "validation", "test": "test", "train": "training"}
 NOTHING = "–"
 
 
-def metric_words(metric: str) -> str:
-    """`test accuracy`, `validation accuracy (noisy labels)`."""
+def metric_words(metric: str, *, clean: bool = False) -> str:
+    """`test accuracy`, `validation accuracy (noisy labels)`; without labels where a task is `clean`."""
     split, name, labels = parts_of(metric)
     if metric == OWN_LOSS:
         return "training loss"
     said = f"{SETS.get(split, split)} {NAMES.get(name, name)}"
-    return f"{said} ({'noisy' if labels == 'noisy' else 'true'} labels)" if labels else said
+    return f"{said} ({'noisy' if labels == 'noisy' else 'true'} labels)" if labels and not clean else said
 
 
-def score_text(values: Sequence[float]) -> str:
+def score_text(values: Sequence[float], digits: int = 4) -> str:
     """`0.9471 ± 0.0123`: mean and standard deviation over repeats; no spread for a single one."""
     if not values:
         return NOTHING
-    mean = f"{statistics.fmean(values):.4f}"
-    return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def common_n(counts: Iterable[int]) -> int | None:
@@ -101,6 +101,12 @@ def listed(names: Sequence[str]) -> str:
 def counted(count: int, what: str) -> str:
     """`1 task`, `2 tasks`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def span(counts: Iterable[int]) -> str:
+    """`287`, `287 to 5,000`."""
+    found = sorted(set(counts))
+    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
 
 
 def finite(value: Any) -> bool:

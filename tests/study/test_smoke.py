@@ -37,7 +37,8 @@ def test_families_noise_kinds_and_protocol_stay_while_size_and_length_shrink(pre
     assert small.training.augment == spec.training.augment
     assert small.training.optimizer == spec.training.optimizer
     assert [dataset.name for dataset in small.dataset] == [dataset.name for dataset in spec.dataset]
-    assert small.paper is None
+    assert (small.paper and small.paper.source) == (spec.paper and spec.paper.source)
+    assert not (small.paper and small.paper.numbers)
     assert "mean nothing" in small.description
 
 

@@ -11,9 +11,11 @@ from study.statistics import FEWEST_PAIRS
 
 def section(material: Material) -> Section:
     """Which family is best on each task, what cannot be told from it, and what kind of numbers these are."""
-    metric = metric_words(material.comparison.metric)
-    way = "highest" if material.comparison.more_is_better else "lowest"
-    paragraphs = [Paragraph(_task_text(task, leaders, f"{way} {metric}")) for task, leaders in material.leaders.items()]
+    metric, way = material.comparison.metric, "highest" if material.comparison.more_is_better else "lowest"
+    paragraphs = [
+        Paragraph(_task_text(task, leaders, f"{way} {metric_words(metric, clean=material.is_clean(task))}"))
+        for task, leaders in material.leaders.items()
+    ]
     missing = [task for task in material.comparison.tasks if task not in material.leaders]
     if missing:
         paragraphs.append(Paragraph(f"No family has a score yet on {listed(missing)}."))
@@ -32,7 +34,9 @@ MOST_NAMED = 3  # families: more of them say nothing one by one
 
 def _task_text(task: str, leaders: Leaders, best_what: str) -> str:
     entry, n = leaders.best.entry, len(leaders.best.entry.scores)
-    text = f"On {task}: {_first(leaders)} the {best_what}, {score_text(entry.scores)} (n = {n})."
+    score = f"{entry.mean:.4f}" if leaders.tied else score_text(entry.scores)  # whose spreads may differ
+    text = f"On {task}: {_first(leaders)} the {best_what}, {score} (n = {n})."
+    it = leaders.family if leaders.tied else "it"
     if not leaders.others:
         return f"{text} No other family has a score."
     if not leaders.tested:
@@ -41,9 +45,11 @@ def _task_text(task: str, leaders: Leaders, best_what: str) -> str:
         )  # fmt: skip
         return f"{text} Whether another family is worse cannot be said: {why}."
     if leaders.level:
-        text += f" Not distinguishable from it: {_level(leaders)}."
+        text += f" Not distinguishable from {it}: {_level(leaders)}."
     else:
-        text += " It is distinguishable from every other family that was tested."
+        text += (
+            f" {leaders.family if leaders.tied else 'It'} is distinguishable from every other family that was tested."
+        )
     if leaders.worse and leaders.level:
         text += f" Distinguishably worse: {listed(leaders.worse)}."
     if leaders.untested:

@@ -6,7 +6,10 @@ import re
 
 from study.report.document import Block, Entry, Listing, Paragraph, Section, Table
 from study.report.gather import Material
-from study.report.words import counted, listed, metric_words
+from study.report.words import NOTHING, counted, listed, metric_words, settings
+from trainables.losses.families import get_family
+
+COLUMNS = ("family", "loss", "searched", "fixed", "configs on each task")
 
 
 def section(material: Material) -> Section:
@@ -20,10 +23,16 @@ def section(material: Material) -> Section:
         cells = [cell for cell in material.searched if cell.facts["label"] == family]
         searched = dict.fromkeys(name for cell in cells for name in cell.facts.get("searched", ()))
         counts = sorted({len(cell.configs) for cell in cells})
-        rows.append((family, ", ".join(searched) or "nothing", listed([str(count) for count in counts])))
+        loss = _loss_words(cells[0].facts["family"]) if cells else NOTHING
+        params = next((config.params for cell in cells for config in cell.configs), {})
+        fixed = settings(params, [name for key in params if (name := key.rpartition(".")[2]) not in searched])
+        budget = listed([str(count) for count in counts])
+        rows.append((family, loss, ", ".join(searched) or "nothing", fixed or NOTHING, budget))
+    cut = search["repeats"] > 1 and spec["scheduler"]["name"] != "none"
+    survives = " that survives its first" if cut else ""
     text = (
         f"{listed(material.families)} on {counted(len(material.tasks), 'task')}: search by '{search['name']}', "
-        f"{counted(search['repeats'], 'repeat')} of each config that survives its first, "
+        f"{counted(search['repeats'], 'repeat')} of each config{survives}, "
         f"scheduler '{spec['scheduler']['name']}', {length} a trial, "
         f"chosen by {metric_words(material.select.monitor)} at the {material.select.epoch} epoch."
     )
@@ -35,13 +44,21 @@ def section(material: Material) -> Section:
         )
     blocks: list[Block] = [
         Paragraph(text),
-        Table("families", "Families", "llr", ("family", "searched", "configs on each task"), tuple(rows)),
+        Table("families", "Families", "llllr", COLUMNS, tuple(rows)),
     ]
     if material.paths.study_file.is_file():
         blocks.append(
             Listing("The study file", _without_secrets(material.paths.study_file.read_text(encoding="utf-8")))
         )
     return Section("What was asked", tuple(blocks))
+
+
+def _loss_words(family: str) -> str:
+    """What a loss is called in full; its import path where it is a user's own that is gone."""
+    try:
+        return get_family(family).title
+    except (ValueError, ImportError):
+        return family
 
 
 def _without_secrets(text: str) -> str:

@@ -71,8 +71,13 @@ def _table(material: Material, task: str, cells: list[CellResult], confirmed: bo
     common = common_n(len(found) for found in values.values())
     rows: list[tuple[Entry, ...]] = []
     for cell in shown:
-        found = [values[cell.key, name] for name in METRICS]
-        rows.append((cell.facts["label"], *(with_n(score_text(v), len(v), common) if v else NOTHING for v in found)))
+        found = {name: values[cell.key, name] for name in METRICS}
+        rows.append(
+            (
+                cell.facts["label"],
+                *(with_n(score_text(v, _digits(name)), len(v), common) if v else NOTHING for name, v in found.items()),
+            )
+        )
     return Table(
         f"calibration-{slug(task)}",
         f"Calibration on {_images(confirmed)}: {task}",
@@ -81,6 +86,11 @@ def _table(material: Material, task: str, cells: list[CellResult], confirmed: bo
         tuple(rows),
         repeats_words(common),
     )
+
+
+def _digits(name: str) -> int:
+    """Decimals of a column: a temperature is no share."""
+    return 2 if name == "temperature" else 4
 
 
 def _picture(material: Material, task: str, cells: Sequence[CellResult]) -> Picture | None:

@@ -65,8 +65,8 @@ def _picture(material: Material, task: str, cell: CellResult) -> Picture | None:
     names = class_names(material, trial, len(matrices[0][1]))
     label = cell.facts["label"]
     caption = (
-        f"{label}, best config; confusion summed over repeats, n = {len(counts)} ({int(total.sum()):,} images). "
-        "Colours span what lies off the diagonal, which is grey."
+        f"{label}, best config; confusion summed over repeats, n = {len(counts)} ({int(total.sum()):,} predictions). "
+        "Colours span what lies off the diagonal, which is grey; an empty cell is 0."
     )
     return Picture(f"classes-{slug(label)}-{slug(task)}", f"{label} on {task}", caption, draw_matrices(matrices, names))
 

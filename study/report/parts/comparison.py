@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.compare import Comparison, Row
@@ -12,7 +14,7 @@ from study.ledger import CONFIRM
 from study.limits import Interval, cut, difference_limits_of, limits_of
 from study.report.document import Block, Bold, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Leaders, Material
-from study.report.look import INK, keep_within, new_figure
+from study.report.look import INK, OUTSIDE, keep_within, new_figure, spare_outliers
 from study.report.words import (
     NOTHING,
     common_n,
@@ -25,16 +27,13 @@ from study.report.words import (
     score_text,
     settings,
     signed,
+    span,
     with_n,
 )
 from study.states import DIVERGED, ENDED
 from study.statistics import EFFECT_FROM, FEWEST_PAIRS, PairedTest
 
 UNTESTED = "Nothing is marked where too few repeats, or differences that are all equal, leave nothing to test."
-COVERED = (
-    "± and p cover what repeats vary: noise masks, initial weights, order and augmentation. All repeats share one "
-    "split, so one validation set and one test set: that other images would give other scores is in no number here."
-)
 LEVEL = "at 5 % divided by the number of tests (Bonferroni), which is enough for Holm's method"
 MOST_IN_DIAGRAM = 20  # families
 
@@ -86,7 +85,19 @@ def _overview(material: Material) -> Table:
         "l" + "r" * len(compared.tasks),
         ("family", *compared.tasks),
         tuple(lines),
-        f"{repeats_words(common)} {_marks(material) if tested else UNTESTED} {COVERED}",
+        f"{repeats_words(common)} {_marks(material) if tested else UNTESTED} {_covered(material)}",
+    )
+
+
+def _covered(material: Material) -> str:
+    """What ± and p say nothing of: the images that all repeats are judged by."""
+    name = "test" if material.comparison.phase == CONFIRM else "validation"
+    counts = {count for cell in material.searched if cell.best and (count := material.sizes(cell)[name])}
+    of = f" of {span(counts)} images" if counts else ""
+    return (
+        "± and p cover what repeats vary: noise masks, initial weights, order and augmentation. All repeats of a task "
+        f"share one split, and are judged by one {name} set{of}: that other images would give other scores is in no "
+        "number here."
     )
 
 
@@ -153,6 +164,7 @@ def _forest(material: Material) -> Picture:
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.ravel()[len(compared.tasks) :]:
         axes.remove()
+    cut = False
     for axes, (task, found) in zip(grid.ravel(), compared.tasks.items(), strict=False):
         leaders = material.leaders.get(task)
         for row in found:
@@ -164,12 +176,16 @@ def _forest(material: Material) -> Picture:
                 axes.plot(row.interval, [place, place], color=look.color, lw=1.6)
             first = leaders is not None and row.entry.family in (leaders.family, *leaders.tied)
             face = look.color if first else "none"
-            axes.plot([row.entry.mean], [place], look.marker, color=look.color, markerfacecolor=face, ms=5)
+            axes.plot([row.entry.mean], [place], "o", color=look.color, markerfacecolor=face, ms=5)
         axes.set_title(task, fontsize=8)
-        axes.set_xlabel(metric_words(compared.metric))
+        axes.set_xlabel(metric_words(compared.metric, clean=material.is_clean(task)))
         axes.grid(axis="y", visible=False)
         axes.locator_params(axis="x", nbins=5)
         keep_within(axes, "x", limits_of(compared.metric))
+        scores = [score for row in found for score in row.entry.scores]
+        cut |= spare_outliers(axes, "x", [scores, *zip(*(row.interval for row in found if row.interval), strict=True)])
+        keep_within(axes, "x", limits_of(compared.metric))
+        _name_means_outside(axes, {families.index(row.entry.family): row.entry.mean for row in found if row.entry.mean})
         axes.set_yticks(range(len(families)), families)
         axes.set_ylim(len(families) - 0.5, -0.5)
     return Picture(
@@ -178,9 +194,20 @@ def _forest(material: Material) -> Picture:
         "Mean (mark; filled: the best), 95 % interval of the mean (line; none for a single repeat) and the repeats "
         "(ticks). Overlapping intervals do not say that two families are "
         "equal, since repeats are paired: the tests below use that. The axes do not begin at zero, "
-        "and do not go beyond what the metric can be, as wide intervals do.",
+        "and do not go beyond what the metric can be, as wide intervals do." + f" {OUTSIDE}" * cut,
         figure,
     )
+
+
+def _name_means_outside(axes: Axes, means: Mapping[int, float]) -> None:
+    """Numbers beside the arrows of means, by their row."""
+    low, high = axes.get_xlim()
+    for place, mean in means.items():
+        if not low <= mean <= high:
+            end, offset, side = (low, 7, "left") if mean < low else (high, -7, "right")
+            axes.annotate(
+                f"mean {mean:.4f}", (end, place), (offset, 3), textcoords="offset points", ha=side, fontsize=7
+            )  # fmt: skip
 
 
 def _tests(material: Material, task: str, rows: list[Row]) -> Table:
@@ -188,6 +215,7 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
     wilcoxon = any(row.test and row.test.p_wilcoxon is not None for row in rows)
     effects = any(row.test and row.test.effect is not None for row in rows)
     limits, widest = limits_of(compared.metric), difference_limits_of(compared.metric)
+    metric = metric_words(compared.metric, clean=material.is_clean(task)).capitalize()
     against = rows[0].against
     lines: list[tuple[Entry, ...]] = []
     for row in rows:
@@ -204,20 +232,26 @@ def _tests(material: Material, task: str, rows: list[Row]) -> Table:
                 *([p_text(test.p_wilcoxon if test else None)] if wilcoxon else []),
                 *([signed(test.effect, 1) if test and test.effect is not None else NOTHING] if effects else []),
                 verdict.removesuffix(f" from {row.against}").removesuffix(f" than {row.against}"),
-                more.removesuffix(" might tell") or NOTHING,
+                *([more.removesuffix(" might tell") or NOTHING] if effects else []),
             )
         )
     return Table(
         f"tests-{slug(task)}",
-        f"{metric_words(compared.metric).capitalize()} against {against}: {task}",
-        "lrrrrr" + "r" * (wilcoxon + effects) + "lr",
+        f"{metric} against {against}: {task}",
+        "lrrrrr" + "r" * (wilcoxon + effects) + "l" + "r" * effects,
         (
             "family", "score", "n", "95 % interval", "difference (95 % interval)", "p",
-            *(["p, Wilcoxon"] if wilcoxon else []), *(["d"] if effects else []), "verdict", "might tell",
+            *(["p, Wilcoxon"] if wilcoxon else []), *(["d"] if effects else []), "verdict",
+            *(["might tell"] if effects else []),
         ),
         tuple(lines),
-        "n counts repeats. p is of the paired t-test, corrected by Holm's method for all "
-        f"{counted(compared.num_tests, 'test')} against {against}"
+        "n counts repeats. "
+        + (
+            "p is of the paired t-test, corrected by Holm's method for all "
+            f"{counted(compared.num_tests, 'test')} against {against}"
+            if compared.num_tests
+            else "There is no p, for want of repeats"
+        )
         + ("; that of Wilcoxon's test is not corrected" if wilcoxon else "")
         + ". Intervals are not corrected"
         + (", and end where the metric does" if _any_cut(rows, limits, widest) else "")
@@ -276,7 +310,7 @@ def _cost(material: Material) -> Table:
         entries = [row.entry for row in _rows(material.comparison) if row.entry.family == family]
         counts = sum((entry.counts for entry in entries), Counter[str]())
         ended, diverged = sum(counts[state] for state in ENDED), counts[DIVERGED]
-        share = f"{diverged / ended:.1%}" if ended else NOTHING
+        share = f"{100 * diverged / ended:.1f} %" if ended else NOTHING
         epochs, seconds = sum(entry.epochs for entry in entries), sum(entry.seconds for entry in entries)
         lines.append((family, str(ended), str(diverged), share, f"{epochs:,}", f"{seconds / 60:,.1f}"))
     return Table(

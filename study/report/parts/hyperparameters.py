@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from matplotlib.axes import Axes
 
@@ -13,7 +14,16 @@ from study import states
 from study.agenda import SCREENING
 from study.report.document import Block, Items, Paragraph, Picture, Section, slug
 from study.report.gather import Material
-from study.report.look import BAND, RASTER_FROM, Look, add_legend, legend_height, panels
+from study.report.look import (
+    BAND,
+    OUTSIDE,
+    RASTER_FROM,
+    Look,
+    add_legend,
+    legend_height,
+    panels,
+    spare_outliers,
+)
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
 from study.report.words import counted, listed, metric_words
 from study.results import CellResult
@@ -52,7 +62,8 @@ def section(material: Material) -> Section | None:
         (
             Paragraph(
                 "Each panel lets the other hyperparameters vary as they did in the search: it shows how a setting went "
-                "along with the score, not what changing it alone would do."
+                "along with the score, not what changing it alone would do. The screening repeat is the first one, "
+                "on which every config is trained."
             ),
             *pictures,
         ),
@@ -99,11 +110,12 @@ def _not_shown(material: Material, cell: CellResult) -> str:
 def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
     families = [name for name in material.families if any(name in panel.families for panel in found)]
     figure, grid = panels(len(found), height=1.95, legend_rows=legend_height(families))
+    cut = False
     for axes, panel in zip(grid, found, strict=True):
-        for family, points in panel.families.items():
-            _draw(axes, panel, points, material.looks[family])
+        drawn = [_draw(axes, panel, points, material.looks[family]) for family, points in panel.families.items()]
         axes.set_title(panel.title, fontsize=8.5)
         _set_ticks(axes, panel)
+        cut |= spare_outliers(axes, groups=[list(chain(*values)) for values in zip(*drawn, strict=True)])
     figure.supylabel(metric_words(material.select.monitor))
     add_legend(figure, families, material.looks, marks=True)
     stopped = any(p.stopped is not None for panel in found for points in panel.families.values() for p in points)
@@ -113,6 +125,7 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
         + "Large marks: means of the configs with that value that have all repeats, joined where the values are few; "
         "the band spans those configs' lowest and highest mean. Scores are of validation images."
     )
+    caption += f" {OUTSIDE}" * cut
     return Picture(f"hyperparameters-{slug(task)}", task, caption, figure)
 
 
@@ -130,7 +143,8 @@ def _set_ticks(axes: Axes, panel: Panel) -> None:
         axes.minorticks_off()
 
 
-def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> None:
+def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> tuple[list[float], ...]:
+    """The heights of small marks, of crosses and of large marks."""
     here = [point for point in points if panel.key in point.values]
     places = [panel.axis.place(point.values[panel.key]) for point in here]
     many = len(here) > RASTER_FROM
@@ -140,9 +154,10 @@ def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> None
     axes.plot(
         [at for at, _ in stopped], [y for _, y in stopped], "x", color=look.color, ms=3.2, alpha=0.7, rasterized=many
     )
+    small = [y for _, y in ended], [y for _, y in stopped]
     most = max((len(point.scores) for point in here), default=0)
     if most < 2:
-        return
+        return *small, []
     groups: dict[str, list[Point]] = {}
     for point in here:
         if len(point.scores) == most:
@@ -158,6 +173,7 @@ def _draw(axes: Axes, panel: Panel, points: Sequence[Point], look: Look) -> None
         axes.fill_between(xs, low, high, color=look.color, alpha=BAND, lw=0)
     else:
         axes.plot(xs, ys, **look.marks, ms=4.5, mfc="none", rasterized=len(xs) > RASTER_FROM)
+    return *small, ys
 
 
 def _short(text: str) -> str:

@@ -11,7 +11,7 @@ from study.ledger import CONFIRM
 from study.limits import limits_of
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Material
-from study.report.look import add_legend, keep_within, legend_height, panels
+from study.report.look import OUTSIDE, add_legend, keep_within, legend_height, panels, spare_outliers
 from study.report.words import common_n, metric_words, repeats_words, score_text, with_n
 from study.statistics import interval
 
@@ -83,8 +83,10 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
     families = [name for name in material.families if any(name in found for found in curves.values())]
     figure, grid = panels(len(curves), columns=2, height=2.7, legend_rows=legend_height(families))
     rates = sorted({rate for found in curves.values() for curve in found.values() for rate in curve})
-    step = min(np.diff(rates)) * 0.12 / len(families)
+    step = min(np.diff(rates)) * 0.25 / len(families)
+    cut = False
     for axes, (metric, found) in zip(grid, curves.items(), strict=True):
+        shown: dict[tuple[float, str], list[float]] = {}
         for place, family in enumerate(families):
             points = sorted(found.get(family, {}).items())
             shift = (place - (len(families) - 1) / 2) * step  # error bars beside one another
@@ -93,6 +95,9 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
             reach = [
                 (mean - bar[0], bar[1] - mean) if bar else (0.0, 0.0) for mean, bar in zip(means, bars, strict=True)
             ]
+            for (rate, _), mean, bar in zip(points, means, bars, strict=True):
+                for what, value in zip(("mean", "low", "high"), (mean, *(bar or ())), strict=False):
+                    shown.setdefault((rate, what), []).append(value)
             look = material.looks[family]
             axes.errorbar(
                 [rate + shift for rate, _ in points], means, np.array(reach).T if reach else None,
@@ -100,6 +105,8 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
             )  # fmt: skip
         axes.set(xlabel="noise rate asked for", ylabel=metric_words(metric))
         axes.set_xticks(rates)
+        keep_within(axes, "y", limits_of(metric))
+        cut |= spare_outliers(axes, groups=shown.values())  # scores of another rate are no outliers
         keep_within(axes, "y", limits_of(metric))
     add_legend(figure, families, material.looks, marks=True)
     caption = (
@@ -109,6 +116,7 @@ def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]
     if len(curves) > 1:
         caption += " Scores against noisy labels fall because no classifier can match them; the right panel, against "
         caption += "the true labels, is what a user would not know."
+    caption += f" {OUTSIDE}" * cut
     return Picture(f"noise-{slug(title)}", title, caption, figure)
 
 

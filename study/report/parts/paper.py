@@ -12,6 +12,10 @@ from study.report.gather import Material
 from study.report.words import NOTHING, signed
 from study.results import CellResult, ConfigResult
 
+SMOKE = (
+    "The paper's numbers are not set beside those of this smoke run: a few hundred images, two epochs and another "
+    "network have nothing to say of them. The report of the whole study does it, number by number."
+)
 MEASURED = {"accuracy": "accuracy", "error": "accuracy", "top5_accuracy": "top5", "top5_error": "top5"}
 
 
@@ -20,6 +24,8 @@ def section(material: Material) -> Section | None:
     paper = material.paper
     if paper is None:
         return None
+    if material.smoke:
+        return Section("Paper against ours", (Paragraph(f"Source: {paper.source}. {SMOKE}"),))
     confirmed = material.comparison.phase == CONFIRM
     ours = "confirmed test scores" if confirmed else (
         "validation scores against the true labels, on which configs were chosen: no test scores, and not comparable "

@@ -8,11 +8,9 @@ from collections import Counter
 
 from study import states
 from study.report.document import Block, Entry, Items, Paragraph, Section, Table
-from study.report.gather import Material
+from study.report.gather import SIZES, Material
 from study.report.words import NOTHING, counted, listed
 from study.results import CellResult
-
-SIZES = ("training", "validation", "test")
 
 
 def section(material: Material) -> Section:
@@ -73,7 +71,8 @@ def _data(material: Material) -> Table:
     for task, cells in material.tasks.items():
         cell = next((cell for cell in cells if cell.best), None)
         if cell is not None:
-            rows.append((task, *_sizes(material, cell), *_hashes(material, cell)))
+            sizes = [NOTHING if count is None else f"{count:,}" for count in material.sizes(cell).values()]
+            rows.append((task, *sizes, *_hashes(material, cell)))
     return Table(
         "data",
         "Data",
@@ -85,21 +84,9 @@ def _data(material: Material) -> Table:
     )
 
 
-def _sizes(material: Material, cell: CellResult) -> list[str]:
-    """Images of each set, as trials noted them; the search never counts those of the test set."""
-    return [NOTHING if count is None else f"{count:,}" for count in _counts(material, cell).values()]
-
-
-def _counts(material: Material, cell: CellResult) -> dict[str, int | None]:
-    assert cell.best is not None
-    facts, tested = cell.best.trials[0].facts, material.confirmed_as(cell)
-    test = tested.best.trials[0].facts.get("num_test") if tested and tested.best else None
-    return dict(zip(SIZES, (facts.get("num_train"), facts.get("num_val"), test), strict=True))
-
-
 def _one_image(material: Material) -> str:
     """What scores of few images can differ by at least."""
-    found = [_counts(material, cell) for cell in material.searched if cell.best]
+    found = [material.sizes(cell) for cell in material.searched if cell.best]
     said = []
     for name in SIZES[1:]:
         fewest = min((counts[name] or 0 for counts in found), default=0)

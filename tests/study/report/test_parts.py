@@ -22,6 +22,7 @@ from study.report.parts.importance import importances
 from study.report.parts.noise import area
 from study.report.parts.tuning import expected_best
 from study.report.points import Point
+from study.smoke import MEANINGLESS
 from study.states import DIVERGED, STOPPED_EARLY
 from tests.study.conftest import ASHA, Todo
 from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
@@ -66,7 +67,7 @@ def test_bold_is_the_best_alone_where_compare_can_tell_it(reporter: Reporter) ->
     assert verdicts["ce"] == verdicts["mse"] == "worse than tce"
     assert [type(row[1]) for row in tables(reporter)["scores"].rows] == [str, str, Bold]
     said = words_of(reporter.document().sections[0])
-    assert f"On {CLEAN}: tce has the highest validation accuracy (noisy labels)" in said
+    assert f"On {CLEAN}: tce has the highest validation accuracy, " in said
     assert "distinguishable from every other family" in said
 
 
@@ -130,7 +131,7 @@ def test_two_repeats_are_told_to_be_too_few(reporter: Reporter) -> None:
 def test_one_split_and_the_number_of_tests_are_said_under_the_scores(reporter: Reporter) -> None:
     reporter.launch()
     note = tables(reporter)["scores"].note
-    assert "one validation set and one test set" in note
+    assert "judged by one validation set of 250 images: that other images" in note
     assert "Holm's correction for 4 tests" in note
 
 
@@ -395,7 +396,7 @@ def test_confusions_stand_beside_the_similarity_and_what_was_learned_is_drawn(
     assert [len(shown[f"classes-{name}-digits-clean-mlp-hidden-8"].figure.axes) for name in ("ce", "mcel")] == [1, 2]
     right = shown["classes-mcel-digits-clean-mlp-hidden-8"].figure.axes[1]
     assert right.get_title(loc="left") == "Similarity 'lda'"
-    assert "340 images" in shown["classes-ce-digits-clean-mlp-hidden-8"].caption
+    assert "340 predictions" in shown["classes-ce-digits-clean-mlp-hidden-8"].caption
     assert {"learned-ce-epsilon-digits-clean-mlp-hidden-8", "learned-ce-mixture-digits-clean-mlp-hidden-8"} <= set(
         shown
     )
@@ -490,6 +491,75 @@ def test_a_panel_without_outliers_or_without_lines_keeps_its_axis() -> None:
         spare_outliers(each)
         assert each.get_ylim() == pytest.approx(before, abs=0.02)
         assert not each.texts
+
+
+def test_a_mark_far_from_the_others_becomes_an_arrow_at_the_end_of_either_axis() -> None:
+    for along, arrow in (("x", "$\\leftarrow$"), ("y", "$\\downarrow$")):
+        (axes,) = panels(1)[1]
+        for place in range(6):
+            score = 0.1 if place == 5 else 0.9 + 0.01 * place
+            axes.plot(*((score, place) if along == "x" else (place, score)), "o", color=f"C{place}")
+        assert spare_outliers(axes, along)
+        low, high = axes.get_xlim() if along == "x" else axes.get_ylim()
+        assert 0.88 < low < 0.9
+        assert 0.94 < high < 0.96
+        (drawn,) = axes.lines[6:]
+        assert (drawn.get_marker(), drawn.get_color()) == (arrow, "C5")
+        assert [float(values[0]) for values in drawn.get_data()] == ([low, 5] if along == "x" else [5, low])
+
+
+def test_near_outliers_and_those_of_few_values_stay_in_the_picture() -> None:
+    for scores in ([0.90, 0.91, 0.92, 0.93, 0.94, 0.885], [0.9, 0.91, 0.92, 0.1]):
+        (axes,) = panels(1)[1]
+        axes.plot(range(len(scores)), scores, "o")
+        assert not spare_outliers(axes)
+        assert axes.get_ylim()[0] < min(scores)
+        assert len(axes.lines) == 1
+
+
+def test_scores_that_fall_with_the_noise_rate_are_no_outliers_and_a_family_far_below_at_its_rate_is() -> None:
+    (axes,) = panels(1)[1]
+    usual = {0.0: [0.99] * 3 + [0.98] * 3, 0.4: [0.98] * 3 + [0.97] * 3, 0.8: [0.7] * 3 + [0.68] * 3}
+    for rate, scores in usual.items():
+        axes.plot([rate] * 6, scores, "o")
+    assert not spare_outliers(axes, groups=usual.values())
+    axes.plot([0.0], [0.1], "o")
+    assert spare_outliers(axes, groups=[[*usual[0.0], 0.1], usual[0.4], usual[0.8]])
+    assert 0.6 < axes.get_ylim()[0] < 0.68
+
+
+def test_a_family_that_collapsed_does_not_set_the_axes_of_scores_noise_and_hyperparameters(
+    reporter: Reporter,
+) -> None:
+    def collapsed(todo: Todo, epoch: int) -> float:
+        low = todo.config.trial(0)["loss"]["family"] == "mse"
+        return 0.1 + 0.001 * todo.repeat if low else 0.9 + 0.001 * (todo.repeat + todo.config.number)
+
+    reporter.worker.accuracy = collapsed
+    lr = {"training.optimizer.lr": {"grid": [0.05, 0.1]}}
+    names = ["ce", "mse", "tce", "gce", "focal", "mae", "sce"]
+    reporter.launch(families=[{"family": name, "space": lr} for name in names], search__repeats=2)
+    pictures = {picture.name: picture for picture in reporter.document().pictures}
+    low = [axes.get_xlim()[0] for axes in pictures["scores"].figure.axes]
+    assert [text.get_text() for text in pictures["scores"].figure.axes[0].texts] == ["mean 0.1005"]
+    shown = ("hyperparameters-digits-clean-mlp-hidden-8", "noise-digits-uniform-noise-mlp-hidden-8")
+    low += [pictures[name].figure.axes[0].get_ylim()[0] for name in shown]
+    assert min(low) > 0.8
+    assert all("stands for a mark beyond" in pictures[name].caption for name in ("scores", *shown))
+
+
+def test_a_smoke_run_says_why_no_papers_number_stands_beside_its_own(reporter: Reporter) -> None:
+    reporter.launch(description=f"{MEANINGLESS} All.", noise__rate=0.0, paper={"source": "Someone, table 1"})
+    section = section_of(reporter.document(), "Paper against ours")
+    assert words_of(section).startswith("Source: Someone, table 1. The paper's numbers are not set beside")
+    assert len(section.blocks) == 1
+
+
+def test_families_are_named_in_full_with_what_was_searched_and_what_was_fixed(reporter: Reporter) -> None:
+    reporter.launch(families=["ce", {"family": "tce", "label": "mild", "space": {"alpha": 0.5}}], noise__rate=0.0)
+    rows = rows_of(tables(reporter)["families"])
+    assert list(rows["ce"].values())[1:] == ["cross entropy", "nothing", "–", "1"]
+    assert list(rows["mild"].values())[1:] == ["tamed cross entropy (TCE)", "nothing", "alpha 0.5", "1"]
 
 
 def test_ten_families_beside_the_baseline_have_a_hue_each() -> None:

@@ -13,6 +13,7 @@ from trainables.data.datasets.catalogue import (
     files_are_there,
     get_source,
     located,
+    missing_files,
     option_names,
     settled_options,
     takes_root,
@@ -23,5 +24,5 @@ from trainables.data.datasets.load import load_pool, load_test
 
 __all__ = [
     "SOURCES", "ImageFiles", "Images", "check_dataset", "files_are_there", "get_source", "load_pool", "load_test",
-    "located", "option_names", "settled_options", "takes_root",
+    "located", "missing_files", "option_names", "settled_options", "takes_root",
 ]  # fmt: skip

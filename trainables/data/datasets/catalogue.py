@@ -110,6 +110,19 @@ def files_are_there(dataset: Mapping[str, Any]) -> bool:
         return False
 
 
+def missing_files(dataset: Mapping[str, Any]) -> str:
+    """What to do where files of its pool are missing; nothing where they are found, or are wrong in another way."""
+    source = get_source(dataset["name"])
+    try:
+        request = request_for(dataset, "pool")
+        (source.first or source.files)(request)
+    except MissingFilesError as problem:
+        return how_to_get(problem)
+    except (ValueError, OSError):  # which reading them says
+        return ""
+    return ""
+
+
 def how_to_get(problem: MissingFilesError) -> str:
     """What to do where files are missing."""
     known = SOURCES.get(problem.name)
