@@ -7,13 +7,18 @@ import warnings
 from typing import Any
 
 from study.search import Params, split_space
+from study.search.random import RandomProposer
 from study.search.translate import from_optuna, optuna_distribution, to_optuna
 
 ATTEMPTS = 20  # draws in search of a config that was not drawn before
 
 
 class SamplerProposer:
-    """`size` distinct configs from an Optuna sampler: `quasi_random` (Sobol) or `tpe`."""
+    """`size` distinct configs from an Optuna sampler: `quasi_random` (Sobol) or `tpe`.
+
+    A sampler that comes back to the same points again and again, as TPE does in a small finite space once it knows the
+    good ones, is helped out by a random draw.
+    """
 
     def __init__(self, name: str, space: dict[str, Any], size: int, seed: int) -> None:
         import optuna
@@ -30,23 +35,41 @@ class SamplerProposer:
         self._distributions = {key: optuna_distribution(value) for key, value in searched.items()}
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._asked: dict[str, Any] = {}
+        self._elsewhere = RandomProposer(space, size + 1, seed)  # one more than asked for is one that is new
 
     def ask(self) -> Params | None:
         if len(self._asked) >= self.size:
             return None
         for _ in range(ATTEMPTS):
             trial = self._study.ask(self._distributions)
-            params = self._constants | {key: from_optuna(value) for key, value in trial.params.items()}
+            params = self._params(trial)
             if _identity(params) not in self._asked:
-                self._asked[_identity(params)] = trial
-                return params
+                return self._keep(trial)
             self._study.tell(trial, state=_state("FAIL"))
+        return self._draw_elsewhere()
+
+    def _draw_elsewhere(self) -> Params | None:
+        while (params := self._elsewhere.ask()) is not None:
+            if _identity(params) not in self._asked:
+                self._study.enqueue_trial(self._chosen(params))
+                return self._keep(self._study.ask(self._distributions))
         return None
+
+    def _keep(self, trial: Any) -> Params:
+        params = self._params(trial)
+        self._asked[_identity(params)] = trial
+        return params
+
+    def _params(self, trial: Any) -> Params:
+        return self._constants | {key: from_optuna(value) for key, value in trial.params.items()}
+
+    def _chosen(self, params: Params) -> Params:
+        return {key: to_optuna(value) for key, value in params.items() if key in self._distributions}
 
     def recall(self, params: Params) -> bool:
         if self.foreseeable or params.keys() != self._constants.keys() | self._distributions.keys():
             return False
-        searched = {key: to_optuna(value) for key, value in params.items() if key in self._distributions}
+        searched = self._chosen(params)
         if not (self._constants.items() <= params.items() and all(map(self._holds, searched, searched.values()))):
             return False
         self._study.enqueue_trial(searched)
