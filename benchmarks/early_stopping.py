@@ -1,12 +1,13 @@
 """ASHA with lanes against the full grid: what each had found when it had spent so much.
 
-    python -m benchmarks.early_stopping                         the grid once, ASHA over it in five orders
-    python -m benchmarks.early_stopping --orders 1 --epochs 3   a smoke test
-    python -m benchmarks.early_stopping --table PATH            keeps the grid's scores, for frozen_search.py
+    python -m benchmarks.early_stopping --data DIR                         the grid once, ASHA over it in five orders
+    python -m benchmarks.early_stopping --data DIR --orders 1 --epochs 3   a smoke test
+    python -m benchmarks.early_stopping --data DIR --table PATH            keeps the grid's scores, for frozen_search.py
 
-The study is `frozen/digits-tce.yaml`; each run of it is `study launch` in a fresh process with an empty folder and an
-empty cache, `resources: {lanes: auto}`, without MLflow. ASHA: grace 1, reduction 3. Order 0 lists the grid as the file
-does, the others shuffle the values of each hyperparameter; trials and their seeds are the same in all.
+DIR has MNIST, as `study launch --data DIR` wants it; STUDY_DATA will do as well. The study is `frozen/mnist-tce.yaml`;
+each run of it is `study launch` in a fresh process with an empty folder and an empty cache, `resources: {lanes: auto}`,
+without MLflow. ASHA: grace 1, reduction 3. Order 0 lists the grid as the file does, the others shuffle the values of
+each hyperparameter; trials and their seeds are the same in all.
 
     core_s   seconds of training from the ledger, a lane's share of each epoch of its array: a host has one core
     held_s   wall time from the first trial that went to a host to the end of the last, times cores: waiting included
@@ -79,7 +80,9 @@ def study_values(epochs: int | None, order: int, scheduler: Any) -> dict[str, An
     return values | {"scheduler": scheduler}
 
 
-def run_study(name: str, epochs: int | None, order: int, scheduler: Any) -> tuple[Run, FrozenTable | None]:
+def run_study(
+    name: str, epochs: int | None, order: int, scheduler: Any, data: Path | None = None
+) -> tuple[Run, FrozenTable | None]:
     """Launch and read; with the table of a run without a scheduler. SystemExit where it fails."""
     with tempfile.TemporaryDirectory(prefix="early-stopping-") as folder:
         file = Path(folder) / "study.yaml"
@@ -87,10 +90,11 @@ def run_study(name: str, epochs: int | None, order: int, scheduler: Any) -> tupl
         environment = {key: value for key, value in os.environ.items() if key not in DROPPED}
         environment |= {"STUDY_HOME": folder, "PYTHONPATH": str(ROOT)}
         command = [str(Path(sys.executable).with_name("study")), "launch", str(file)]
+        command += ["--data", str(data.absolute())] if data else []
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(f"{name}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        spec, _ = load_spec(file)
+        spec, _ = load_spec(file, data=data)
         with Ledger(Home(Path(folder)).study(spec.name).ledger) as ledger:
             run = read_run(ledger, name, order, spec.select.monitor)
             table = freeze(ledger, spec.select.monitor, describe_run()) if scheduler == "none" else None
@@ -162,6 +166,7 @@ def _draw_curve(axes: Any, curve: Curve, **line: Any) -> None:
 def main() -> None:
     """Run, print, keep and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="the folder with MNIST; by default STUDY_DATA")
     parser.add_argument("--orders", type=int, default=5, help="orders of the grid that ASHA is given")
     parser.add_argument("--epochs", type=int, help="of the longest run, instead of the study file's")
     parser.add_argument("--json", type=Path, help="write raw results here")
@@ -172,13 +177,13 @@ def main() -> None:
         parser.error("--orders is at least 1, --epochs at least 2")
     facts = describe_run()
     print(headline(facts), flush=True)
-    grid, table = run_study("grid", args.epochs, 0, "none")
+    grid, table = run_study("grid", args.epochs, 0, "none", args.data)
     assert table is not None
     print(f"grid: {grid.trials} configs, {grid.epochs} epochs, {grid.core_s:.1f} core-s of training, ", end="")
     print(f"{grid.held_s:.1f} held; best {POINTS * grid.best:.2f} %", flush=True)
     runs, rows = [], []
     for order in range(args.orders):
-        run, _ = run_study("asha", args.epochs, order, ASHA)
+        run, _ = run_study("asha", args.epochs, order, ASHA, args.data)
         runs.append(run)
         rows.append(against_grid(run, grid, table))
         print(f"ASHA {order}: " + ", ".join(f"{key} {value:.3f}" for key, value in rows[-1].items()), flush=True)

@@ -4,9 +4,10 @@
     python -m benchmarks.frozen_search --seeds 2 --only tpe+asha
 
 Nothing trains. `study.conductor.Conductor` hands out trials and decides on them as in a launch, with a launch's
-proposers, ASHA and ledger; what a trial reports is read from `frozen/digits-tce.json`. `--slots` trials run at a time,
+proposers, ASHA and ledger; what a trial reports is read from `frozen/mnist-tce.json`. `--slots` trials run at a time,
 an epoch takes each of them one unit of time, and who is done first is heard first; those that are done together are
-heard in an order that the seed draws, as does a search its configs. Every search may ask for `--configs` of the grid's.
+heard in an order that the seed draws, as does a search its configs. Every search may ask for half of the grid's
+configs, or for `--configs`.
 
 A search is judged when it has spent a quarter of the grid's epochs, or has ended before: `below` is how far the config
 with its best score lies below the grid's best, both as the grid scores them, in points (hundredths).
@@ -38,13 +39,14 @@ from study.yaml_file import read_document
 
 SEARCHES = tuple(f"{name}{asha}" for asha in ("", "+asha") for name in ("random", "quasi_random", "tpe"))
 PROVEN = "tpe+asha"  # what the goal is about
+FROM_EPOCHS, SHOWN_POINTS = 4, (-0.1, 2.5)  # of the figure: before, nothing is known
 
 
 @dataclass(frozen=True)
 class Play:
     """A search that was played: `below[i]` points below the grid's best once it had spent `epochs[i]` epochs.
 
-    Only where something changed, and at the end.
+    Where its best config changed, and at the end.
     """
 
     search: str
@@ -119,6 +121,7 @@ def play(table: FrozenTable, search: str, seed: int, slots: int, configs: int, f
     name, _, scheduler = search.partition("+")
     document = read_document(STUDY)
     document.values |= {
+        "dataset": "digits",  # needs no files, and nothing of it is seen: the scores are the table's
         "search": {"name": name, "configs": configs, "repeats": 1},
         "scheduler": ASHA if scheduler else "none",
         "seed": seed,
@@ -130,9 +133,8 @@ def play(table: FrozenTable, search: str, seed: int, slots: int, configs: int, f
         curve = curve_of(Simulation(conductor, table, slots, random.Random(seed)).run())
         asked = len(ledger.configs())
     full = {config: max(scores) for config, scores in table.curves().items()}
-    found = [POINTS * (table.best - full[config]) for config in curve.config]
-    told = [i for i in range(len(found)) if i in (0, len(found) - 1) or found[i] != found[i - 1]]
-    return Play(search, seed, asked, [int(curve.cost[i]) for i in told], [found[i] for i in told])
+    below = [POINTS * (table.best - full[config]) for config in curve.config]
+    return Play(search, seed, asked, [int(cost) for cost in curve.cost], below)
 
 
 def summary(search: str, plays: list[Play], table: FrozenTable) -> dict[str, Any]:
@@ -162,11 +164,10 @@ def draw(path: Path, table: FrozenTable, plays: list[Play], title: str) -> None:
         curves, seeds = figure.subplots(1, 2, width_ratios=(3, 2), sharey=True)
         goal_lines(curves, GOAL_POINTS, table.epochs)
         seeds.axhline(GOAL_POINTS, color="black", linewidth=0.6, linestyle=(0, (1, 1.2)))
-        grid = np.unique(np.geomspace(1, table.epochs, 400).round())
+        grid = np.unique(np.geomspace(FROM_EPOCHS, table.epochs, 400).round())
         for place, search in enumerate(searches):
             mine = [each for each in plays if each.search == search]
-            first, last = max(each.epochs[0] for each in mine), statistics.fmean(each.epochs[-1] for each in mine)
-            shown = [spent for spent in grid if first <= spent <= last]
+            shown = [spent for spent in grid if spent <= statistics.fmean(each.epochs[-1] for each in mine)]
             mean = [statistics.fmean(each.at(spent) for each in mine) for spent in shown]
             color = PALETTE[place % len(PALETTE)]
             dash = "-" if "+" in search else (0, (4, 1.5))
@@ -174,7 +175,13 @@ def draw(path: Path, table: FrozenTable, plays: list[Play], title: str) -> None:
             below = [each.at(GOAL_SHARE * table.epochs) for each in mine]
             sideways = np.linspace(-0.25, 0.25, len(below)) if len(below) > 1 else [0.0]
             seeds.plot(place + np.asarray(sideways), sorted(below), color=color, marker=MARKS[0], linestyle="none")
-        curves.set(xscale="log", yscale="symlog", xlabel="epochs spent", ylabel="points below the grid's best")
+        curves.set(
+            xscale="log",
+            xlim=(FROM_EPOCHS, None),
+            ylim=SHOWN_POINTS,
+            xlabel="epochs spent",
+            ylabel="points below the grid's best",
+        )
         curves.set_title(title)
         curves.legend()
         seeds.set_xticks(range(len(searches)), searches, rotation=40, ha="right")
@@ -188,13 +195,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SEARCHES, default=list(SEARCHES), metavar="SEARCH")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--slots", type=int, default=4, help="trials that run at a time")
-    parser.add_argument("--configs", type=int, help="of a search; by default a third of the grid's")
+    parser.add_argument("--configs", type=int, help="of a search; by default half of the grid's")
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--json", type=Path, help="write raw results here")
     parser.add_argument("--figure", type=Path, help="draw curves and distribution here, as SVG or PNG")
     args = parser.parse_args()
     table = read_table(args.table)
-    configs = args.configs or len(table.configs) // 3
+    configs = args.configs or len(table.configs) // 2
     if min(args.seeds, args.slots) < 1 or not 1 <= configs < len(table.configs):
         parser.error(f"--seeds and --slots are at least 1, --configs lies in [1, {len(table.configs) - 1}]")
     facts = describe_run()

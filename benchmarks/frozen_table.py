@@ -1,6 +1,6 @@
 """A cell's full grid: what every config scored after every epoch, so that a search can be played without training.
 
-`frozen/digits-tce.json` is such a table, `frozen/digits-tce.yaml` the study whose ledger it was taken from.
+`frozen/mnist-tce.json` is such a table, `frozen/mnist-tce.yaml` the study whose ledger it was taken from.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from study.ledger import Ledger
 from study.spaces import identity_of
 
 FROZEN = Path(__file__).parent / "frozen"
-TABLE, STUDY = FROZEN / "digits-tce.json", FROZEN / "digits-tce.yaml"
+TABLE, STUDY = FROZEN / "mnist-tce.json", FROZEN / "mnist-tce.yaml"
 DIGITS = 5  # of a score, after the point
 
 Params = dict[str, Any]

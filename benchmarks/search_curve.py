@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 GOAL_POINTS, GOAL_SHARE = 0.5, 0.25  # below the grid's best, and of the grid's cost
 POINTS = 100  # scores are shares, and told in hundredths
@@ -26,30 +25,28 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Curve:
-    """`best[i]` is the best score of a search once it had spent `cost[i]`, `config[i]` whose it is."""
+    """`best[i]` is the best score of a search once it had spent `cost[i]`, `config[i]` whose it is.
+
+    Where the best changed, and at the end.
+    """
 
     cost: list[float]
     best: list[float]
     config: list[str]
 
-    def at(self, cost: float) -> int:
-        """The last place that cost no more; -1 where there is none."""
-        return int(np.searchsorted(self.cost, cost, side="right")) - 1
-
     def reaches(self, score: float) -> float:
         """What it cost to have as much; infinity where it never had."""
-        return next((cost for cost, best in zip(self.cost, self.best, strict=True) if best >= score), float("inf"))
+        return next((cost for cost, best in zip(self.cost, self.best, strict=True) if best >= score), math.inf)
 
 
 def curve_of(epochs: Iterable[Epoch]) -> Curve:
     """Epochs in the order of their ends; each is paid for when it has ended."""
     ordered = sorted(epochs, key=lambda epoch: epoch.time)
+    costs = list(itertools.accumulate(epoch.cost for epoch in ordered))
     leaders = list(itertools.accumulate(ordered, lambda a, b: b if b.score > a.score else a))
-    return Curve(
-        list(itertools.accumulate(epoch.cost for epoch in ordered)),
-        [epoch.score for epoch in leaders],
-        [epoch.config for epoch in leaders],
-    )
+    last = len(ordered) - 1
+    kept = [i for i, leader in enumerate(leaders) if i in (0, last) or leader is not leaders[i - 1]]
+    return Curve([costs[i] for i in kept], [leaders[i].score for i in kept], [leaders[i].config for i in kept])
 
 
 def goal_lines(axes: Any, best: float, cost: float) -> None:
