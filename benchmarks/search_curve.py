@@ -49,11 +49,11 @@ def curve_of(epochs: Iterable[Epoch]) -> Curve:
     return Curve([costs[i] for i in kept], [leaders[i].score for i in kept], [leaders[i].config for i in kept])
 
 
-def goal_lines(axes: Any, best: float, cost: float) -> None:
-    """The corner that a search has to reach, for axes of cost and points below the grid's best."""
+def goal_lines(axes: Any, height: float, cost: float) -> None:
+    """The corner that a search has to reach: `height` for a quarter of the grid's `cost`."""
     from study.report.look import INK
 
-    axes.axhline(GOAL_POINTS, color=INK, linewidth=0.6, linestyle=(0, (1, 1.2)))
+    axes.axhline(height, color=INK, linewidth=0.6, linestyle=(0, (1, 1.2)))
     axes.axvline(GOAL_SHARE * cost, color=INK, linewidth=0.6, linestyle=(0, (1, 1.2)))
 
 
