@@ -42,11 +42,14 @@ bench: install
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.lanes
 	$(BIN)/python -m benchmarks.gpu
+	$(BIN)/python -m benchmarks.frozen_search
 
 bench-scale: install
 	$(BIN)/python -m benchmarks.ledger_scale --json benchmarks/results/ledger-cpu.json
 	$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale-cpu.json
 	$(BIN)/python -m benchmarks.scale --no-track --json benchmarks/results/scale-untracked-cpu.json
+	test -z "$$STUDY_DATA" || $(BIN)/python -m benchmarks.early_stopping \
+		--json benchmarks/results/early-stopping-cpu.json --figure benchmarks/results/early-stopping-cpu.svg
 
 schema: install
 	$(BIN)/study schema > study/schema.json

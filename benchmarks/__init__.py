@@ -15,6 +15,10 @@
     similarity.py     the LDA similarity of 50,000 images, by scikit-learn and by us
     scale.py          the whole platform on trials that train nothing, from 10 to 10,000
     idle.py           the trainable of those
+    early_stopping.py ASHA with lanes against a cell's full grid
+    frozen_search.py  our proposers and ASHA, played over that grid's table, `frozen/`
+    frozen_table.py   the table
+    search_curve.py   the best so far against what it cost, for both
     machine.py        the facts that every raw result carries
 
 May import everything; nothing imports it but tests.

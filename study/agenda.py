@@ -69,6 +69,7 @@ class Agenda:
         self.running: dict[str, Todo] = {}
         self.ended: dict[str, str] = {}
         self.scores: dict[str, float | None] = {}
+        self.epochs = {key: trial.epoch for key, trial in self.known.items()}
         self.at_most = plan.num_trials  # how many trials are still to come, those that run among them
         self._soon: deque[Todo] = deque()  # repeats that a proposer waits for
         self._ahead: deque[Todo] = deque()
@@ -93,7 +94,7 @@ class Agenda:
     def end(self, key: str, state: str, score: float | None, epochs: int) -> None:
         """A trial that was handed out has ended in `state` after so many epochs; `score` is its selection metric."""
         todo = self.running.pop(key)
-        self.ended[key], self.scores[key] = state, score
+        self.ended[key], self.scores[key], self.epochs[key] = state, score, epochs
         if not todo.screening:
             self.at_most -= 1
             for agenda in self.cells:
@@ -101,8 +102,7 @@ class Agenda:
         elif state != states.INTERRUPTED:
             mine = (self._agenda_of(todo.cell), todo.config)
             for agenda, config in [mine, *self._sharing.pop(key, [])]:
-                agenda.spent += epochs
-                self._screened(agenda, config, state, score)
+                self._screened(agenda, config, state, score, epochs)
 
     def configs(self, cell: Cell) -> list[Config]:
         """The configs of a cell that are known so far."""
@@ -190,14 +190,14 @@ class Agenda:
             elif key in self.running:  # the same trial, asked for by another cell
                 self._sharing.setdefault(key, []).append((agenda, config))
             else:
-                agenda.spent += self.known[key].epoch if key in self.known else 0
-                self._screened(agenda, config, self._state(key), self._score(key))
+                self._screened(agenda, config, self._state(key), self._score(key), self.epochs.get(key, 0))
 
     def _screening_now(self, agenda: CellAgenda) -> int:
         shared = sum(other is agenda for sharing in self._sharing.values() for other, _ in sharing)
         return shared + sum(todo.screening and todo.cell is agenda.cell for todo in self.running.values())
 
-    def _screened(self, agenda: CellAgenda, config: Config, state: str, score: float | None) -> None:
+    def _screened(self, agenda: CellAgenda, config: Config, state: str, score: float | None, epochs: int) -> None:
+        agenda.spent += epochs
         repeats = [r for r in range(self.repeats) if r != SCREENING] if state == states.COMPLETED else []
         self.ledger.record_trials((config.trial_key(r), config.key, r, config.trial(r)) for r in repeats)
         missing = [Todo(key, config, r) for r in repeats if self._is_missing(key := config.trial_key(r))]
@@ -207,7 +207,7 @@ class Agenda:
         else:
             self._soon.extend(missing)
         if agenda.proposer.foreseeable or state != states.COMPLETED:
-            self._tell(agenda, config, score, pruned=state == states.STOPPED_EARLY)
+            self._tell(agenda, config, score, epochs if state == states.STOPPED_EARLY else None)
         else:
             agenda.waiting[config.key] = config
             self._tell_averaged(agenda, config.key)
@@ -223,9 +223,9 @@ class Agenda:
             scores = [score for key in keys if (score := self._score(key)) is not None]
             self._tell(agenda, config, statistics.fmean(scores))
 
-    def _tell(self, agenda: CellAgenda, config: Config, score: float | None, *, pruned: bool = False) -> None:
+    def _tell(self, agenda: CellAgenda, config: Config, score: float | None, stopped_at: int | None = None) -> None:
         told = None if score is None else self.plan.spec.select.sign * score
-        agenda.proposer.tell(config.params, told, pruned=pruned)
+        agenda.proposer.tell(config.params, told, stopped_at=stopped_at)
 
     def _start(self, todo: Todo) -> Todo:
         self.running[todo.key] = todo

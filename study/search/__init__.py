@@ -39,8 +39,8 @@ class Proposer(Protocol):
     def learn(self, params: Params, score: float, source: str) -> bool:
         """Take in a result of the study `source`, once; whether it could, as those can that learn."""
 
-    def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
-        """How a config did (more is better); None where it failed or diverged."""
+    def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:
+        """How a config did (more is better), stopped early at an epoch or not; None where it failed or diverged."""
 
 
 def make_record(search: SearchSpec, folder: Path) -> Record | None:

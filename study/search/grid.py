@@ -8,7 +8,6 @@ from math import prod
 from typing import Any
 
 from study.search import Params, split_space
-from study.spaces import Distribution
 
 
 class GridProposer:
@@ -20,7 +19,7 @@ class GridProposer:
         points = distinct_points(space)
         assert points is not None, "spec refuses a grid over an interval"
         self.size = min(points, limit or points)
-        self._rest = itertools.islice(combinations(*split_space(space)), self.size)
+        self._rest = itertools.islice(_combinations(space), self.size)
 
     def ask(self) -> Params | None:
         return next(self._rest, None)
@@ -31,7 +30,7 @@ class GridProposer:
     def learn(self, params: Params, score: float, source: str) -> bool:
         return False
 
-    def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
+    def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:
         pass
 
 
@@ -43,7 +42,7 @@ def distinct_points(space: dict[str, Any]) -> int | None:
     return prod(len(distribution.points()) for distribution in searched.values())
 
 
-def combinations(constants: Params, searched: dict[str, Distribution]) -> Iterator[Params]:
-    """Every config of a finite space, the last key varying fastest."""
+def _combinations(space: dict[str, Any]) -> Iterator[Params]:
+    constants, searched = split_space(space)
     for values in itertools.product(*(distribution.points() for distribution in searched.values())):
         yield constants | dict(zip(searched, values, strict=True))

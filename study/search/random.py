@@ -50,7 +50,7 @@ class RandomProposer:
     def learn(self, params: Params, score: float, source: str) -> bool:
         return False
 
-    def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
+    def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:
         pass
 
 

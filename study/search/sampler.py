@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any
 
 from study.search import Params, split_space
-from study.search.grid import combinations
+from study.search.random import RandomProposer
 from study.search.record import Part
 from study.search.translate import from_optuna, optuna_distribution, to_optuna
 from trainables.seeds import derive_seed
@@ -21,7 +21,9 @@ LEARNT_FROM = "from study"  # marks results of another study
 class SamplerProposer:
     """`size` distinct configs from an Optuna sampler: `quasi_random` (Sobol), `tpe`, `gp` or `cma_es`.
 
-    With a `part` of the study's record it goes on from what it was told in earlier launches.
+    A sampler that comes back to the same points again and again, as TPE does in a small finite space once it knows the
+    good ones, is helped out by a random draw. With a `part` of the study's record it goes on from what it was told in
+    earlier launches.
     """
 
     def __init__(self, name: str, space: dict[str, Any], size: int, seed: int, part: Part | None = None) -> None:
@@ -30,7 +32,6 @@ class SamplerProposer:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.size, self.foreseeable = size, name == "quasi_random"
         self._constants, searched = split_space(space)
-        self._finite = searched if all(distribution.finite for distribution in searched.values()) else None
         self._distributions = {key: optuna_distribution(value) for key, value in searched.items()}
         kind = hashlib.sha256(f"{name} {space}".encode()).hexdigest()[:6]  # another space is another Optuna study
         self._study = optuna.create_study(
@@ -45,6 +46,7 @@ class SamplerProposer:
         self._learnt = {_identity(self._params(trial)) for trial in past if LEARNT_FROM in trial.user_attrs}
         self._recalled: deque[Params] = deque()
         self._asked: dict[str, Any] = {}
+        self._elsewhere = RandomProposer(space, size + 1, seed)  # one more than asked for is one that is new
 
     def ask(self) -> Params | None:
         if len(self._asked) >= self.size:
@@ -62,7 +64,7 @@ class SamplerProposer:
                 self._asked[_identity(params)] = trial
                 return params
             self._study.tell(trial, state=_state("FAIL"))
-        return self._another()
+        return self._draw_elsewhere()
 
     def recall(self, params: Params) -> bool:
         if self.foreseeable or self._searched(params) is None:
@@ -70,19 +72,21 @@ class SamplerProposer:
         self._recalled.append(params)
         return True
 
-    def tell(self, params: Params, score: float | None, *, pruned: bool = False) -> None:
+    def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:
         trial = self._asked.get(_identity(params))
         if trial is None:
             return
         before = self._study._storage.get_trial(trial._trial_id).state.name
-        if before in ("PRUNED", "FAIL") and score is not None and not pruned:  # trained on since, under other rules
+        if (
+            before in ("PRUNED", "FAIL") and score is not None and stopped_at is None
+        ):  # trained on since, under other rules
             self._study.add_trial(_ended(self._searched(params) or {}, self._distributions, score))
         elif before != "RUNNING":
             pass
         elif score is None:
             self._study.tell(trial, state=_state("FAIL"))
-        elif pruned:
-            trial.report(score, step=0)
+        elif stopped_at is not None:
+            trial.report(score, step=stopped_at)
             self._study.tell(trial, state=_state("PRUNED"))
         else:
             self._study.tell(trial, score)
@@ -125,10 +129,8 @@ class SamplerProposer:
         self._study.enqueue_trial(self._searched(params) or {})
         return self._study.ask(self._distributions)
 
-    def _another(self) -> Params | None:
-        """A config of a finite space that a sampler which has settled does not find by itself."""
-        points = combinations(self._constants, self._finite) if self._finite else iter(())
-        for params in points:
+    def _draw_elsewhere(self) -> Params | None:
+        while (params := self._elsewhere.ask()) is not None:
             if _identity(params) not in self._asked:
                 self._asked[_identity(params)] = self._again(params)
                 return params
@@ -146,7 +148,7 @@ def _sampler(name: str, seed: int) -> Any:
     import optuna
 
     samplers = {
-        "quasi_random": lambda: optuna.samplers.QMCSampler(seed=seed, warn_independent_sampling=False),
+        "quasi_random": lambda: optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
         "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True),
         "gp": lambda: optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False),
         "cma_es": lambda: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),

@@ -275,7 +275,7 @@ def test_both_cells_proposers_hear_how_a_shared_trial_did(slots: int, driver: Dr
         def ask(self) -> None:
             return None
 
-        def tell(self, params: dict[str, Any], score: float | None, *, pruned: bool = False) -> None:
+        def tell(self, params: dict[str, Any], score: float | None, *, stopped_at: int | None = None) -> None:
             told[self.label].append((params, score))
 
     families = [{"family": "tce", "label": label, "space": {"alpha": 1.0}} for label in told]

@@ -62,6 +62,8 @@ class TestWhatTheyAreTold:
         states = [trial.state.name for trial in journal(folder)]
         assert states.count("FAIL") == 1
         assert states.count("PRUNED") == driver.states()["stopped_early"] > 0
+        steps = {trial.last_step for trial in journal(folder) if trial.state.name == "PRUNED"}
+        assert steps <= {1, 3}
 
     def test_a_metric_to_be_small_with_its_sign_turned(
         self, driver: Driver, folder: Path, make_spec: SpecMaker

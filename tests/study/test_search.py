@@ -107,7 +107,7 @@ class TestEveryProposer:
         count = 0
         while (params := source.ask()) is not None:
             count += 1
-            source.tell(params, None if count % 3 == 0 else score(params), pruned=count % 3 == 1)
+            source.tell(params, None if count % 3 == 0 else score(params), stopped_at=2 if count % 3 == 1 else None)
         assert count == size
 
     def test_with_nothing_to_search_gives_one_config(self) -> None:
@@ -166,6 +166,16 @@ def test_tpe_proposes_ever_closer_to_what_scored_well() -> None:
         distances.append(abs(params["x"] - 0.8) + abs(params["y"] - 0.3))
         source.tell(params, -distances[-1])
     assert statistics.fmean(distances[-15:]) < 0.6 * statistics.fmean(distances[:10])
+
+
+def test_tpe_proposes_all_that_it_may_where_it_has_settled_on_the_best() -> None:
+    space = {key: Distribution("grid", tuple(range(6))) for key in ("a", "b")}
+    for seed in range(3):
+        found, source = [], proposer("tpe", space, 35, seed)
+        while (params := source.ask()) is not None:
+            found.append(json.dumps(params))
+            source.tell(params, -abs(params["a"] - 2) - abs(params["b"] - 3))
+        assert len(set(found)) == len(found) == 35
 
 
 def test_tpe_proposes_recalled_configs_first_and_in_their_order() -> None:
