@@ -20,6 +20,7 @@ from study.cli.output import (
     print_tracking_problem,
     print_unfinished,
     program,
+    tracking_facts,
 )
 
 
@@ -103,7 +104,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool) -> None:
                 "out_of_scope": outside,
                 "exported": [str(path) for path in exported.files],
                 "left_out": exported.left_out,
-                "tracking": {"uri": outcome.tracking_uri, "problem": outcome.tracking_problem},
+                "tracking": tracking_facts(outcome),
             }
         )
     else:
@@ -132,7 +133,8 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
     if outcome.tracking_problem:
         print_tracking_problem(spec.name, outcome.tracking_problem)
     elif outcome.tracking_uri:
-        console.print(f"Browse every run in MLflow: {program()} dashboard")
+        where = f", experiment '{outcome.experiment}'" if outcome.experiment not in (None, spec.name) else ""
+        console.print(f"Browse every run in MLflow: {program()} dashboard{where}")
 
 
 def _dry_run(spec: Any, home: Any, as_json: bool) -> None:

@@ -25,6 +25,11 @@ def view_tags(ledger: Ledger, made_at_ms: int, found: Mapping[str, str]) -> dict
     return {tag: view for tag, view in wanted.items() if found.get(tag) != view and not _is_edited(found.get(tag))}
 
 
+def view_titles(ledger: Ledger) -> dict[str, str]:
+    """What the views are called, by name."""
+    return {name: title for name, (title, _) in _views(ledger).items()}
+
+
 def _views(ledger: Ledger) -> dict[str, tuple[str, dict[str, Any]]]:
     """By name: title, filter, columns, and the metric that sorts them."""
     select = SelectSpec.model_validate((ledger.spec() or {}).get("select", {}))

@@ -13,8 +13,9 @@ from study.cli.dashboard import dashboard
 from study.ledger import Ledger
 from study.report import write_report
 from study.tracking.links import page_address, run_links
-from study.tracking.mlflow_report import NOTE_TAG, show_report
+from study.tracking.mlflow_report import show_report
 from study.tracking.mlflow_view import MlflowView
+from study.tracking.note import NOTE_TAG
 from study.tracking.words import cell_run_name, noise_text, trial_run_name, values_text
 from tests.tracking.conftest import Place
 
