@@ -17,7 +17,7 @@ def delete(
     keep_mlflow: Annotated[bool, typer.Option("--keep-mlflow", help="Leave its runs in MLflow.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a study: ledger, checkpoints, exports in its folder, and its MLflow experiment.
+    """Delete a study: ledger, checkpoints, exports in its folder, and its own MLflow experiment.
 
     Example: study delete quickstart --yes
     """

@@ -1,7 +1,6 @@
 """What MLflow's page of a study offers under "Views": tables with the columns that matter.
 
-The page sorts by one column, and shows metrics before settings before tags, whatever a view says. So trials of
-different tasks, whose scores do not compare, have a view for each task.
+The page sorts by one column only, so trials of different tasks, whose scores do not compare, have a view for each task.
 """
 
 from __future__ import annotations
@@ -73,14 +72,15 @@ def _tasks(ledger: Ledger, phase: str) -> list[dict[str, str]]:
 
 def _view(title: str, made_at_ms: int, only: str, columns: Sequence[str], by: tuple[str, str]) -> str:
     """As MLflow's page saves it."""
-    metric, mode = by
+    (metric, mode), shown = by, list(dict.fromkeys(columns))
     state = {
         "searchFilter": only,
         "orderByKey": f"metrics.`{metric}`",
         "orderByAsc": mode == "min",
         "startTime": "ALL",
         "lifecycleFilter": "Active",
-        "selectedColumns": list(dict.fromkeys(columns)),
+        "selectedColumns": shown,
+        "columnOrder": shown,  # before those that are always there
     }
     return json.dumps({"name": title, "createdAt": made_at_ms, "updatedAt": made_at_ms, "state": json.dumps(state)})
 

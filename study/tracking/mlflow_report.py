@@ -20,7 +20,7 @@ from study.tracking.mlflow_store import (
     redacted,
     settle_environment,
 )
-from study.tracking.note import NOTE_TAG, is_ours, report_link, with_report
+from study.tracking.note import NOTE_TAG, with_report
 from study.tracking.owner import Owner, own_experiment
 
 REPORT = "report"  # level and key of its run
@@ -72,8 +72,8 @@ def _bring(uri: str, owner: Owner, page: Path, home: Home) -> None:
     address = f"#/experiments/{where[0]}/runs/{run_id}/artifacts/{PAGE}?{CLASSICAL}"
     for cell in cells:
         note = cell.data.tags.get(NOTE_TAG, "")
-        if note != report_link(address) and is_ours(note):
-            client.set_tag(cell.info.run_id, NOTE_TAG, report_link(address))
+        if (described := with_report(note, address)) != note:
+            client.set_tag(cell.info.run_id, NOTE_TAG, described)
     note = experiment.tags.get(NOTE_TAG, "")
     if (described := with_report(note, address)) != note:
         client.set_experiment_tag(where[0], NOTE_TAG, described)

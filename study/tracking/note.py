@@ -1,44 +1,40 @@
-"""The description that MLflow shows of a study's experiment: links to its tables, and to its report once there is one.
+"""The description that MLflow shows of a study's experiment: links to its report, once there is one, and its tables.
 
-The table on which MLflow's page opens has columns of MLflow's own choice; no tag of an experiment changes that.
+The table on which MLflow's page opens has columns of MLflow's own choice; no tag of an experiment changes that. The
+description stands above it, in one line: of more the page shows the first, until it is asked for the rest.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import islice
 
 from study.tracking.links import CLASSICAL
 
 NOTE_TAG = "mlflow.note.content"  # of an experiment or a run: Markdown
-TABLES, REPORT = "Tables: ", "[Report of the study]("
+REPORT, TABLES, BETWEEN, MORE = "[Report of the study](", "Tables: ", " · ", ", and more under Views"
 LISTED = 8  # tables: of an experiment's tag MLflow keeps 5,000 characters
+
+_OURS = re.compile(
+    rf"({re.escape(REPORT)}[^)]*\))?(?:^|$|{BETWEEN})({TABLES}(?:(?:{BETWEEN})?\[[^]]*\]\(#[^)]*\))+(?:{MORE})?)?"
+)
 
 
 def with_tables(note: str, experiment_id: str, titles: Mapping[str, str]) -> str:
     """A description with links to the views of these names and titles; a user's own as it is."""
-    if not is_ours(note):
-        return note
     page = f"#/experiments/{experiment_id}/runs?{CLASSICAL}&viewStateShareKey="
-    links = " · ".join(f"[{title}]({page}{name})" for name, title in islice(titles.items(), LISTED))
-    more = ", and more under Views" if len(titles) > LISTED else ""
-    return "\n\n".join([f"{TABLES}{links}{more}", *_lines(note, REPORT)])
+    links = BETWEEN.join(f"[{title}]({page}{name})" for name, title in islice(titles.items(), LISTED))
+    more = MORE if len(titles) > LISTED else ""
+    found = _OURS.fullmatch(note)
+    return _in_a_line(found[1], f"{TABLES}{links}{more}") if found else note
 
 
 def with_report(note: str, address: str) -> str:
     """A description with a link to the report; a user's own as it is."""
-    return "\n\n".join([*_lines(note, TABLES), report_link(address)]) if is_ours(note) else note
+    found = _OURS.fullmatch(note)
+    return _in_a_line(f"{REPORT}{address})", found[2]) if found else note
 
 
-def report_link(address: str) -> str:
-    """What leads to the report."""
-    return f"{REPORT}{address})"
-
-
-def is_ours(note: str) -> bool:
-    """Whether a description is empty, or holds nothing but our links."""
-    return all(line.startswith((TABLES, REPORT)) for line in note.splitlines() if line)
-
-
-def _lines(note: str, kind: str) -> list[str]:
-    return [line for line in note.splitlines() if line.startswith(kind)]
+def _in_a_line(*parts: str | None) -> str:
+    return BETWEEN.join(filter(None, parts))

@@ -18,11 +18,12 @@ from study.ledger import Ledger
 from study.paths import Home
 from study.report import write_report
 from study.tracking import trials_behind
+from study.tracking.mlflow_removal import Removed, remove_study
 from study.tracking.mlflow_report import show_report
 from study.tracking.mlflow_store import settle_environment
 from study.tracking.mlflow_view import MlflowView
 from study.tracking.note import NOTE_TAG
-from study.tracking.owner import ID_TAG
+from study.tracking.owner import ID_TAG, Owner
 from tests.tracking.conftest import Place
 
 NewPlace = Callable[..., Place]
@@ -352,3 +353,26 @@ def test_files_of_the_default_store_are_deleted_with_their_own_study(
     delete("small", yes=True)
     assert [folder.name for folder in kept.iterdir()] == ["small"]
     assert any(path.is_file() for path in kept.rglob("*"))
+
+
+@pytest.mark.slow
+def test_a_server_holds_two_studies_of_one_name_apart_too(new_place: NewPlace, tmp_path: Path) -> None:
+    import mlflow
+
+    from tests.launch.conftest import free_port, started
+
+    uri = f"http://127.0.0.1:{(port := free_port())}"
+    files = ("--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path))
+    with started(f"{uri}/health", "mlflow", "server", *files, "--port", str(port), "--workers", "1"):
+        store = Store(uri, mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri))
+        ann, bob = (new_place(**FEW, tracking={"enabled": True, "uri": uri}) for _ in range(2))
+        for place in (ann, bob):
+            place.launch()
+            place.track(uri)
+        own, before = second_name(bob), store.told("small")
+        assert [len(store.runs(name)) for name in ("small", own)] == [RUNS, RUNS]
+        with Ledger(bob.paths.ledger) as ledger:
+            owner, keys = Owner.of("small", ledger), set(ledger.trials()) | set(dict(ledger.cells()))
+        assert remove_study(uri, owner, keys, bob.home.mlflow_artifacts) == Removed(own)
+        assert store.told("small") == before
+        assert store.experiments()["small"] == "active"
