@@ -24,6 +24,7 @@ from study.ray_run import Progress, run_on_ray, settle_environment
 from study.spec import StudySpec
 from study.stop import StopRequest
 from study.tracking import make_tracker
+from study.tracking.links import run_links
 from study.warm_start import check_warm_start
 from study.yaml_file import Document
 
@@ -32,7 +33,8 @@ from study.yaml_file import Document
 class Outcome:
     """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was.
 
-    `left_out` says in a sentence each which cells have nothing to confirm.
+    `experiment` is the name of the study's in MLflow. `left_out` says in a sentence each which cells have nothing to
+    confirm.
     """
 
     paths: StudyPaths
@@ -41,6 +43,7 @@ class Outcome:
     given_up: str | None
     tracking_uri: str | None
     tracking_problem: str | None
+    experiment: str | None = None
     left_out: tuple[str, ...] = ()
 
 
@@ -143,4 +146,8 @@ def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopReq
             ledger.interrupt_running("its launch ended")
         problem = tracker.close()
         progress.close()
-    return Outcome(paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem)
+    links = run_links(ledger, home)
+    return Outcome(
+        paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem,
+        links.name if links else None,
+    )  # fmt: skip

@@ -59,6 +59,7 @@ MIGRATIONS = (  # to version 1, 2, ...
     SCHEMA,
     f"ALTER TABLE cells ADD COLUMN phase TEXT NOT NULL DEFAULT '{SEARCH}'",
     "CREATE TABLE oracle (trial_key TEXT PRIMARY KEY, metrics TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE identity (id TEXT NOT NULL);\nINSERT INTO identity VALUES (lower(hex(randomblob(16))))",
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 
@@ -274,12 +275,23 @@ class Ledger:
                     (store, key, run_id, epoch, state),
                 )
 
+    def forget_tracked(self, store: str) -> None:
+        """Nothing was brought to a tracking store: what was is gone, or not the study's."""
+        with self._transaction() as run:
+            run("DELETE FROM tracking WHERE store = ?", (store,))
+
     def record_oracle(self, trial_key: str, metrics: Mapping[str, float]) -> None:
         """What the test set says of a trial of the search: for a report, and for nothing else."""
         with self._transaction() as run:
             run("INSERT OR REPLACE INTO oracle VALUES (?, ?)", (trial_key, json.dumps(metrics)))
 
     # -- reading --------------------------------------------------------------------------------------------------
+
+    def identity(self) -> str:
+        """What tells this study from all others, of its name too: 32 digits, made with the ledger, copied with it."""
+        row = self._one("SELECT id FROM identity")
+        assert row is not None
+        return str(row[0])
 
     def spec(self) -> dict[str, Any] | None:
         """The study as it was last launched."""
@@ -384,6 +396,10 @@ class Ledger:
         """How far a tracking store has been brought: trial key to (run id, last epoch, state)."""
         rows = self._all("SELECT trial_key, run_id, epoch, state FROM tracking WHERE store = ?", (store,))
         return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def noted_runs(self) -> frozenset[str]:
+        """The runs, by MLflow's ids, that were ever made for the study, in whatever store."""
+        return frozenset(row[0] for row in self._all("SELECT run_id FROM tracking"))
 
     def counts(self) -> dict[str, Any]:
         """`trials` there ever were, how many have `ended`, and when the last of them was `last` heard of."""

@@ -20,6 +20,7 @@ from study.cli.output import (
     print_tracking_problem,
     print_unfinished,
     single_repeats,
+    tracking_facts,
 )
 
 
@@ -82,7 +83,7 @@ def confirm(
             "left_out": list(outcome.left_out),
             "metric": metric,
             "comparison": rows,
-            "tracking": {"uri": outcome.tracking_uri, "problem": outcome.tracking_problem},
+            "tracking": tracking_facts(outcome),
         }
         print_json(facts)
     elif outcome.given_up:

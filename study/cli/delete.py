@@ -17,7 +17,7 @@ def delete(
     keep_mlflow: Annotated[bool, typer.Option("--keep-mlflow", help="Leave its runs in MLflow.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a study: ledger, checkpoints, exports in its folder, and its MLflow experiment.
+    """Delete a study: ledger, checkpoints, exports in its folder, and its own MLflow experiment.
 
     Example: study delete quickstart --yes
     """
@@ -25,6 +25,9 @@ def delete(
     from study.lock import WriterLock
     from study.paths import Home
     from study.tracking import launched_tracking, tracking_uri
+    from study.tracking.mlflow_removal import Removed, remove_study
+    from study.tracking.mlflow_store import in_a_line
+    from study.tracking.owner import Owner
 
     home = Home.current()
     paths = home.existing(name)
@@ -32,23 +35,26 @@ def delete(
         if as_json:
             raise StudyError(f"study '{name}' would be deleted for good; say --yes")
         typer.confirm(f"Delete {paths.root} with all its trials and checkpoints?", abort=True)
-    removed_experiment = False
+    removed = Removed(None)
     with WriterLock(paths.lock, "study delete"):
-        uri = None
-        if is_begun(paths.ledger):
+        if is_begun(paths.ledger) and not keep_mlflow:
             with Ledger(paths.ledger) as ledger:
-                uri = tracking_uri(launched_tracking(ledger), home) if ledger.stores() else None
-        if uri is not None and not keep_mlflow:
-            from study.tracking.mlflow_store import delete_experiment, in_a_line
-
+                uri = tracking_uri(launched_tracking(ledger), home)
+                keys = {*ledger.trials(), *dict(ledger.cells(phase=None, all_scopes=True))}
+                owner, shown = Owner.of(name, ledger), bool(ledger.stores())
             try:
-                removed_experiment = delete_experiment(uri, name)
-                shutil.rmtree(home.mlflow_artifacts / name, ignore_errors=True)
+                removed = remove_study(uri, owner, keys, home.mlflow_artifacts) if shown else removed
             except Exception as problem:  # whatever a store can raise
                 said = in_a_line(problem, uri)
                 raise StudyError(f"MLflow: {said}; nothing was deleted; try again, or --keep-mlflow") from None
         shutil.rmtree(paths.root)
+    whole = removed.experiment is not None and not removed.others
     if as_json:
-        print_json({"study": name, "deleted": str(paths.root), "experiment_deleted": removed_experiment})
-    else:
-        console.print(f"Deleted {paths.root}" + (" and its MLflow experiment" if removed_experiment else ""))
+        print_json({"study": name, "deleted": str(paths.root), "experiment_deleted": whole})
+        return
+    console.print(f"Deleted {paths.root}" + (" and its MLflow experiment" if whole else ""))
+    if removed.others:
+        console.print(
+            f"MLflow's experiment '{removed.experiment}' stays, without the study's runs: {removed.others} others "
+            "are in it that the study did not make"
+        )

@@ -21,6 +21,7 @@ from study.cli.output import (
     print_tracking_problem,
     print_unfinished,
     program,
+    tracking_facts,
 )
 
 MINUTE = 60.0  # seconds, from which no fraction of one is said
@@ -107,7 +108,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool)
                 "out_of_scope": outside,
                 "exported": [str(path) for path in exported.files],
                 "left_out": exported.left_out,
-                "tracking": {"uri": outcome.tracking_uri, "problem": outcome.tracking_problem},
+                "tracking": tracking_facts(outcome),
             }
         )
     else:
@@ -136,7 +137,8 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
     if outcome.tracking_problem:
         print_tracking_problem(spec.name, outcome.tracking_problem)
     elif outcome.tracking_uri:
-        console.print(f"Browse every run in MLflow: {program()} dashboard")
+        where = f", experiment '{outcome.experiment}'" if outcome.experiment not in (None, spec.name) else ""
+        console.print(f"Browse every run in MLflow: {program()} dashboard{where}")
 
 
 def _dry_run(spec: Any, home: Any, as_json: bool) -> None:

@@ -79,6 +79,11 @@ def print_tracking_problem(study: str, problem: str) -> None:
     console.print(f"[yellow]{problem}[/]; bring it level with: {program()} sync {study}")
 
 
+def tracking_facts(outcome: Outcome) -> dict[str, str | None]:
+    """Where a phase was shown, as plain values."""
+    return {"uri": outcome.tracking_uri, "experiment": outcome.experiment, "problem": outcome.tracking_problem}
+
+
 def exit_by(outcome: Outcome, rows: list[dict[str, Any]]) -> None:
     """Leave with the exit code of a phase that was interrupted, given up, or has failed trials in its comparison."""
     if outcome.interrupted:

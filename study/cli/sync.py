@@ -21,6 +21,7 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
     from study.paths import Home
     from study.tracking import launched_tracking, tracking_uri
     from study.tracking.faults import patiently
+    from study.tracking.links import run_links
     from study.tracking.mlflow_report import PAGE, show_report
     from study.tracking.mlflow_store import in_a_line
     from study.tracking.mlflow_view import MlflowView
@@ -38,10 +39,13 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
         except Exception as problem:  # whatever a store can raise
             said = in_a_line(problem, view.uri)
             raise StudyError(f"MLflow at {view.store}: {said}; is it running? then sync again") from None
+        links = run_links(ledger, home)
+    experiment = links.name if links else name
     if as_json:
-        print_json({"study": name, "store": view.store, "trials": trials})
-    else:
-        console.print(f"{view.store}: {trials} trials brought over" if trials else f"{view.store}: already level")
+        print_json({"study": name, "store": view.store, "experiment": experiment, "trials": trials})
+        return
+    where = f", experiment '{experiment}'" if experiment != name else ""
+    console.print(f"{view.store}{where}: {f'{trials} trials brought over' if trials else 'already level'}")
 
 
 def _bring(view: MlflowView) -> int:

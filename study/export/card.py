@@ -176,7 +176,8 @@ network.eval()
 On the command line: `study predict {name} IMAGE...`, `study evaluate {name}`, and `study train {name}` to train it
 again. From MLflow's registry, where `study export --register` has brought the best of each task:
 `mlflow.pytorch.load_model("models:/{values["provenance"]["study"]}@champion")`, or `@champion-TASK` where the study has
-several tasks; it takes raw images and needs no code of this package.{own}"""
+several tasks, or as that command says where the name is another study's; it takes raw images
+and needs no code of this package.{own}"""
 
 
 def _environment(values: Mapping[str, Any]) -> str:

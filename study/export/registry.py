@@ -19,7 +19,8 @@ from study.ledger import Ledger
 from study.paths import Home, StudyPaths
 from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently
-from study.tracking.mlflow_store import STUDY_TAG, in_a_line, redacted, settle_environment
+from study.tracking.mlflow_store import in_a_line, keeps_files_in, redacted, settle_environment
+from study.tracking.owner import Owner, make_model, own_experiment, own_model
 
 if TYPE_CHECKING:
     from trainables.deployed import Deployed
@@ -64,7 +65,8 @@ class Registered:
 def register(files: Sequence[Path], paths: StudyPaths, home: Home) -> Registered:
     """Bring the exported files that are the best of their cells into the registry of the study's tracking store.
 
-    What is there already stays one version. The version with the best validation mean becomes `champion`; in a study of
+    What is there already stays one version. Where a model of the study's name is someone else's, the study's own has a
+    second name, and a note says so. The version with the best validation mean becomes `champion`; in a study of
     several tasks, whose scores do not compare, that of each task `champion-TASK` and none `champion`. Of versions that
     tie, the first in the study's order is taken, and a note says so. StudyError where the store, or a file, refuses; a
     version that could not be made leaves nothing behind.
@@ -75,13 +77,14 @@ def register(files: Sequence[Path], paths: StudyPaths, home: Home) -> Registered
         uri = tracking_uri(tracking, home)
         runs = {key: found[0] for key, found in ledger.tracked(redacted(uri)).items()}
         axes = _differing([facts for _, facts in ledger.cells()])
+        owner = Owner.of(paths.name, ledger)
     if not tracking.enabled:
         raise StudyError(f"study '{paths.name}' has tracking switched off; --register needs an MLflow store")
     for _, values in exports:
         if values["provenance"]["trial_key"] not in runs:
             raise StudyError(f"MLflow lacks runs of '{paths.name}'; bring it level first: study sync {paths.name}")
     with _quiet():
-        store = _Store(uri, paths.name, home)
+        store = _Store(uri, owner, home)
         versions, notes = [], []
         for file, values in exports:
             version = store.version(file, values, runs[values["provenance"]["trial_key"]])
@@ -93,28 +96,42 @@ def register(files: Sequence[Path], paths: StudyPaths, home: Home) -> Registered
                 )
         versions, ties = store.crown(versions, [values for _, values in exports], axes)
         notes += ties
-    return Registered(paths.name, redacted(uri), versions, notes)
+    if store.model == owner.second_name:
+        notes.append(f"a registered model '{owner.study}' of someone else is there: the study's is '{store.model}'")
+    return Registered(store.model or owner.study, redacted(uri), versions, notes)
 
 
 class _Store:
     """A tracking store with its registry. Whatever it raises becomes one line."""
 
-    def __init__(self, uri: str, model: str, home: Home) -> None:
+    def __init__(self, uri: str, owner: Owner, home: Home) -> None:
         settle_environment()
         import mlflow
 
-        self.uri, self.model = uri, model
+        self.uri, self.owner, study = uri, owner, owner.study
         self.client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         with self._asked():
-            experiment = patiently(lambda: self.client.get_experiment_by_name(model), lambda: 0)
-        if experiment is None:
-            raise StudyError(f"MLflow at {redacted(uri)} has no experiment '{model}'; make it: study sync {model}")
-        here = (home.mlflow_artifacts / model).as_uri()
-        if uri.startswith("sqlite:") and experiment.artifact_location != here:
-            raise StudyError(
-                f"MLflow keeps files of '{model}' in {experiment.artifact_location}: the studies' home was moved; "
-                f"delete {home.root / 'mlflow.db'}, then study sync {model}"
-            )
+            experiment = patiently(lambda: own_experiment(self.client, owner), lambda: 0)
+            if experiment is None:
+                raise StudyError(
+                    f"MLflow at {redacted(uri)} has nothing of '{study}'; bring it level: study sync {study}"
+                )
+            if uri.startswith("sqlite:") and not keeps_files_in(home.mlflow_artifacts, experiment.artifact_location):
+                raise StudyError(
+                    f"MLflow keeps files of '{study}' in {experiment.artifact_location}: the studies' home was moved; "
+                    f"delete {home.root / 'mlflow.db'}, then study sync {study}"
+                )
+            self.model = self._settled_model()
+
+    def _settled_model(self) -> str:
+        """What the study's registered model is called; nothing before there is one."""
+        model = own_model(self.client, self.owner)
+        if model is None:
+            return ""
+        for tag, value in self.owner.tags.items():
+            if model.tags.get(tag) != value:
+                self.client.set_registered_model_tag(model.name, tag, value)
+        return str(model.name)
 
     def version(self, file: Path, values: dict[str, Any], run_id: str) -> Version:
         """The version of an exported file, made where there is none of these weights yet."""
@@ -130,7 +147,7 @@ class _Store:
             for each in _beside(file, values):
                 shutil.copy(each, folder)
             tags = {
-                STUDY_TAG: self.model, WEIGHTS_TAG: digest, "study.form": form, "study.label": values["label"],
+                **self.owner.tags, WEIGHTS_TAG: digest, "study.form": form, "study.label": values["label"],
                 "study.task": title.partition(" on ")[2], "study.trial": values["provenance"]["trial_key"],
                 "study.validation_mean": str(values["validation"]["mean"]),
                 **({"study.test_mean": str(values["test"]["mean"])} if values["test"] else {}),
@@ -169,22 +186,18 @@ class _Store:
                     self.client.delete_registered_model_alias(self.model, CHAMPION)
 
     def _versions(self) -> list[Any]:
+        if not self.model:
+            return []
         with self._asked():
-            models = self.client.search_registered_models(f"name = '{self.model}'")
-            if models and models[0].tags.get(STUDY_TAG) != self.model:
-                raise StudyError(
-                    f"MLflow at {redacted(self.uri)} has a registered model '{self.model}' that is not this study's; "
-                    "rename one of them"
-                )
-            return list(self.client.search_model_versions(f"name = '{self.model}'")) if models else []
+            return list(self.client.search_model_versions(f"name = '{self.model}'"))
 
     def _make(self, folder: Path, run_id: str, tags: dict[str, str], card: str) -> Any:
         """Upload and register; what was begun is taken back where a step fails."""
         with self._asked():
             source = f"{self.client.get_run(run_id).info.artifact_uri}/{folder.name}"
-            new = not self.client.search_registered_models(f"name = '{self.model}'")
+            new = not self.model
             if new:
-                self.client.create_registered_model(self.model, tags={STUDY_TAG: self.model})
+                self.model = make_model(self.client, self.owner)
             try:
                 self.client.log_artifacts(run_id, str(folder), folder.name)
                 return self.client.create_model_version(self.model, source, run_id=run_id, tags=tags, description=card)
@@ -194,6 +207,7 @@ class _Store:
                 if new:
                     with suppress(Exception):
                         self.client.delete_registered_model(self.model)
+                        self.model = ""
                 raise
 
     @contextmanager

@@ -6,7 +6,6 @@ study: what could not be brought over is still in the ledger, and `study sync` b
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from study.ledger import Ledger
@@ -39,7 +38,7 @@ def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:
         return tracker
     from study.tracking.machine import MachineTracker
 
-    return MachineTracker(tracker, spec.name)
+    return MachineTracker(tracker, tracker.view.owner)
 
 
 def tracking_uri(tracking: TrackingSpec, home: Home) -> str:
@@ -54,9 +53,9 @@ def launched_tracking(ledger: Ledger) -> TrackingSpec:
 
 def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]]:
     """How far a store has been brought, as the ledger noted it; nothing where the store's file is gone."""
-    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).is_file():
-        return {}
-    return ledger.tracked(store)
+    from study.tracking.mlflow_store import is_missing
+
+    return {} if is_missing(store) else ledger.tracked(store)
 
 
 def trials_behind(ledger: Ledger, home: Home) -> int:

@@ -13,13 +13,13 @@ from study.tracking.mlflow_page import CELLS
 from study.tracking.mlflow_store import redacted
 
 DASHBOARD_PORT = 5000
-EXPERIMENT = "experiment"  # stands for a trial's key where the ledger notes an experiment's id
+EXPERIMENT = "experiment"  # stands for a trial's key where the ledger notes an experiment's id, and its name as state
 CLASSICAL = "workflowType=machine_learning"  # MLflow's page is about language models unless it is told
 
 
 @dataclass(frozen=True)
 class RunLinks:
-    """The runs of a study's cells and trials by key, in the experiment of that id.
+    """The runs of a study's cells and trials by key, in the experiment of that id and name.
 
     `served`: at a server's own address, not the dashboard's.
     """
@@ -28,6 +28,7 @@ class RunLinks:
     address: str
     served: bool
     experiment: str
+    name: str
     runs: Mapping[str, str]
 
     def address_of(self, run_id: str) -> str:
@@ -44,12 +45,14 @@ def run_links(ledger: Ledger, home: Home) -> RunLinks | None:
     """The links of a study, as the ledger noted its runs; None where it has none. MLflow is not asked."""
     tracking = launched_tracking(ledger)
     uri = tracking_uri(tracking, home)
-    runs = {key: run_id for key, (run_id, _, _) in tracked_so_far(ledger, redacted(uri)).items()}
-    experiment = runs.pop(EXPERIMENT, None)
+    noted = tracked_so_far(ledger, redacted(uri))
+    experiment, _, name = noted.pop(EXPERIMENT, (None, 0, ""))
     if experiment is None or not tracking.enabled:
         return None
+    runs = {key: run_id for key, (run_id, _, _) in noted.items()}
     served = uri.startswith(("http://", "https://"))
-    return RunLinks(redacted(uri), page_address(uri) if served else dashboard_address(), served, experiment, runs)
+    address = page_address(uri) if served else dashboard_address()
+    return RunLinks(redacted(uri), address, served, experiment, name, runs)
 
 
 def dashboard_address(port: int = DASHBOARD_PORT) -> str:

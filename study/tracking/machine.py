@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from study.tracking.mlflow_store import KEY_TAG, settle_environment
+from study.tracking.owner import Owner, own_experiment
 
 if TYPE_CHECKING:
     from study.tracking import Tracker
@@ -25,10 +26,10 @@ class MachineTracker:
     A view of the moment, kept by MLflow alone: what is measured while the store is away is lost.
     """
 
-    def __init__(self, tracker: Tracker, study: str) -> None:
+    def __init__(self, tracker: Tracker, owner: Owner) -> None:
         assert tracker.uri is not None
         self.uri: str | None = tracker.uri
-        self._tracker, self._study, self._address = tracker, study, tracker.uri
+        self._tracker, self._owner, self._address = tracker, owner, tracker.uri
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="machine", daemon=True)
         self._thread.start()
@@ -64,7 +65,7 @@ class MachineTracker:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         client = mlflow.MlflowClient(tracking_uri=self._address)
-        experiment = client.get_experiment_by_name(self._study)
+        experiment = own_experiment(client, self._owner)
         if experiment is None:
             raise LookupError("the view has not made it yet")
         run = client.create_run(

@@ -1,7 +1,6 @@
 """What MLflow's page of a study offers under "Views": tables with the columns that matter.
 
-The page sorts by one column, and shows metrics before settings before tags, whatever a view says. So trials of
-different tasks, whose scores do not compare, have a view for each task.
+The page sorts by one column only, so trials of different tasks, whose scores do not compare, have a view for each task.
 """
 
 from __future__ import annotations
@@ -23,6 +22,11 @@ def view_tags(ledger: Ledger, made_at_ms: int, found: Mapping[str, str]) -> dict
     """The tags that an experiment with the tags `found` lacks for its views; those that a user changed stay."""
     wanted = {f"{VIEW_TAG}{name}": _view(title, made_at_ms, **view) for name, (title, view) in _views(ledger).items()}
     return {tag: view for tag, view in wanted.items() if found.get(tag) != view and not _is_edited(found.get(tag))}
+
+
+def view_titles(ledger: Ledger) -> dict[str, str]:
+    """What the views are called, by name."""
+    return {name: title for name, (title, _) in _views(ledger).items()}
 
 
 def _views(ledger: Ledger) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -68,14 +72,15 @@ def _tasks(ledger: Ledger, phase: str) -> list[dict[str, str]]:
 
 def _view(title: str, made_at_ms: int, only: str, columns: Sequence[str], by: tuple[str, str]) -> str:
     """As MLflow's page saves it."""
-    metric, mode = by
+    (metric, mode), shown = by, list(dict.fromkeys(columns))
     state = {
         "searchFilter": only,
         "orderByKey": f"metrics.`{metric}`",
         "orderByAsc": mode == "min",
         "startTime": "ALL",
         "lifecycleFilter": "Active",
-        "selectedColumns": list(dict.fromkeys(columns)),
+        "selectedColumns": shown,
+        "columnOrder": shown,  # before those that are always there
     }
     return json.dumps({"name": title, "createdAt": made_at_ms, "updatedAt": made_at_ms, "state": json.dumps(state)})
 

@@ -12,13 +12,20 @@ from study.paths import Home, StudyPaths
 from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently
 from study.tracking.links import CLASSICAL
-from study.tracking.mlflow_store import KEY_TAG, in_a_line, redacted, settle_environment
+from study.tracking.mlflow_store import (
+    KEY_TAG,
+    in_a_line,
+    is_missing,
+    keeps_files_in,
+    redacted,
+    settle_environment,
+)
+from study.tracking.note import NOTE_TAG, with_report
+from study.tracking.owner import Owner, own_experiment
 
 REPORT = "report"  # level and key of its run
 PAGE = "report.html"
 DIGEST_TAG = "study.sha256"
-NOTE_TAG = "mlflow.note.content"  # which MLflow shows as a description, with its links
-NOTE = "[Report of the study]("
 
 
 def show_report(home: Home, paths: StudyPaths, page: Path) -> str | None:
@@ -27,33 +34,32 @@ def show_report(home: Home, paths: StudyPaths, page: Path) -> str | None:
     Nothing is done where the study is not tracked, or not shown in the store yet: `study sync` does both.
     """
     with Ledger(paths.ledger) as ledger:
-        tracking = launched_tracking(ledger)
+        tracking, owner = launched_tracking(ledger), Owner.of(paths.name, ledger)
     uri = tracking_uri(tracking, home)
-    if not tracking.enabled or (uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file()):
+    if not tracking.enabled or is_missing(uri):
         return None
     settle_environment()
     try:
-        patiently(lambda: _bring(uri, paths.name, page, home), lambda: 0)
+        patiently(lambda: _bring(uri, owner, page, home), lambda: 0)
     except Exception as problem:  # whatever a store can raise: the report is written, and does without it
         return f"MLflow at {redacted(uri)} has no link to the report: {in_a_line(problem, uri)}"
     return None
 
 
-def _bring(uri: str, study: str, page: Path, home: Home) -> None:
+def _bring(uri: str, owner: Owner, page: Path, home: Home) -> None:
     import mlflow
 
     client = mlflow.MlflowClient(tracking_uri=uri)
-    experiment = client.get_experiment_by_name(study)
-    moved = not uri.startswith("http") and experiment is not None and (
-        experiment.artifact_location != (home.mlflow_artifacts / study).as_uri()
-    )  # fmt: skip
-    if experiment is None or experiment.lifecycle_stage == "deleted" or moved:
+    experiment = own_experiment(client, owner)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        return
+    if not uri.startswith("http") and not keeps_files_in(home.mlflow_artifacts, experiment.artifact_location):
         return
     where, digest = [experiment.experiment_id], hashlib.sha256(page.read_bytes()).hexdigest()
     cells = _runs(client, where, "cell")
     runs = _runs(client, where, REPORT)
     run = runs[0] if runs else client.create_run(
-        *where, run_name=f"report · {study}", tags={KEY_TAG: REPORT, "study.level": REPORT}
+        *where, run_name=f"report · {owner.study}", tags={KEY_TAG: REPORT, "study.level": REPORT}
     )  # fmt: skip
     run_id = run.info.run_id
     if run.data.tags.get(DIGEST_TAG) != digest:
@@ -63,14 +69,14 @@ def _bring(uri: str, study: str, page: Path, home: Home) -> None:
             client.log_artifact(run_id, str(copy))
         client.set_tag(run_id, DIGEST_TAG, digest)
         client.set_terminated(run_id)
-    link = f"{NOTE}#/experiments/{where[0]}/runs/{run_id}/artifacts/{PAGE}?{CLASSICAL})"
+    address = f"#/experiments/{where[0]}/runs/{run_id}/artifacts/{PAGE}?{CLASSICAL}"
     for cell in cells:
         note = cell.data.tags.get(NOTE_TAG, "")
-        if note != link and (not note or note.startswith(NOTE)):  # a user's own stays
-            client.set_tag(cell.info.run_id, NOTE_TAG, link)
+        if (described := with_report(note, address)) != note:
+            client.set_tag(cell.info.run_id, NOTE_TAG, described)
     note = experiment.tags.get(NOTE_TAG, "")
-    if note != link and (not note or note.startswith(NOTE)):
-        client.set_experiment_tag(where[0], NOTE_TAG, link)
+    if (described := with_report(note, address)) != note:
+        client.set_experiment_tag(where[0], NOTE_TAG, described)
 
 
 def _runs(client: Any, where: list[str], level: str) -> list[Any]:

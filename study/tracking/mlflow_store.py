@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -12,7 +11,6 @@ from urllib.parse import urlsplit, urlunsplit
 from study.tracking.faults import network_fault
 
 KEY_TAG = "study.key"  # by which a run is found again
-STUDY_TAG = "study.name"  # whose a registered model is
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -59,20 +57,11 @@ def make_sqlite_store(path: Path) -> None:
             os.link(draft, path)
 
 
-def delete_experiment(uri: str, name: str) -> bool:
-    """Move an experiment to MLflow's bin under another name, so that its own is free again; whether there was one.
+def is_missing(uri: str) -> bool:
+    """Whether the store is a file that is not there."""
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file()
 
-    The model that the study registered is deleted.
-    """
-    settle_environment()
-    import mlflow
 
-    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-    if any(model.tags.get(STUDY_TAG) == name for model in client.search_registered_models(f"name = '{name}'")):
-        client.delete_registered_model(name)
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None or experiment.lifecycle_stage == "deleted":
-        return False
-    client.rename_experiment(experiment.experiment_id, f"{name} (deleted {time.strftime('%Y-%m-%d %H:%M:%S')})")
-    client.delete_experiment(experiment.experiment_id)
-    return True
+def keeps_files_in(artifacts: Path, location: str) -> bool:
+    """Whether an experiment's files lie in a folder of `artifacts`: MLflow keeps absolute paths, a home may move."""
+    return location.rpartition("/")[0] == artifacts.as_uri()

@@ -21,8 +21,10 @@ from study.paths import Home, StudyPaths
 from study.results import CellResult, cell_results
 from study.tracking import tracked_so_far
 from study.tracking.links import EXPERIMENT
-from study.tracking.mlflow_page import view_tags
-from study.tracking.mlflow_store import KEY_TAG, make_sqlite_store, redacted, settle_environment
+from study.tracking.mlflow_page import view_tags, view_titles
+from study.tracking.mlflow_store import KEY_TAG, keeps_files_in, make_sqlite_store, redacted, settle_environment
+from study.tracking.note import NOTE_TAG, with_tables
+from study.tracking.owner import Owner, settled_experiment
 from study.tracking.pictures import Pictures
 from study.tracking.words import cell_run_name, cell_tags, flat_params, trial_run_name, values_text
 
@@ -34,18 +36,20 @@ STATUS = {
     states.DIVERGED: "FAILED",
     states.FAILED: "FAILED",
 }
+log = logging.getLogger(__name__)
+
 BATCH = 1000  # metrics in one request, MLflow's limit
 TOLERATED = 3  # runs that a store refuses before the others are not tried any more
 RUNNING_PAUSE_S = 5.0  # between updates of a trial that is still running
 SUMMARY_PAUSE_S = 15.0  # between those of a cell: a summary reads all its trials
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the page then opens on runs and curves
 
 
 class MlflowView:
     """Brings an MLflow store level with a ledger, as often as asked."""
 
     def __init__(self, uri: str, paths: StudyPaths, home: Home, ledger: Ledger) -> None:
-        self.uri, self.experiment, self.ledger, self.artifacts = uri, paths.name, ledger, home.mlflow_artifacts
+        self.uri, self.ledger, self.artifacts = uri, ledger, home.mlflow_artifacts
+        self.owner = Owner.of(paths.name, ledger)
         self.pictures = Pictures(home, paths)
         self.store = redacted(uri)
         self.pushed = 0
@@ -94,7 +98,10 @@ class MlflowView:
             raise refused[0]
 
     def connect(self) -> None:
-        """Find the experiment and its runs, making what is not there. Whatever MLflow raises passes through."""
+        """Find the study's experiment and its runs, making what is not there. Whatever MLflow raises passes through.
+
+        An experiment of the study's name that is someone else's is left alone: the study's own then has a second name.
+        """
         if self._client is not None:
             return
         settle_environment()
@@ -106,23 +113,12 @@ class MlflowView:
         if self.uri.startswith("sqlite:///"):
             make_sqlite_store(Path(self.uri.removeprefix("sqlite:///")))
         client = mlflow.MlflowClient(tracking_uri=self.uri)
-        experiment = client.get_experiment_by_name(self.experiment)
-        location = None if self.uri.startswith("http") else (self.artifacts / self.experiment).as_uri()
-        self._artifacts_are_here = experiment is None or location in (None, experiment.artifact_location)
-        if experiment is None:
-            self._experiment_id = client.create_experiment(
-                self.experiment, artifact_location=location, tags=EXPERIMENT_TAGS
-            )
-        else:
-            self._experiment_id = experiment.experiment_id
-            if experiment.lifecycle_stage == "deleted":
-                client.restore_experiment(self._experiment_id)
-        experiment = experiment or client.get_experiment(self._experiment_id)
-        for name, value in view_tags(self.ledger, experiment.creation_time, experiment.tags).items():
-            client.set_experiment_tag(self._experiment_id, name, value)
-        known = self.ledger.tracked(self.store)
-        if known.get(EXPERIMENT, ("",))[0] != self._experiment_id:
-            self.ledger.record_tracked(self.store, [(EXPERIMENT, self._experiment_id, 0, "")])
+        served = self.uri.startswith("http")
+        experiment = settled_experiment(client, self.owner, None if served else self.artifacts)
+        self._experiment_id = experiment.experiment_id
+        self._artifacts_are_here = served or keeps_files_in(self.artifacts, experiment.artifact_location)
+        self._furnish(client, experiment)
+        known = self._noted_of(experiment)
         found = {}
         for key, run_id in self._existing_runs(client):
             if key in found:  # its answer was lost on the way, and it was made again
@@ -158,6 +154,31 @@ class MlflowView:
 
     def _noted(self) -> dict[str, tuple[str, int, str]]:
         return tracked_so_far(self.ledger, self.store) if self._cursors is None else self._cursors
+
+    def _furnish(self, client: Any, experiment: Any) -> None:
+        """Views, and the description that leads to them."""
+        tags = view_tags(self.ledger, experiment.creation_time, experiment.tags)
+        note = experiment.tags.get(NOTE_TAG, "")
+        if (described := with_tables(note, self._experiment_id, view_titles(self.ledger))) != note:
+            tags[NOTE_TAG] = described
+        for name, value in tags.items():
+            client.set_experiment_tag(self._experiment_id, name, value)
+
+    def _noted_of(self, experiment: Any) -> dict[str, tuple[str, int, str]]:
+        """What the ledger noted of an experiment, and that it is the study's; a word where it has a second name."""
+        known = self.ledger.tracked(self.store)
+        experiment_id, _, name = known.get(EXPERIMENT, ("", 0, ""))
+        if (experiment_id, name) == (experiment.experiment_id, experiment.name):
+            return known
+        if known and experiment_id != experiment.experiment_id:
+            self.ledger.forget_tracked(self.store)
+            known = {}
+        self.ledger.record_tracked(self.store, [(EXPERIMENT, experiment.experiment_id, 0, experiment.name)])
+        if experiment.name == self.owner.second_name:
+            told = f"MLflow at {self.store} has '{self.owner.study}' of another study: ours is '{experiment.name}'"
+            self.ledger.record_event("tracking", told)
+            log.warning(told)
+        return known
 
     def _existing_runs(self, client: Any) -> Iterator[tuple[str, str]]:
         token = None

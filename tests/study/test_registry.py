@@ -16,8 +16,10 @@ from study.errors import StudyError
 from study.export import export_study, load_network, read_export
 from study.export.registry import Registered, register
 from study.ledger import Ledger
-from study.tracking.mlflow_store import delete_experiment, settle_environment
+from study.tracking.mlflow_removal import remove_study
+from study.tracking.mlflow_store import settle_environment
 from study.tracking.mlflow_view import MlflowView
+from study.tracking.owner import Owner
 from tests.study.conftest import SpecMaker
 from tests.study.trained import Trained, train
 
@@ -82,6 +84,14 @@ def lone_study(make_spec: SpecMaker, root: Path) -> Trained:
 
 def brought(study: Trained) -> Registered:
     return register(sorted(study.paths.best.glob("*.yaml")), study.paths, study.home)
+
+
+def removed(study: Trained) -> str | None:
+    """The experiment that `study delete` moves to the bin."""
+    with study.ledger() as ledger:
+        owner = Owner.of(study.paths.name, ledger)
+        keys = [*ledger.trials(), *dict(ledger.cells())]
+    return remove_study(study.home.mlflow_uri, owner, keys, study.home.mlflow_artifacts).experiment
 
 
 def client_of(study: Trained) -> Any:
@@ -189,19 +199,34 @@ def test_a_version_that_cannot_be_made_leaves_nothing_behind(
     left = [path for path in sorted(found.home.mlflow_artifacts.rglob("*")) if path.is_file()]
     assert left == [path for path in before if path.is_file()]
     assert len(brought(found).versions) == 1
-    assert delete_experiment(found.home.mlflow_uri, "small")
+    assert removed(found) == "small"
     assert client_of(found).search_registered_models() == []
 
 
 def test_a_model_of_that_name_which_is_not_ours_is_left_alone(
-    make_spec: SpecMaker, tmp_path: Path, study: Trained
+    make_spec: SpecMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = lone_study(make_spec, tmp_path)
-    client_of(found).create_registered_model("small")
-    with pytest.raises(StudyError, match="has a registered model 'small' that is not this study's"):
-        brought(found)
-    delete_experiment(found.home.mlflow_uri, "small")
-    assert [model.name for model in client_of(found).search_registered_models()] == ["small"]
+    client = client_of(found)
+    client.create_registered_model("small", tags={"study.name": "small", "study.id": "f" * 32})
+    first, second = brought(found), brought(found)
+    with found.ledger() as ledger:
+        own = f"small-{ledger.identity()[:8]}"
+    assert first == second
+    assert first.champions == [f"models:/{own}@champion"]
+    assert f"'small' of someone else is there: the study's is '{own}'" in first.notes[0]
+    load(found, first.champions[0], monkeypatch)
+    assert client.search_model_versions("name = 'small'") == []
+    assert removed(found) == "small"
+    assert [model.name for model in client.search_registered_models()] == ["small"]
+
+
+def test_a_model_that_was_registered_before_models_had_an_id_goes_on(make_spec: SpecMaker, tmp_path: Path) -> None:
+    found = lone_study(make_spec, tmp_path)
+    registered, client = brought(found), client_of(found)
+    client.delete_registered_model_tag("small", "study.id")
+    assert brought(found) == registered
+    assert client.get_registered_model("small").tags.keys() == {"study.name", "study.id"}
 
 
 def test_a_network_that_cannot_be_traced_is_a_pickle_and_says_what_that_means(

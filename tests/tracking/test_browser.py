@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from study.ledger import Ledger
 from study.report import write_report
 from study.tracking.links import run_links
+from study.tracking.mlflow_page import VIEW_TAG, view_tags
 from study.tracking.mlflow_report import show_report
 from study.tracking.mlflow_view import MlflowView
 from tests.launch.conftest import free_port, started
@@ -127,6 +129,35 @@ def test_the_table_of_cells_has_each_familys_best_config(study: Trained, browser
         table_of(study, "cells"), "tce · η=0.4 · digits", "ce · η=0.4 · digits", "best_mean", "best_sd", "study.best"
     )
     assert "seed 0" not in said
+
+
+def columns_of(page: str) -> list[str]:
+    """The columns of a table of runs, from left to right."""
+    headers = [cell for cell in re.findall(r"<div[^>]*>", page) if 'role="columnheader"' in cell and "col-id=" in cell]
+    placed = {
+        int(re.findall(r'aria-colindex="(\d+)"', cell)[0]): re.findall(r'col-id="([^"]*)"', cell)[0] for cell in headers
+    }
+    return [placed[index] for index in sorted(placed)]
+
+
+def test_the_columns_that_matter_stand_first_and_those_of_mlflow_after_them(study: Trained, browser: Browser) -> None:
+    with study.ledger() as ledger:
+        views = view_tags(ledger, 0, {})
+    for name in ("cells", "trials"):
+        wanted = json.loads(json.loads(views[f"{VIEW_TAG}{name}"])["state"])["selectedColumns"]
+        shown = columns_of(browser.text(table_of(study, name), "col-id=", "study.label", wanted[2].split("`")[1]))
+        begin = shown.index(wanted[0])
+        assert shown[begin : begin + len(wanted)] == wanted
+
+
+def test_the_page_on_which_mlflow_opens_leads_to_the_tables(study: Trained, browser: Browser) -> None:
+    opened = table_of(study, "cells").partition("&viewStateShareKey")[0]
+    said = browser.text(opened, "Run Name", "Tables:", "Report of the study")
+    assert "attributes.`Source`" in (columns := columns_of(said))  # MLflow's own choice
+    assert not any("best_mean" in column for column in columns)
+    (cells, trials) = re.findall(r'<a[^>]*href="#(/[^"]*viewStateShareKey=[^"]*)"', said)
+    assert "metrics.`best_mean`" in columns_of(browser.text(cells, "study.best"))
+    assert "metrics.`best_epoch`" in columns_of(browser.text(trials, "study.config"))
 
 
 def test_a_parent_shows_its_children_its_tags_and_the_way_to_the_report(study: Trained, browser: Browser) -> None:

@@ -136,7 +136,7 @@ def test_a_server_that_dies_midway_leaves_a_store_that_sync_brings_level(
 
     from tests.launch.conftest import free_port, started
 
-    left = [12]
+    left = [15]
 
     def gate(target: str) -> Answer:
         def pass_on(request: BaseHTTPRequestHandler) -> None:

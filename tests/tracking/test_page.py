@@ -13,8 +13,9 @@ from study.cli.dashboard import dashboard
 from study.ledger import Ledger
 from study.report import write_report
 from study.tracking.links import page_address, run_links
-from study.tracking.mlflow_report import NOTE_TAG, show_report
+from study.tracking.mlflow_report import show_report
 from study.tracking.mlflow_view import MlflowView
+from study.tracking.note import NOTE_TAG, with_report, with_tables
 from study.tracking.words import cell_run_name, noise_text, trial_run_name, values_text
 from tests.tracking.conftest import Place
 
@@ -135,6 +136,22 @@ def test_report_and_runs_lead_to_one_another(place: Place) -> None:
     assert kept.read_bytes() == page.read_bytes()
     listed = (page.parent / "tables" / "runs.csv").read_text().splitlines()
     assert len(listed) == 1 + len(place.runs("tags.`study.level` != 'report'"))
+
+
+def test_a_description_leads_to_report_and_tables_and_a_users_own_stays() -> None:
+    titles = {"cells": "Best", "trials": "Trials"}
+    tables = "[Best](#/experiments/3/runs?workflowType=machine_learning&viewStateShareKey=cells) · [Trials](#/exp"
+    assert with_tables("", "3", titles).startswith(f"Tables: {tables}")
+    both = with_tables(with_report("", "#/old"), "3", titles)
+    assert both.startswith(f"[Report of the study](#/old) · Tables: {tables}")
+    assert with_report(both, "#/new") == both.replace("#/old", "#/new")
+    assert with_tables(both, "3", titles) == both
+    assert with_tables("mine", "3", titles) == with_report("mine", "#/new") == "mine"
+    for edited in (f"{both}\n\nmine", f"{both} mine", f"mine {both}"):
+        assert with_report(edited, "#/new") == with_tables(edited, "3", {}) == edited
+    many = with_tables("", "3", {f"trials-{task}": f"Trials ({task}), best first" for task in range(300)})
+    assert many.endswith(", and more under Views")
+    assert len(many) < 5000
 
 
 def test_a_second_report_takes_the_place_of_the_first_and_a_users_words_stay(place: Place) -> None:

@@ -101,7 +101,7 @@ def on_side_stream(step: Step, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def make_steps(device: torch.device) -> Steps:
-    """How a program's steps run on a device: one by one, or graphed on an NVIDIA GPU where the environment asks for it."""
+    """How a program's steps run on a device: one by one, or graphed on a GPU where the environment asks for it."""
     if device.type == "cuda" and os.environ.get(SWITCH) == "1":
         return Graphed(capture_graph, on_side_stream)
     return Eager()
