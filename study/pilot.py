@@ -131,6 +131,7 @@ def _pilot(plan: Plan, home: Home) -> float:
 
 def _pace(trial: Trial, cache: Path) -> float:
     """Seconds of an epoch, from that of a few batches, the first time left out as warm-up where that is soon over."""
+    from trainables.data.store import content_hash
     from trainables.data.task import load_task
     from trainables.engine.lanes import LaneArray
     from trainables.engine.session import make_lane
@@ -141,7 +142,7 @@ def _pace(trial: Trial, cache: Path) -> float:
         index[np.linspace(0, len(index) - 1, max(1, round(share * len(index)))).astype(int)]
         for index in (data.train_index, data.val_index)
     )
-    few = replace(data, train_index=train, val_index=val, split_digest=f"{data.split_digest} pilot")
+    few = replace(data, train_index=train, val_index=val, split_digest=content_hash(train, val))
     lane = make_lane("pilot", trial, few)
     array = LaneArray(few, trial["model"], trial["training"], modules=lane.modules)
     array.add(lane)
