@@ -22,19 +22,22 @@ MEGABYTES = 2**20
 
 
 class MadeUp(Memory):
-    """So much free, of which so much is taken, whoever trains."""
+    """So much free at first, and so much taken at every peak, whoever trains."""
 
     def __init__(self, free: float, taken: float) -> None:
-        self._free, self._taken, self.begun = free, taken, 0
+        self._free, self._taken, self.epochs = free, taken, 0
 
     def free(self) -> float:
-        return self._free
+        return self._free if not self.epochs else 0
 
-    def begin(self) -> None:
-        self.begun += 1
+    def held(self) -> float:
+        return 1000 if not self.epochs else 1000 + self._taken
 
-    def taken(self) -> float:
-        return self._taken
+    def restart(self) -> None:
+        self.epochs += 1
+
+    def peak(self) -> float:
+        return 1000 + self._taken
 
 
 @pytest.mark.parametrize(
@@ -50,13 +53,14 @@ def test_as_many_lanes_fit_as_the_share_of_the_free_memory_holds(
     free: float, share: float, taken: float, trained: int, fit: int
 ) -> None:
     room = Room(MadeUp(free, taken), share)
-    room.begin()
-    assert room.lanes(trained) == fit
+    for empty in (True, False):
+        room.begin(empty=empty)
+        assert room.lanes(trained) == fit
 
 
 def test_where_nothing_is_seen_to_be_taken_memory_bounds_nothing() -> None:
     room = Room(MadeUp(2**30, 0), 1.0)
-    room.begin()
+    room.begin(empty=True)
     assert room.lanes(1) > 10**6
 
 
@@ -74,8 +78,8 @@ def test_the_width_that_pays_is_never_more_than_fits(fit: int) -> None:
 def test_a_host_that_finds_its_width_trains_no_more_lanes_than_fit(
     found: bool, widest: int, make_trial: Callable[..., Trial], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = MadeUp(free=8, taken=6)  # by the three lanes of the first epoch
-    monkeypatch.setattr(hosts, "room_on", lambda device, share: Room(memory, 1.0))
+    memory = MadeUp(free=8, taken=6)  # 2 for each of the three lanes of the first epoch
+    monkeypatch.setattr(hosts, "memory_of", lambda device: memory)
     host = LaneHost(FIRST, found=found)
     sessions = [Session(str(i), make_trial(seed=i), cache, host=host) for i in range(6)]
     places = [session.place for session in sessions]
@@ -92,21 +96,22 @@ def test_a_host_that_finds_its_width_trains_no_more_lanes_than_fit(
 
     assert epoch(places[:3]) == 3
     assert epoch(places) == widest
-    assert memory.begun == (1 if found else 0)
+    assert memory.epochs == (2 if found else 0)
     host.close()
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="what a process takes is read from /proc")
-def test_what_this_process_takes_is_its_peak_and_not_what_it_held_before() -> None:
-    held = np.ones(64 * MEGABYTES, np.uint8)
+def test_the_peak_of_this_process_is_seen_and_forgotten() -> None:
     memory = HostMemory()
-    memory.begin()
+    memory.restart()
+    before = memory.held()
     passing = np.ones(96 * MEGABYTES, np.uint8)
+    assert 80 * MEGABYTES < memory.held() - before < 120 * MEGABYTES
     del passing
-    assert 80 * MEGABYTES < memory.taken() < 140 * MEGABYTES
-    memory.begin()
-    assert memory.taken() < 40 * MEGABYTES
-    assert held.all()
+    assert memory.held() - before < 40 * MEGABYTES
+    assert 80 * MEGABYTES < memory.peak() - before < 140 * MEGABYTES
+    memory.restart()
+    assert memory.peak() - before < 40 * MEGABYTES
 
 
 @pytest.mark.parametrize("version", ["v2", "v1"])

@@ -16,7 +16,7 @@ import torch
 from trainables.data.task import TaskData
 from trainables.engine.lane import Lane, LaneState, Metrics
 from trainables.engine.pool import Pool, SharedPlace
-from trainables.engine.room import room_on
+from trainables.engine.room import Room, memory_of
 from trainables.engine.width import Width
 from trainables.trial import Trial
 
@@ -42,7 +42,7 @@ class LaneHost:
         share: float = 1.0,
     ) -> None:
         self.lanes, self.found, self.device, self.marker = lanes, found, device, marker
-        self.room = room_on(device, share)
+        self.memory, self.share = memory_of(device), share
         self.pools: dict[tuple[str, ...], Pool] = {}
         self.lock = threading.Lock()
         self.wished = threading.Condition(self.lock)
@@ -63,8 +63,8 @@ class LaneHost:
         with self.lock:
             self.pools = {key: pool for key, pool in self.pools.items() if pool.is_wanted and not pool.problem}
             if signature not in self.pools:
-                width, only = Width(self.lanes, found=self.found), lane.key if alone else None
-                self.pools[signature] = Pool(data, trial, self.device, lane, width, self.room, only)
+                width, room = Width(self.lanes, found=self.found), Room(self.memory, self.share)
+                self.pools[signature] = Pool(data, trial, self.device, lane, width, room, lane.key if alone else None)
             pool = self.pools[signature]
             return pool.place(self, lane, state)
 

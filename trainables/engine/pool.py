@@ -133,9 +133,9 @@ class Pool:
         """Train an epoch of as many lanes as the width allows, those with a seat first; the places that have news."""
         wanting = sorted((p for p in self.places if p.wants), key=lambda p: (not p.seated, p.turn))
         chosen = wanting[: 1 if self.lonely else self.width.now(len(wanting))]
-        probing = self.width.searching and not self.array.lanes
+        probing = self.width.searching
         if probing:
-            self.room.begin()
+            self.room.begin(empty=not self.array.lanes)
         with self.lock:
             news = self._seat(chosen)
         chosen = [place for place in chosen if place.seated]
