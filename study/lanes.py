@@ -7,6 +7,7 @@ see trials as ever.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -34,11 +35,12 @@ class HostSettings:
     """What a host is and has.
 
     At most `lanes` of an array train at a time, with `found` as many as pay; `places` trials are open at most, those
-    that wait for a lane among them.
+    that wait for a lane among them. `share` of its device's free memory is for it.
     """
 
     count: int
     places: int
+    share: float
     cpus: float
     gpus: float
     lanes: int
@@ -58,6 +60,7 @@ def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
     return HostSettings(
         count=num_workers(spec),
         places=places(spec),
+        share=min(1.0, wanted.gpus) if wanted.gpus else 1 / num_workers(spec),
         cpus=wanted.cpus,
         gpus=wanted.gpus,
         lanes=num_lanes(spec),
@@ -74,8 +77,9 @@ class Host:
         self.marker = settings.markers / f"lane-{number}"
         remote = ray.remote(num_cpus=settings.cpus, num_gpus=settings.gpus, max_concurrency=2 * settings.places + 2)
         self.actor = remote(TrialHost).remote(
-            settings.lanes, settings.found, settings.device, str(self.marker), list(settings.import_from)
-        )
+            settings.lanes, settings.found, settings.device, str(self.marker), list(settings.import_from),
+            settings.share,
+        )  # fmt: skip
         self.end = self.actor.live.remote()
         self.keys: dict[int, str] = {}
 
@@ -99,16 +103,16 @@ class Host:
 
 
 class Hosts:
-    """All hosts. One that died is replaced when its trials are tried again, each then in an array of its own.
+    """All hosts. One that died is replaced when its trials are tried again.
 
     A trial answers for a death that came while it trained alone. One that came while many trained is nobody's fault
-    `EXCUSED` times, then everybody's.
+    `EXCUSED` times, then everybody's: each of them is tried again in an array of its own, for the length of a
+    checkpoint interval after the first time, to its end after another.
     """
 
     def __init__(self, settings: HostSettings) -> None:
         self.settings, self.started, self.opened = settings, 0, 0
         self.hosts = [self._start() for _ in range(settings.count)]
-        self.suspects: set[str] = set()
         self.excused: set[str] = set()
         self.unexplained: Counter[str] = Counter()  # deaths of a trial's hosts
 
@@ -120,13 +124,14 @@ class Hosts:
     def open(self, config: dict[str, Any]) -> Lane:
         """A lane for the trial of this config."""
         self.look()
-        config = config | {"run": config["run"] | {"alone": config["key"] in self.suspects}}
+        key, deaths = config["key"], self.unexplained[config["key"]]
+        alone_s = config["run"]["checkpoint_interval_s"] if deaths < EXCUSED else math.inf
+        run = config["run"] | {"alone": deaths > 0, "alone_s": alone_s}
+        wanted = {"key": key, "trial": config["trial"], "run": run}  # what Tune adds only Tune reads
         host = min(self.hosts, key=lambda host: len(host.keys))
         self.opened += 1
-        host.keys[self.opened] = config["key"]
-        return Lane(
-            host, self.opened, {name: config[name] for name in ("key", "trial", "run")}
-        )  # what Tune adds only Tune reads
+        host.keys[self.opened] = key
+        return Lane(host, self.opened, wanted)
 
     def excuses(self, key: str) -> bool:
         """Whether the last failure of a trial was its host's death, for which another trial is to blame."""
@@ -143,7 +148,6 @@ class Hosts:
                 if marked:
                     others -= marked
                 else:
-                    self.suspects |= others
                     self.unexplained.update(others)
                     others = {key for key in others if self.unexplained[key] <= EXCUSED}
                 self.excused |= others

@@ -141,6 +141,7 @@ def _pilot(plan: Plan, home: Home) -> float:
 
 def _pace(trial: Trial, num_train: int, cache: Path) -> float:
     """Seconds of an epoch of `num_train` images, from a few batches, without the first time if that is soon over."""
+    from trainables.data.store import content_hash
     from trainables.data.task import load_task
     from trainables.engine.lanes import LaneArray
     from trainables.engine.session import make_lane
@@ -151,7 +152,7 @@ def _pace(trial: Trial, num_train: int, cache: Path) -> float:
         index[np.linspace(0, len(index) - 1, max(1, round(share * len(index)))).astype(int)]
         for index in (data.train_index, data.val_index)
     )
-    few = replace(data, train_index=train, val_index=val, split_digest=f"{data.split_digest} pilot")
+    few = replace(data, train_index=train, val_index=val, split_digest=content_hash(train, val))
     lane = make_lane("pilot", trial, few)
     array = LaneArray(few, trial["model"], trial["training"], modules=lane.modules)
     array.add(lane)

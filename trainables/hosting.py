@@ -7,46 +7,54 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainables.runner import Result, TrialRunner
 
 
+@dataclass
+class OpenTrial:
+    """A trial, when it was opened and how many steps it took since."""
+
+    runner: TrialRunner
+    opened: float
+    steps: int = 0
+
+
 class TrialHost:
     """Runs trials by number; a threaded actor, one thread for each that trains and some to answer.
 
-    `lanes` and `found` are as `LaneHost` takes them. `marker` is a file that holds the key of a trial that trains alone
-    for as long as it does: should the process die, that trial is to blame. It answers as Tune expects of a trial's own
-    actor, but imports nothing of Tune.
+    `lanes`, `found` and `share` are as `LaneHost` takes them. `marker` is a file that holds the key of a trial that
+    trains alone for as long as it does: should the process die, that trial is to blame. It answers as Tune expects of a
+    trial's own actor, but imports nothing of Tune.
     """
 
-    def __init__(self, lanes: int, found: bool, device: str, marker: str, import_from: list[str]) -> None:
+    def __init__(self, lanes: int, found: bool, device: str, marker: str, import_from: list[str], share: float) -> None:
         sys.path.extend(folder for folder in import_from if folder not in sys.path)
         from trainables.engine.host import LaneHost
 
-        self.host = LaneHost(lanes, found=found, device=device, marker=Path(marker))
-        self.runners: dict[int, TrialRunner] = {}
-        self.began: dict[int, float] = {}
-        self.steps: dict[int, int] = {}
+        self.host = LaneHost(lanes, found=found, device=device, marker=Path(marker), share=share)
+        self.trials: dict[int, OpenTrial] = {}
 
     def open(self, number: int, config: dict[str, Any]) -> None:
         """Begin, or go on with, the trial that `config` describes as `TrialRunner` takes it."""
-        self.runners[number] = TrialRunner(config, self.host)
-        self.began[number], self.steps[number] = time.time(), 0
+        self.trials[number] = OpenTrial(TrialRunner(config, self.host), time.time())
 
     def train(self, number: int) -> Result:
         """A step of a trial, with the facts that Tune wants of each."""
-        result = self.runners[number].step()
-        self.steps[number] += 1
-        elapsed = time.time() - self.began[number]
-        return result | self.facts() | {"training_iteration": self.steps[number], "time_total_s": elapsed}
+        trial = self.trials[number]
+        result = trial.runner.step()
+        trial.steps += 1
+        elapsed = time.time() - trial.opened
+        return result | self.facts() | {"training_iteration": trial.steps, "time_total_s": elapsed}
 
     def close(self, number: int) -> None:
-        """End a trial; for one that could not be begun nothing happens."""
-        runner = self.runners.pop(number, None)
-        if runner is not None:
-            runner.leave()
+        """End a trial, and keep nothing of it; for one that could not be begun nothing happens."""
+        trial = self.trials.pop(number, None)
+        if trial is not None:
+            trial.runner.leave()
 
     def facts(self) -> dict[str, Any]:
         """Where it runs."""

@@ -25,9 +25,10 @@ class TrialRunner:
 
     Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `import_from`
     (folders with a user's own losses), `stop_file`, `decisions` (epochs at which a scheduler may want to stop the
-    trial), `report_interval_s`, `checkpoint_interval_s`, `threads`, `device` and `alone` (it shares no array). A step
-    ends on a decision epoch, at the trial's end, after `report_interval_s`, or when the stop file appears; its result
-    brings every epoch since the last one in `reports`, and a `problem` where the checkpoint could not be written.
+    trial), `report_interval_s`, `checkpoint_interval_s`, `threads`, `device` and `alone` (it shares no array: it may be
+    what broke its process). That ends after `alone_s` and an epoch at the least. A step ends on a decision epoch, at
+    the trial's end, after `report_interval_s`, or when the stop file appears; its result brings every epoch since the
+    last one in `reports`, and a `problem` where the checkpoint could not be written.
     """
 
     def __init__(self, config: dict[str, Any], host: LaneHost | None = None) -> None:
@@ -50,7 +51,7 @@ class TrialRunner:
             run["alone"],
         )
         self.reported = self.told = 0
-        self.saved_at, self.saved_epoch = time.monotonic(), self.session.epoch
+        self.saved_at, self.saved_epoch = self.opened_at, self.opened_epoch = time.monotonic(), self.session.epoch
 
     def leave(self) -> None:
         """No further step is wanted."""
@@ -78,7 +79,15 @@ class TrialRunner:
                 problem = f"{self.run['store']}: {error.strerror}"
             self.saved_at, self.saved_epoch = time.monotonic(), session.epoch
         stopped = problem or (stopping and not session.done)
+        if not stopped and self._proved_harmless():
+            session.join()
         return self._result("interrupted" if stopped else None, checkpoint, problem)
+
+    def _proved_harmless(self) -> bool:
+        session = self.session
+        if not session.alone or session.done or session.epoch == self.opened_epoch:
+            return False
+        return bool(time.monotonic() - self.opened_at >= self.run["alone_s"])
 
     def _result(self, state: str | None, checkpoint: dict[str, Any] | None, problem: str) -> Result:
         session = self.session

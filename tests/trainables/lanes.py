@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from trainables.data.store import content_hash
+from trainables.data.task import TaskData
 from trainables.engine.lane import LaneState
 from trainables.engine.lanes import LaneArray
 
 LaneAndTrial = tuple[Any, Any]
+
+
+def part_of(data: TaskData, train: int, val: int, images: np.ndarray | None = None) -> TaskData:
+    """A task's first training and validation images, or others in their place.
+
+    Under digests of their own, for what is fitted to images is kept by these, in a folder that all tests share.
+    """
+    pool = data.pool
+    if images is not None:
+        pool = replace(pool, images=images, digest=content_hash(pool.digest, images))
+    train_index, val_index = data.train_index[:train], data.val_index[:val]
+    digest = content_hash(train_index, val_index)
+    return replace(data, pool=pool, train_index=train_index, val_index=val_index, split_digest=digest)
 
 
 def train_lanes(

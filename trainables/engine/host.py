@@ -16,6 +16,7 @@ import torch
 from trainables.data.task import TaskData
 from trainables.engine.lane import Lane, LaneState, Metrics
 from trainables.engine.pool import Pool, SharedPlace
+from trainables.engine.room import Room, memory_of
 from trainables.engine.width import Width
 from trainables.trial import Trial
 
@@ -25,13 +26,23 @@ LOOK_AGAIN_S = 0.2  # how often a trial that waits for its turn asks whether it 
 class LaneHost:
     """Trains the lanes of many trials on one device; trials of one signature as one array, several in turns.
 
-    At most `lanes` of an array train at a time, with `found` as many of these as pay (`width.Width`); further ones wait
-    until a lane ends. A lane that breaks takes no other with it. A trial that enters `alone` has its key in the file
-    `marker` while it trains.
+    At most `lanes` of an array train at a time, with `found` as many of these as pay (`width.Width`) and fit into a
+    `share` of the free memory (`room.Room`); further ones wait until a lane ends. A lane that breaks takes no other
+    with it. A trial that enters `alone` has its key in the file `marker` while it trains. What is left is forgotten
+    once its array trains on, or has no lane any more.
     """
 
-    def __init__(self, lanes: int, *, found: bool = False, device: str = "cpu", marker: Path | None = None) -> None:
+    def __init__(
+        self,
+        lanes: int,
+        *,
+        found: bool = False,
+        device: str = "cpu",
+        marker: Path | None = None,
+        share: float = 1.0,
+    ) -> None:
         self.lanes, self.found, self.device, self.marker = lanes, found, device, marker
+        self.memory, self.share = memory_of(device), share
         self.pools: dict[tuple[str, ...], Pool] = {}
         self.lock = threading.Lock()
         self.wished = threading.Condition(self.lock)
@@ -50,13 +61,10 @@ class LaneHost:
         """
         signature = (*signature_of(trial, data, lane), *([lane.key] if alone else []))
         with self.lock:
-            for pool in self.pools.values():
-                if not self.training.intersection(pool.places):
-                    pool.forget()
-            self.pools = {key: pool for key, pool in self.pools.items() if pool.places and not pool.problem}
+            self.pools = {key: pool for key, pool in self.pools.items() if pool.is_wanted and not pool.problem}
             if signature not in self.pools:
-                width = Width(self.lanes, found=self.found)
-                self.pools[signature] = Pool(data, trial, self.device, lane, width, lane.key if alone else None)
+                width, room = Width(self.lanes, found=self.found), Room(self.memory, self.share)
+                self.pools[signature] = Pool(data, trial, self.device, lane, width, room, lane.key if alone else None)
             pool = self.pools[signature]
             return pool.place(self, lane, state)
 
@@ -100,17 +108,25 @@ class LaneHost:
 
     def _run(self) -> None:
         torch.set_num_threads(torch.get_num_threads())  # a new thread has OpenMP's own number, not torch's
-        while (pool := self._next()) is not None:
-            try:
-                with self._marked(pool):
-                    news = pool.train()
-            except Exception as problem:  # the array itself is broken: whoever waits for it has to start again
-                news = pool.give_up(problem)
-            with self.lock:
-                self.training = frozenset()
-                for place in news:
-                    place.wants = False
-                    place.news.set()
+        while self._turn():
+            pass
+
+    def _turn(self) -> bool:
+        """Train an epoch of the next pool; False at the end. While none is due, no variable here holds what was."""
+        pool = self._next()
+        if pool is None:
+            return False
+        try:
+            with self._marked(pool):
+                news = pool.train()
+        except Exception as problem:  # the array itself is broken: whoever waits for it has to start again
+            news = pool.give_up(problem)
+        with self.lock:
+            self.training = frozenset()
+            for place in news:
+                place.wants = False
+                place.news.set()
+        return True
 
     @contextmanager
     def _marked(self, pool: Pool) -> Iterator[None]:
@@ -128,6 +144,7 @@ class LaneHost:
         with self.lock:
             while not self.closed:
                 now = time.monotonic()
+                self.pools = {signature: pool for signature, pool in self.pools.items() if pool.is_wanted}
                 due = {signature: pool.due(now) for signature, pool in self.pools.items()}
                 ready = [signature for signature, wait in due.items() if wait <= 0]
                 if ready:

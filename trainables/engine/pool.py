@@ -13,6 +13,7 @@ from torch import nn
 from trainables.data.task import TaskData
 from trainables.engine.lane import Lane, LaneState, Metrics
 from trainables.engine.lanes import LaneArray
+from trainables.engine.room import Room
 from trainables.engine.width import Width
 
 if TYPE_CHECKING:
@@ -76,11 +77,12 @@ class Pool:
         device: str,
         lane: Lane,
         width: Width,
+        room: Room,
         alone: str | None = None,
     ) -> None:
         self.array = LaneArray(data, trial["model"], trial["training"], device, lane.modules)
         self.places: list[SharedPlace] = []
-        self.width, self.alone = width, alone
+        self.width, self.room, self.alone = width, room, alone
         # Of the processor on the CPU, so that what else the machine does is not mistaken for the width's price.
         self.clock = time.process_time if self.array.device.type == "cpu" else time.perf_counter
         self.lock = threading.Lock()  # of seats; not held while an epoch is trained
@@ -95,13 +97,10 @@ class Pool:
             self.places.append(place)
         return place
 
-    def forget(self) -> None:
-        """Drop the places that were left; while no epoch is trained."""
-        with self.lock:
-            for place in self.places:
-                if place.left and place.seated:
-                    self._unseat(place)
-            self.places = [place for place in self.places if not place.left]
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a place in it was not left."""
+        return any(not place.left for place in self.places)
 
     # -- for the threads of trials ----------------------------------------------------------------------------------
 
@@ -134,6 +133,9 @@ class Pool:
         """Train an epoch of as many lanes as the width allows, those with a seat first; the places that have news."""
         wanting = sorted((p for p in self.places if p.wants), key=lambda p: (not p.seated, p.turn))
         chosen = wanting[: 1 if self.lonely else self.width.now(len(wanting))]
+        probing = self.width.searching
+        if probing:
+            self.room.begin(empty=not self.array.lanes)
         with self.lock:
             news = self._seat(chosen)
         chosen = [place for place in chosen if place.seated]
@@ -147,6 +149,8 @@ class Pool:
         else:
             seconds = time.perf_counter() - started
             self.width.took(len(chosen), self.clock() - used)
+            if probing:
+                self.width.fits(self.room.lanes(len(chosen)))
             self.hold_until = time.monotonic() + min(max(HOLD_SHARE * seconds, HOLD_AT_LEAST_S), HOLD_AT_MOST_S)
             for place in chosen:
                 place.outcome = reports[place.lane.key]

@@ -19,6 +19,7 @@ from trainables.engine.host import LaneHost
 from trainables.engine.lane import Lane, Metrics
 from trainables.engine.lanes import LaneArray
 from trainables.engine.place import LonePlace, Place
+from trainables.engine.pool import SharedPlace
 from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.engine.testing import metrics_on_test
 from trainables.own import is_own, source_digest
@@ -71,6 +72,7 @@ class Session:
                 state, self.warnings = (restored.state, restored.warnings) if restored else (None, ())
             except CorruptCheckpointError as problem:
                 self.warnings = (f"{problem}; starting again from epoch 0",)
+        self.host, self.data, self.alone = host, data, alone
         self.place: Place
         if host is None:
             array = LaneArray(data, trial["model"], trial["training"], device, lane.modules)
@@ -125,6 +127,14 @@ class Session:
         if self.done:
             self._end()
         return metrics
+
+    def join(self) -> None:
+        """Share an array from now on, after having been alone."""
+        assert isinstance(self.place, SharedPlace)
+        assert self.host is not None
+        self.leave()
+        self.place = self.host.enter(self.place.lane, self.place.save(), self.data, self.trial)
+        self.alone = False
 
     def leave(self) -> None:
         """No further epoch is wanted: the lane's place among others goes to the next."""

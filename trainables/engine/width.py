@@ -10,7 +10,8 @@ EPOCHS = 2  # timed at a width, the first left out: it makes the program
 class Width:
     """The number of lanes of an array: `most`, or, where it is to be `found`, as many of these as pay.
 
-    It then begins with 8 and doubles for as long as that saves 5 % of a lane's time.
+    It then begins with 8 and doubles for as long as that saves 5 % of a lane's time, within what memory was found to
+    hold.
     """
 
     def __init__(self, most: int, *, found: bool) -> None:
@@ -36,6 +37,11 @@ class Width:
             self.searching = self.trying > lanes
         else:
             self.trying, self.searching = self.best, False
+
+    def fits(self, lanes: int) -> None:
+        """So many lanes are said to fit into memory."""
+        self.most = min(self.most, lanes)
+        self.best, self.trying = min(self.best, self.most), min(self.trying, self.most)
 
     def too_many(self, lanes: int) -> None:
         """So many did not fit into memory: half of them at the most from now on."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from tests.trainables.conftest import TrialMaker
+from tests.trainables.lanes import part_of
 from trainables.data.task import TaskData
 from trainables.engine.lanes import LaneArray
 from trainables.engine.session import make_lane
@@ -53,7 +53,7 @@ def test_the_batch_size_that_is_named_leaves_no_image_alone(images: int, size: i
 
 
 def test_an_array_of_such_lanes_is_refused_in_words(digits: TaskData, make_trial: TrialMaker) -> None:
-    few = replace(digits, train_index=digits.train_index[:65])
+    few = part_of(digits, 65, len(digits.val_index))
     trial = make_trial("ce")
     trial["model"] = VGG
     with pytest.raises(ValueError, match=r"model 'vgg': batches of 64 leave one of 65 training images alone"):

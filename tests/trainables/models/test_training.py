@@ -6,7 +6,6 @@ Three lanes of different families, learning rates and seeds, 200 digits of 16x16
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from tests.trainables.lanes import assert_same_lane
+from tests.trainables.lanes import assert_same_lane, part_of
 from trainables.data.task import TaskData
 from trainables.engine.checkpoint import read_checkpoint, write_checkpoint
 from trainables.engine.checkpoint_files import network_weights
@@ -44,8 +43,7 @@ Lanes = list[tuple[Lane, Trial]]
 @pytest.fixture(scope="module")
 def few(digits: TaskData) -> TaskData:
     images = digits.pool.images.repeat(2, axis=2).repeat(2, axis=3)
-    pool = replace(digits.pool, images=images)
-    return replace(digits, pool=pool, train_index=digits.train_index[:200], val_index=digits.val_index[:100])
+    return part_of(digits, 200, 100, images)
 
 
 @pytest.fixture
@@ -169,7 +167,7 @@ def test_lanes_with_msls_modules_at_all_blocks_equal_lone_ones(
 def test_torchvisions_networks_with_dropout_and_stochastic_depth_train_beside_others(
     name: str, lanes_of: Callable[..., Lanes], few: TaskData
 ) -> None:
-    tiny = replace(few, train_index=few.train_index[:32], val_index=few.val_index[:20])
+    tiny = part_of(few, 32, 20)
     lanes = lanes_of({"name": name})[:2]
     lanes = [(make_lane(lane.key, trial, tiny), trial) for lane, trial in lanes]
     array = array_of(lanes, tiny)
