@@ -26,6 +26,7 @@ from ray.tune import tune as tune_module
 from study.preflight import num_lanes, num_workers, places
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
+from trainables.watchdog import where_it_hung
 
 EXCUSED = 2  # deaths of a host among many that count as no failure of a trial's
 
@@ -45,6 +46,7 @@ class HostSettings:
     gpus: float
     lanes: int
     found: bool
+    timeout_s: float
     markers: Path
     import_from: tuple[str, ...] = ()
 
@@ -65,6 +67,7 @@ def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
         gpus=wanted.gpus,
         lanes=num_lanes(spec),
         found=wanted.lanes == "auto",
+        timeout_s=wanted.timeout_s,
         markers=scratch,
         import_from=tuple(folder for folder in sys.path if folder),
     )
@@ -78,7 +81,7 @@ class Host:
         remote = ray.remote(num_cpus=settings.cpus, num_gpus=settings.gpus, max_concurrency=2 * settings.places + 2)
         self.actor = remote(TrialHost).remote(
             settings.lanes, settings.found, settings.device, str(self.marker), list(settings.import_from),
-            settings.share,
+            settings.share, settings.timeout_s,
         )  # fmt: skip
         self.end = self.actor.live.remote()
         self.keys: dict[int, str] = {}
@@ -101,6 +104,10 @@ class Host:
         self.marker.unlink(missing_ok=True)
         return {alone} & set(self.keys.values())
 
+    def where_it_hung(self) -> str | None:
+        """What it was doing when it ended itself; None where it did not."""
+        return where_it_hung(Path(f"{self.marker}.hang"))
+
 
 class Hosts:
     """All hosts. One that died is replaced when its trials are tried again.
@@ -114,6 +121,7 @@ class Hosts:
         self.settings, self.started, self.opened = settings, 0, 0
         self.hosts = [self._start() for _ in range(settings.count)]
         self.excused: set[str] = set()
+        self.hung: dict[str, str] = {}  # trials whose process ended itself, and where it hung
         self.unexplained: Counter[str] = Counter()  # deaths of a trial's hosts
 
     @property
@@ -140,11 +148,18 @@ class Hosts:
         self.excused.discard(key)
         return excused
 
+    def explain(self, trial: Any) -> str | None:
+        """Where a trial's process hung, if that is why it ended."""
+        self.look(trial.config["key"])
+        return self.hung.pop(trial.config["key"], None)
+
     def look(self, failed: str = "") -> None:
         """Replace the hosts that died; that of trial `failed` may have, though Ray has not told yet."""
         for place, host in enumerate(self.hosts):
             if host.is_dead(ask=failed in host.keys.values()):
                 marked, others = host.marked(), set(host.keys.values())
+                if (where := host.where_it_hung()) is not None:
+                    self.hung |= dict.fromkeys(others, where)
                 if marked:
                     others -= marked
                 else:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -106,23 +107,24 @@ def run_on_ray(
             from ray.tune import TuneError
 
             from study.lanes import Hosts, host_settings, trials_in_lanes
-            from study.tuning import ConductorStopper, InTurn, LedgerCallback, PlanSearcher
+            from study.tuning import ConductorStopper, InTurn, LedgerCallback, OwnProcesses, PlanSearcher
             from trainables.base import StudyTrainable
 
             laned = num_lanes(spec) > 1 and trainable is None
             at_most = slots if laned else 2 * slots
             hosts = Hosts(host_settings(spec, Path(scratch))) if laned else None
-            excuses = hosts.excuses if hosts else lambda key: False
+            processes = hosts or OwnProcesses()
+            settings_of = partial(run_settings, spec, home, paths, scratch)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
                 tune.with_resources(trainable or StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
                     metric="score", mode="max", num_samples=-1, reuse_actors=not laned, scheduler=InTurn(),
-                    search_alg=PlanSearcher(conductor, at_most, lambda key: run_settings(spec, home, paths, key)),
+                    search_alg=PlanSearcher(conductor, at_most, settings_of),
                 ),
                 run_config=tune.RunConfig(
                     name="tune", storage_path=scratch, verbose=0, log_to_file=False,
-                    stop=ConductorStopper(conductor, wake), callbacks=[LedgerCallback(conductor, excuses)],
+                    stop=ConductorStopper(conductor, wake), callbacks=[LedgerCallback(conductor, processes)],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                     failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
                 ),
@@ -144,7 +146,7 @@ def run_on_ray(
                 conductor.abandon(died_of(watch.died))
         finally:
             progress.stage("stopping Ray")
-            del tuner, hosts, excuses
+            del tuner, hosts, processes
             gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
             ray.shutdown()
 
@@ -165,13 +167,15 @@ def _leave(conductor: Conductor, progress: Progress, stop: StopRequest, scratch:
     os._exit(code)
 
 
-def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, key: str) -> dict[str, Any]:
+def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, key: str) -> dict[str, Any]:
     """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
     return {
         "store": str(paths.checkpoint(key)),
         "import_from": [folder for folder in sys.path if folder],
         "cache": str(home.cache),
         "stop_file": str(paths.stop),
+        "timeout_s": spec.resources.timeout_s,
+        "hang_file": str(Path(scratch, f"{key}.hang")),
         "report_interval_s": spec.resources.report_interval_s,
         "checkpoint_interval_s": spec.resources.checkpoint_interval_s,
         "threads": max(1, int(spec.resources.cpus)),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ray.tune import Callback, Stopper
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.conductor import Conductor
+from trainables.watchdog import where_it_hung
 
 IN_THE_LEDGER = ("config", "reports", "facts", "checkpoint", "warnings")  # of a result
 
@@ -83,14 +84,31 @@ class ConductorStopper(StaysHere, Stopper):
         return self.conductor.stopping and self.conductor.finished
 
 
+class Processes(Protocol):
+    """What is known of the processes that trials train in."""
+
+    def excuses(self, key: str) -> bool:
+        """Whether the last failure of a trial does not count."""
+
+    def explain(self, trial: Any) -> str | None:
+        """Where the process of a trial that failed hung, if that is why it ended."""
+
+
+class OwnProcesses:
+    """Each trial has one of its own."""
+
+    def excuses(self, key: str) -> bool:
+        return False
+
+    def explain(self, trial: Any) -> str | None:
+        return where_it_hung(Path(trial.config["run"]["hang_file"]))
+
+
 class LedgerCallback(StaysHere, Callback):
-    """Starts, retries and failures of trials; what Tune need not keep of their results is taken from these.
+    """Starts, retries and failures of trials; what Tune need not keep of their results is taken from these."""
 
-    `excuses` tells whether a trial's last failure does not count.
-    """
-
-    def __init__(self, conductor: Conductor, excuses: Callable[[str], bool]) -> None:
-        self.conductor, self.excuses = conductor, excuses
+    def __init__(self, conductor: Conductor, processes: Processes) -> None:
+        self.conductor, self.processes = conductor, processes
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.conductor.started(trial.config["key"])
@@ -102,12 +120,18 @@ class LedgerCallback(StaysHere, Callback):
             result.pop(name, None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        if self.excuses(trial.config["key"]):
+        if self.processes.excuses(trial.config["key"]):
             trial.run_metadata.num_failures -= 1
-        self.conductor.retried(trial.config["key"], describe_failure(trial))
+        self.conductor.retried(trial.config["key"], self._reason(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.conductor.failed(trial.config["key"], describe_failure(trial))
+        self.conductor.failed(trial.config["key"], self._reason(trial))
+
+    def _reason(self, trial: Any) -> str:
+        where = self.processes.explain(trial)
+        if where is None:
+            return describe_failure(trial)
+        return f"no epoch came for {trial.config['run']['timeout_s']:g} s (resources.timeout_s): it hung {where}"
 
 
 def describe_failure(trial: Any) -> str:

@@ -11,20 +11,36 @@ from ray import tune
 
 from trainables.runner import Result, TrialRunner
 from trainables.trial import Trial, plain_trial
+from trainables.watchdog import Watchdog
+
+
+START_S = 300.0  # more than an epoch may take: for torch to be imported, images to be read and similarities fitted
 
 
 class StudyTrainable(tune.Trainable):
-    """A study's trial in a worker of its own. Checkpoints are found by the trial's key: Tune's are not used."""
+    """A study's trial in a worker of its own. Checkpoints are found by the trial's key: Tune's are not used.
+
+    `run` in its config holds, beside what `TrialRunner` takes, `timeout_s` and `hang_file`: a worker whose trial says
+    nothing for longer ends, and leaves word there of where it hung.
+    """
 
     def setup(self, config: dict[str, Any]) -> None:
-        self.runner = TrialRunner(config)
+        run = config["run"]
+        self.watchdog = Watchdog(run["timeout_s"] + run["report_interval_s"], Path(run["hang_file"]))
+        with self.watchdog.watching(START_S):
+            self.runner = TrialRunner(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
         self.setup(new_config)
         return True
 
     def step(self) -> Result:
-        return self.runner.step()
+        with self.watchdog.watching():
+            return self.runner.step()
+
+    def cleanup(self) -> None:
+        self.watchdog.close()
 
 
 class LossTrainable(tune.Trainable):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.runner import Result, TrialRunner
+from trainables.watchdog import Watchdog
 
 
 @dataclass
@@ -27,15 +28,28 @@ class TrialHost:
     """Runs trials by number; a threaded actor, one thread for each that trains and some to answer.
 
     `lanes`, `found` and `share` are as `LaneHost` takes them. `marker` is a file that holds the key of a trial that
-    trains alone for as long as it does: should the process die, that trial is to blame. It answers as Tune expects of a
-    trial's own actor, but imports nothing of Tune.
+    trains alone for as long as it does: should the process die, that trial is to blame. The process ends itself when an
+    epoch takes longer than `timeout_s`, and says in `marker`.hang where. It answers as Tune expects of a trial's own
+    actor, but imports nothing of Tune.
     """
 
-    def __init__(self, lanes: int, found: bool, device: str, marker: str, import_from: list[str], share: float) -> None:
+    def __init__(
+        self,
+        lanes: int,
+        found: bool,
+        device: str,
+        marker: str,
+        import_from: list[str],
+        share: float,
+        timeout_s: float,
+    ) -> None:
         sys.path.extend(folder for folder in import_from if folder not in sys.path)
         from trainables.engine.host import LaneHost
 
-        self.host = LaneHost(lanes, found=found, device=device, marker=Path(marker), share=share)
+        self.watchdog = Watchdog(timeout_s, Path(f"{marker}.hang"))
+        self.host = LaneHost(
+            lanes, found=found, device=device, marker=Path(marker), share=share, watchdog=self.watchdog
+        )
         self.trials: dict[int, OpenTrial] = {}
 
     def open(self, number: int, config: dict[str, Any]) -> None:

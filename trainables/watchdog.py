@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,18 +19,22 @@ FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>
 class Watchdog:
     """Ends this process where what it watches takes longer than `timeout_s`; one for a process.
 
-    The calls under way, of every thread, then stand in `file`, which is empty for as long as all is well.
+    The calls under way, of every thread, then stand in `file` below the one that was watched.
     """
 
     def __init__(self, timeout_s: float, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.timeout_s, self.path = timeout_s, file
         self._file = file.open("w", encoding="utf-8")
+        self._watched = 0  # a thread
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """What takes place inside is to be over in time; what began before starts its time again."""
-        faulthandler.dump_traceback_later(self.timeout_s, exit=True, file=self._file)
+    def watching(self, more_s: float = 0.0) -> Iterator[None]:
+        """What takes place inside is to be over in time, or so many seconds later."""
+        if threading.get_ident() != self._watched:
+            self._watched = threading.get_ident()
+            print(f"watched: {self._watched:#018x}", file=self._file, flush=True)
+        faulthandler.dump_traceback_later(self.timeout_s + more_s, exit=True, file=self._file)
         try:
             yield
         finally:
@@ -42,20 +47,22 @@ class Watchdog:
 
 
 def where_it_hung(file: Path) -> str | None:
-    """`in my_loss.py, line 12 (forward)`: what the process that left this file was doing; None where it left no word.
+    """`in my_loss.py, line 12 (forward)`: what was watched in the process that left this file; None if it did not hang.
 
-    Of all threads the one that trains is looked for: the first with a call that is not one of Python's own.
+    The innermost call that is not one of Python's own is told.
     """
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        watched, _, threads = (
+            file.read_text(encoding="utf-8", errors="replace").rpartition("watched: ")[2].partition("\n")
+        )
     except OSError:
         return None
-    if not text.strip():
+    if not threads:
         return None
     library = os.path.dirname(os.__file__)
-    for thread in text.split("\n\n"):
-        frames = [match.groupdict() for match in FRAME.finditer(thread)]
-        if any("trainables" in frame["file"] for frame in frames):
-            inner = next((f for f in frames if not f["file"].startswith(library)), frames[0])
-            return f"in {Path(inner['file']).name}, line {inner['line']} ({inner['function']})"
-    return "in a place that its calls do not tell"
+    calls = next((thread for thread in threads.split("\n\n") if watched in thread), "")
+    frames = [match.groupdict() for match in FRAME.finditer(calls)]
+    own = [frame for frame in frames if not frame["file"].startswith(library)] or frames
+    if not own:
+        return "in a place that its calls do not tell"
+    return f"in {Path(own[0]['file']).name}, line {own[0]['line']} ({own[0]['function']})"

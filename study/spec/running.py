@@ -12,13 +12,15 @@ from study.strict import Strict
 class ResourcesSpec(Strict):
     """What a process that trains takes of the machine, how often a trial reports, and how often it is tried again.
 
-    Such a process trains one trial, with `lanes` that many at once.
+    Such a process trains one trial, with `lanes` that many at once. One in which an epoch takes longer than `timeout_s`
+    hangs: it is ended, and its trials are tried again.
     """
 
     lanes: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     cpus: float = Field(1, gt=0)
     gpus: float = Field(0, ge=0)
     retries: int = Field(3, ge=0)
+    timeout_s: float = Field(7200, gt=0)
     report_interval_s: float = Field(2, gt=0)
     checkpoint_interval_s: float = Field(30, ge=0)
 

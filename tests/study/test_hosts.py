@@ -33,12 +33,17 @@ class Process:
     def marked(self) -> set[str]:
         return self.alone
 
+    def where_it_hung(self) -> str | None:
+        return None
+
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hosts:
     """One host, on which trials a and b are open."""
     monkeypatch.setattr(lanes, "Host", Process)
-    settings = HostSettings(count=1, places=8, share=1.0, cpus=1, gpus=0, lanes=8, found=False, markers=tmp_path)
+    settings = HostSettings(
+        count=1, places=8, share=1.0, cpus=1, gpus=0, lanes=8, found=False, timeout_s=60, markers=tmp_path
+    )
     made = Hosts(settings)
     opened(made)
     return made

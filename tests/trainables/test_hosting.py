@@ -21,9 +21,10 @@ KEYS = "abc"
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[TrialHost]:
-    made = TrialHost(4, False, "cpu", str(tmp_path / "marker"), [], 1.0)
+    made = TrialHost(4, False, "cpu", str(tmp_path / "marker"), [], 1.0, 600.0)
     yield made
     made.host.close()
+    made.watchdog.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from trainables.engine.pool import Pool, SharedPlace
 from trainables.engine.room import Room, memory_of
 from trainables.engine.width import Width
 from trainables.trial import Trial
+from trainables.watchdog import Watchdog
 
 LOOK_AGAIN_S = 0.2  # how often a trial that waits for its turn asks whether it is given up
 
@@ -28,8 +29,8 @@ class LaneHost:
 
     At most `lanes` of an array train at a time, with `found` as many of these as pay (`width.Width`) and fit into a
     `share` of the free memory (`room.Room`); further ones wait until a lane ends. A lane that breaks takes no other
-    with it. A trial that enters `alone` has its key in the file `marker` while it trains. What is left is forgotten
-    once its array trains on, or has no lane any more.
+    with it. A trial that enters `alone` has its key in the file `marker` while it trains. The `watchdog` looks after
+    each epoch. What is left is forgotten once its array trains on, or has no lane any more.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class LaneHost:
         device: str = "cpu",
         marker: Path | None = None,
         share: float = 1.0,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.lanes, self.found, self.device, self.marker = lanes, found, device, marker
         self.memory, self.share = memory_of(device), share
+        self.watched: Callable[[], AbstractContextManager[None]] = watchdog.watching if watchdog else nullcontext
         self.pools: dict[tuple[str, ...], Pool] = {}
         self.lock = threading.Lock()
         self.wished = threading.Condition(self.lock)
@@ -117,7 +120,7 @@ class LaneHost:
         if pool is None:
             return False
         try:
-            with self._marked(pool):
+            with self._marked(pool), self.watched():
                 news = pool.train()
         except Exception as problem:  # the array itself is broken: whoever waits for it has to start again
             news = pool.give_up(problem)
