@@ -101,7 +101,12 @@ class OwnProcesses:
         return False
 
     def explain(self, trial: Any) -> str | None:
-        return where_it_hung(Path(trial.config["run"]["hang_file"]))
+        word = Path(trial.config["run"]["hang_file"])
+        for file in word.parent.glob(f"{word.name}.*"):  # of each process that had the trial
+            if where := where_it_hung(file):
+                file.unlink()
+                return where
+        return None
 
 
 class LedgerCallback(StaysHere, Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from trainables.runner import Result, TrialRunner
 from trainables.trial import Trial, plain_trial
 from trainables.watchdog import Watchdog
 
-
 START_S = 300.0  # more than an epoch may take: for torch to be imported, images to be read and similarities fitted
 
 
@@ -21,12 +21,12 @@ class StudyTrainable(tune.Trainable):
     """A study's trial in a worker of its own. Checkpoints are found by the trial's key: Tune's are not used.
 
     `run` in its config holds, beside what `TrialRunner` takes, `timeout_s` and `hang_file`: a worker whose trial says
-    nothing for longer ends, and leaves word there of where it hung.
+    nothing for longer ends, and leaves word of where it hung there, with its number appended.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         run = config["run"]
-        self.watchdog = Watchdog(run["timeout_s"] + run["report_interval_s"], Path(run["hang_file"]))
+        self.watchdog = Watchdog(run["timeout_s"] + run["report_interval_s"], Path(f"{run['hang_file']}.{os.getpid()}"))
         with self.watchdog.watching(START_S):
             self.runner = TrialRunner(config)
 
