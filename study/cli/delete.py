@@ -37,8 +37,9 @@ def delete(
         uri = None
         if is_begun(paths.ledger):
             with Ledger(paths.ledger) as ledger:
-                uri = tracking_uri(launched_tracking(ledger), home) if ledger.stores() else None
-        if uri is not None and not keep_mlflow:
+                shown = bool(ledger.stores()) and not keep_mlflow
+                uri = tracking_uri(launched_tracking(ledger), home) if shown else None
+        if uri is not None:
             from study.tracking.mlflow_store import delete_experiment, in_a_line
 
             try:

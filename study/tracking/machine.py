@@ -25,10 +25,9 @@ class MachineTracker:
     A view of the moment, kept by MLflow alone: what is measured while the store is away is lost.
     """
 
-    def __init__(self, tracker: Tracker, study: str) -> None:
-        assert tracker.uri is not None
+    def __init__(self, tracker: Tracker, study: str, address: str) -> None:
         self.uri: str | None = tracker.uri
-        self._tracker, self._study, self._address = tracker, study, tracker.uri
+        self._tracker, self._study, self._address = tracker, study, address
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="machine", daemon=True)
         self._thread.start()

@@ -7,12 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from study.errors import StudyError
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
+from study.redaction import redacted
 from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently
 from study.tracking.links import CLASSICAL
-from study.tracking.mlflow_store import KEY_TAG, in_a_line, redacted, settle_environment
+from study.tracking.mlflow_store import KEY_TAG, in_a_line, settle_environment
 
 REPORT = "report"  # level and key of its run
 PAGE = "report.html"
@@ -28,8 +30,13 @@ def show_report(home: Home, paths: StudyPaths, page: Path) -> str | None:
     """
     with Ledger(paths.ledger) as ledger:
         tracking = launched_tracking(ledger)
-    uri = tracking_uri(tracking, home)
-    if not tracking.enabled or (uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file()):
+    if not tracking.enabled:
+        return None
+    try:
+        uri = tracking_uri(tracking, home)
+    except StudyError as lacking:
+        return f"MLflow has no link to the report: {lacking}"
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
         return None
     settle_environment()
     try:

@@ -18,11 +18,12 @@ from typing import Any
 from study import states
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home, StudyPaths
+from study.redaction import redacted
 from study.results import CellResult, cell_results
 from study.tracking import tracked_so_far
 from study.tracking.links import EXPERIMENT
 from study.tracking.mlflow_page import view_tags
-from study.tracking.mlflow_store import KEY_TAG, make_sqlite_store, redacted, settle_environment
+from study.tracking.mlflow_store import KEY_TAG, make_sqlite_store, settle_environment
 from study.tracking.pictures import Pictures
 from study.tracking.words import cell_run_name, cell_tags, flat_params, trial_run_name, values_text
 
