@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.advisories import known_weaknesses
 from study.environment import num_gpus, package_versions, usable_cpus
 from study.errors import StudyError
+from study.exposure import open_ports, readable_secrets, shared_places
 from study.paths import Home
 
 GIB = 2**30
@@ -29,7 +31,20 @@ class Finding:
 def examine(home: Home) -> list[Finding]:
     """Every check, in order; a check that itself breaks is a finding."""
     findings = []
-    for check in (_python, _packages, _machine, _gpus, _disk, _home, _ray, _torch):
+    for check in (
+        _python,
+        _packages,
+        _machine,
+        _gpus,
+        _disk,
+        _home,
+        _ray,
+        _torch,
+        _weaknesses,
+        _ports,
+        _secrets,
+        _sharing,
+    ):
         findings += list(_guarded(check, home))
     return findings
 
@@ -95,3 +110,37 @@ def _torch(home: Home) -> Iterator[Finding]:
         "ok",
         f"{torch.get_num_threads()} threads; CUDA {'yes' if torch.cuda.is_available() else 'no'}",
     )
+
+
+def _weaknesses(home: Home) -> Iterator[Finding]:
+    found = known_weaknesses(package_versions())
+    for each in found:
+        said = f"{each.name}: {each.what}; update {each.package} to {each.fixed} or newer ({each.source})"
+        yield Finding("security", "note", said)
+    if not found:
+        yield Finding("security", "ok", "no version here has a weakness that this program knows of")
+
+
+def _ports(home: Home) -> Iterator[Finding]:
+    found = open_ports()
+    for each in found:
+        said = (
+            f"{each.name} (process {each.pid}) listens on {each.address} port {each.port}, which a network reaches; "
+            "end it, or start it on 127.0.0.1"
+        )
+        yield Finding("open port", "note", said)
+    if not found:
+        yield Finding("open ports", "ok", "none of yours is of a study, Ray or MLflow that a network reaches")
+
+
+def _secrets(home: Home) -> Iterator[Finding]:
+    found = readable_secrets(home)
+    for path in found:
+        yield Finding("token", "note", f"{path} can be read by others; chmod 600 {path}")
+    if not found:
+        yield Finding("tokens", "ok", "readable by you alone")
+
+
+def _sharing(home: Home) -> Iterator[Finding]:
+    for path, said in shared_places(home):
+        yield Finding("shared folder", "note", f"{path}: {said}")

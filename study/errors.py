@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from study.redaction import hidden
+
 
 class StudyError(Exception):
     """A mistake that its reader can mend: one line with the value, the rule and the next step. Exit code 2."""
 
     def __init__(self, message: str) -> None:
-        """`message` may quote what its reader wrote: line breaks and other unprintable characters are escaped."""
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        """`message` may quote what its reader wrote: passwords are hidden, unprintable characters escaped."""
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in hidden(message)))
 
 
 class PlacedStudyError(StudyError):

@@ -21,9 +21,10 @@ from study.paths import Home, StudyPaths
 from study.plan import Plan, make_plan
 from study.preflight import check_against_ledger, check_resources
 from study.ray_run import Progress, run_on_ray, settle_environment
+from study.redaction import hidden
 from study.spec import StudySpec
 from study.stop import StopRequest
-from study.tracking import make_tracker
+from study.tracking import make_tracker, tracking_uri
 from study.tracking.links import run_links
 from study.warm_start import check_warm_start
 from study.yaml_file import Document
@@ -74,7 +75,7 @@ def launch(
         paths.root.mkdir(exist_ok=True)
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), environment)
-            paths.study_file.write_text(document.as_launched(), encoding="utf-8")
+            paths.study_file.write_text(hidden(document.as_launched(), variables=False), encoding="utf-8")
             return _conduct(Conductor(plan, ledger, stop), home, progress, stop, trainable)
 
 
@@ -111,6 +112,8 @@ def _prepared(spec: StudySpec, home: Home, progress: Progress) -> Iterator[tuple
     check_resources(spec)
     paths = home.study(spec.name)
     home.ensure_writable()
+    if spec.tracking.enabled:
+        tracking_uri(spec.tracking, home)  # a password that is missing is said before anything starts
     stop = StopRequest(paths.stop)
     try:
         with stop.on_signals():

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
+from study.redaction import hidden, holds_secret
 from study.states import ENDED, INTERRUPTED, RUNNING, WAITING
 from trainables.trial import SEARCH
 
@@ -159,8 +160,15 @@ class Ledger:
     # -- writing --------------------------------------------------------------------------------------------------
 
     def record_spec(self, spec: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Keep the study as it is launched, with the versions of code and packages and its file's folder."""
+        """Keep the study as it is launched, with the versions of code and packages and its file's folder.
+
+        Passwords that an older version kept of earlier launches are overwritten.
+        """
+        self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction() as run:
+            for number, text in run("SELECT id, spec FROM specs WHERE spec LIKE '%://%'").fetchall():
+                if holds_secret(text):
+                    run("UPDATE specs SET spec = ? WHERE id = ?", (hidden(text, variables=False), number))
             run(
                 "INSERT INTO specs (time, spec, environment) VALUES (?, ?, ?)",
                 (time.time(), json.dumps(spec), json.dumps(environment)),

@@ -58,8 +58,8 @@ class StudyPaths:
         return self.root / "report"
 
     def checkpoint(self, trial_key: str) -> Path:
-        """The folder of a trial's checkpoint."""
-        return self.root / "checkpoints" / trial_key
+        """The folder of a trial's checkpoint; StudyError for a key, as of a forged ledger, that leads elsewhere."""
+        return self.root / "checkpoints" / _a_name("trial key", trial_key)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,14 @@ class Home:
         """Where runs in the default store keep files."""
         return self.root / "mlflow-artifacts"
 
+    @property
+    def mlflow_auth(self) -> Path:
+        """Settings and users of `study dashboard --auth`; made anew by each."""
+        return self.root / ".mlflow-auth"
+
     def study(self, name: str) -> StudyPaths:
-        """The folder of the study `name`, whether or not it exists."""
-        return StudyPaths(self.root / name)
+        """The folder of the study `name`, whether or not it exists; StudyError for a name that leads elsewhere."""
+        return StudyPaths(self.root / _a_name("study", name))
 
     def existing(self, name: str) -> StudyPaths:
         """The folder of the study `name`; StudyError where there is none."""
@@ -117,6 +122,13 @@ class Home:
             ) from None
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise StudyError(f"{self.root}: cannot be written; set STUDY_HOME to a folder of yours")
+
+
+def _a_name(what: str, name: str) -> str:
+    """`name`, which is one part of a path."""
+    if Path(name).name != name or name in ("", ".."):
+        raise StudyError(f"{what} '{name}' is no name of a folder but a path; a name has no '/' and is not '..'")
+    return name
 
 
 def preset_names() -> list[str]:

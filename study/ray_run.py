@@ -21,6 +21,7 @@ from study.environment import usable_cpus
 from study.errors import StudyError
 from study.paths import Home, StudyPaths
 from study.preflight import num_lanes, num_workers, places
+from study.ray_token import keep_token_private
 from study.ray_watch import RayWatch
 from study.spec import StudySpec
 from study.stop import StopRequest
@@ -29,6 +30,7 @@ from study.stop import StopRequest
 RAY_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_AUTH_MODE": "token",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # one machine: all that Ray starts listens on 127.0.0.1 alone
     "RAY_DEDUP_LOGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -79,6 +81,7 @@ def run_on_ray(
     progress.stage("starting Ray")
     slots = num_workers(spec) * places(spec)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    keep_token_private()
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from study.errors import PlacedStudyError, StudyError
 from study.ledger import Ledger
 from study.paths import StudyPaths
+from study.redaction import hidden
 from study.spec import StudySpec
 from study.strict import PlacedError
 from study.yaml_file import Document, override, read_document
@@ -181,7 +182,7 @@ def _sentence(error: Any, document: Document) -> str:
         return f"{place}: {where}: " + unknown_name(where.rpartition(".")[2], error["ctx"]["tag"], tags, "known")
     if error["input"] is None:
         return f"{place}: {where} is empty; give it a value, or leave the key out"
-    value = json.dumps(error["input"], default=str)[:80]
+    value = hidden(json.dumps(error["input"], default=str))[:80]
     return f"{place}: {where} = {value}: it should {_rule(error)}"
 
 

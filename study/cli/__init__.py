@@ -39,6 +39,7 @@ from study.cli import (
 )
 from study.cli.output import report_error
 from study.errors import StudyError
+from study.redaction import hide_in_tracebacks
 
 app = typer.Typer(
     name="study",
@@ -78,6 +79,7 @@ INTERRUPTED = "Interrupted: what was reported is saved; the same command goes on
 def main() -> None:
     """Run the command line; mistakes of its user are one line, never a traceback."""
     as_json = "--json" in sys.argv
+    hide_in_tracebacks()
     try:
         code = app(standalone_mode=False) or 0
         if code == 130:  # typer's word for KeyboardInterrupt

@@ -39,11 +39,11 @@ def delete(
     with WriterLock(paths.lock, "study delete"):
         if is_begun(paths.ledger) and not keep_mlflow:
             with Ledger(paths.ledger) as ledger:
-                uri = tracking_uri(launched_tracking(ledger), home)
+                uri = tracking_uri(launched_tracking(ledger), home) if ledger.stores() else ""
                 keys = {*ledger.trials(), *dict(ledger.cells(phase=None, all_scopes=True))}
-                owner, shown = Owner.of(name, ledger), bool(ledger.stores())
+                owner = Owner.of(name, ledger)
             try:
-                removed = remove_study(uri, owner, keys, home.mlflow_artifacts) if shown else removed
+                removed = remove_study(uri, owner, keys, home.mlflow_artifacts) if uri else removed
             except Exception as problem:  # whatever a store can raise
                 said = in_a_line(problem, uri)
                 raise StudyError(f"MLflow: {said}; nothing was deleted; try again, or --keep-mlflow") from None

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from study.redaction import hidden
 from study.results import differing_labels, format_score
 from study.tracking.words import setting_text
 
@@ -55,7 +56,8 @@ def print_json(value: Any) -> None:
 
 
 def report_error(message: str, *, as_json: bool) -> None:
-    """A mistake: JSON on standard output where that was asked for, else a line on standard error."""
+    """A mistake, without passwords: JSON on standard output where that was asked for, else a line on standard error."""
+    message = hidden(message)
     if as_json:
         print_json({"error": message})
     else:

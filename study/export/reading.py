@@ -82,20 +82,32 @@ def _weights(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 def _tensors(path: Path, entry: dict[str, Any], kind: str) -> dict[str, Any]:
     """The tensors of a file beside an exported one, checked against its hash."""
-    beside = path.with_name(Path(entry["file"]).name)
+    file = beside(path, entry.get("file"))
     try:
-        data = beside.read_bytes()
+        data = file.read_bytes()
     except OSError as problem:
-        raise StudyError(f"{beside}: cannot be read: {problem.strerror}; it belongs beside {path.name}") from None
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise StudyError(f"{beside}: not the file that {path.name} was exported with; export both again")
-    if kind == "numpy":
-        from safetensors.numpy import load
+        raise StudyError(f"{file}: cannot be read: {problem.strerror}; it belongs beside {path.name}") from None
+    if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
+        raise StudyError(f"{file}: not the file that {path.name} was exported with; export both again")
+    from safetensors import SafetensorError
 
-        return dict(load(data))
-    from safetensors.torch import load as load_torch
+    try:
+        if kind == "numpy":
+            from safetensors.numpy import load
 
-    return dict(load_torch(data))
+            return dict(load(data))
+        from safetensors.torch import load as load_torch
+
+        return dict(load_torch(data))
+    except SafetensorError as problem:
+        raise StudyError(f"{file}: holds no tensors: {problem}; export both again") from None
+
+
+def beside(path: Path, name: Any) -> Path:
+    """The file `name` in the folder of `path`; StudyError where it would be in another one."""
+    if not isinstance(name, str) or Path(name).name != name or name in ("", ".."):
+        raise StudyError(f"{path}: it names the file {str(name)[:80]!r}; a file beside it, without a folder, is read")
+    return path.with_name(name)
 
 
 def _values(path: Path) -> dict[str, Any]:

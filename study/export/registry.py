@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
-from study.export.reading import described_input_of, network_of, read_export
+from study.export.reading import beside, described_input_of, network_of, read_export
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
+from study.redaction import redacted
 from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently
-from study.tracking.mlflow_store import in_a_line, keeps_files_in, redacted, settle_environment
+from study.tracking.mlflow_store import in_a_line, keeps_files_in, settle_environment
 from study.tracking.owner import Owner, make_model, own_experiment, own_model
 
 if TYPE_CHECKING:
@@ -292,7 +293,7 @@ def _requirements(form: str) -> list[str]:
 def _beside(file: Path, values: dict[str, Any]) -> list[Path]:
     """The exported file and what lies beside it."""
     names = [values["weights"]["file"], values["input"].get("file"), file.with_suffix(".md").name]
-    return [file, *(file.with_name(name) for name in names if name)]
+    return [file, *(beside(file, name) for name in names if name)]
 
 
 def _delete_artifacts(address: str, uri: str) -> None:

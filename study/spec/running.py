@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from study.redaction import holds_secret
 from study.strict import Strict
 
 
@@ -28,9 +29,21 @@ class ResourcesSpec(Strict):
 class TrackingSpec(Strict):
     """The MLflow store that shows the study. Without a `uri`: `mlflow.db` in the studies' home.
 
+    In a `uri`, `${NAME}` stands for a password, which the environment's NAME holds, or the file that NAME_FILE names.
+
     `system_metrics`: the load of the driver's machine as well, every 10 seconds.
     """
 
     enabled: bool = True
     uri: str | None = None
     system_metrics: bool = False
+
+    @field_validator("uri")
+    @classmethod
+    def _names_its_password(cls, uri: str | None) -> str | None:
+        if uri is not None and holds_secret(uri):
+            raise ValueError(
+                "tracking.uri holds a password, which would stand in the study's files; write ${NAME} in its place, as "
+                "in http://user:${MLFLOW_PASSWORD}@host, and set NAME in the environment"
+            )
+        return uri

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from study.credentials import filled, filled_where_possible, is_open
 from study.ledger import Ledger
 from study.paths import Home
+from study.redaction import redacted
 from study.spec import StudySpec, TrackingSpec
 
 
 class Tracker(Protocol):
     """Follows a ledger while a study runs."""
 
-    uri: str | None
+    uri: str | None  # without its password
 
     def wake(self) -> None:
         """There is something new in the ledger. Returns at once."""
@@ -38,17 +40,23 @@ def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:
         return tracker
     from study.tracking.machine import MachineTracker
 
-    return MachineTracker(tracker, tracker.view.owner)
+    return MachineTracker(tracker, tracker.view.owner, tracking_uri(spec.tracking, home))
 
 
 def tracking_uri(tracking: TrackingSpec, home: Home) -> str:
-    """The MLflow store of a study."""
-    return tracking.uri or home.mlflow_uri
+    """The MLflow store of a study, with its password; StudyError where the environment lacks that."""
+    return filled(tracking.uri) if tracking.uri else home.mlflow_uri
+
+
+def store_name(tracking: TrackingSpec, home: Home) -> str:
+    """What the ledger and people call the store of a study; needs no password, and holds none."""
+    return redacted(filled_where_possible(tracking.uri)) if tracking.uri else home.mlflow_uri
 
 
 def launched_tracking(ledger: Ledger) -> TrackingSpec:
     """The tracking that a study was last launched with, its own losses not asked for."""
-    return TrackingSpec.model_validate((ledger.spec() or {}).get("tracking", {}))
+    # not checked: ledgers of older versions hold passwords, and go on working
+    return TrackingSpec.model_construct(**(ledger.spec() or {}).get("tracking", {}))
 
 
 def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]]:
@@ -60,10 +68,9 @@ def tracked_so_far(ledger: Ledger, store: str) -> dict[str, tuple[str, int, str]
 
 def trials_behind(ledger: Ledger, home: Home) -> int:
     """How many trials a study's tracking store lacks news of, as the ledger noted it, without asking the store."""
-    from study.tracking.mlflow_store import redacted
-
     tracking = launched_tracking(ledger)
-    if not tracking.enabled:
+    store = store_name(tracking, home)
+    if not tracking.enabled or is_open(store):
         return 0
-    tracked = tracked_so_far(ledger, redacted(tracking_uri(tracking, home)))
+    tracked = tracked_so_far(ledger, store)
     return sum(tracked.get(key, ("", 0, ""))[1:] != reached for key, reached in ledger.progress().items())

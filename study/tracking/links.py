@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 from study.ledger import Ledger
 from study.paths import Home
-from study.tracking import launched_tracking, tracked_so_far, tracking_uri
+from study.redaction import without_user
+from study.tracking import launched_tracking, store_name, tracked_so_far
 from study.tracking.mlflow_page import CELLS
-from study.tracking.mlflow_store import redacted
 
 DASHBOARD_PORT = 5000
 EXPERIMENT = "experiment"  # stands for a trial's key where the ledger notes an experiment's id, and its name as state
@@ -44,23 +44,23 @@ class RunLinks:
 def run_links(ledger: Ledger, home: Home) -> RunLinks | None:
     """The links of a study, as the ledger noted its runs; None where it has none. MLflow is not asked."""
     tracking = launched_tracking(ledger)
-    uri = tracking_uri(tracking, home)
-    noted = tracked_so_far(ledger, redacted(uri))
+    store = store_name(tracking, home)
+    noted = tracked_so_far(ledger, store)
     experiment, _, name = noted.pop(EXPERIMENT, (None, 0, ""))
     if experiment is None or not tracking.enabled:
         return None
     runs = {key: run_id for key, (run_id, _, _) in noted.items()}
-    served = uri.startswith(("http://", "https://"))
-    address = page_address(uri) if served else dashboard_address()
-    return RunLinks(redacted(uri), address, served, experiment, name, runs)
+    served = store.startswith(("http://", "https://"))
+    address = page_address(store) if served else dashboard_address()
+    return RunLinks(store, address, served, experiment, name, runs)
 
 
-def dashboard_address(port: int = DASHBOARD_PORT) -> str:
-    """Where `study dashboard` serves."""
-    return f"http://127.0.0.1:{port}"
+def dashboard_address(port: int = DASHBOARD_PORT, host: str = "127.0.0.1") -> str:
+    """Where `study dashboard` serves; on all addresses, this machine's name."""
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
 
 
 def page_address(uri: str) -> str:
     """A server's address without user name and password, which no page may show."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
+    return without_user(uri).rstrip("/")

@@ -26,10 +26,9 @@ class MachineTracker:
     A view of the moment, kept by MLflow alone: what is measured while the store is away is lost.
     """
 
-    def __init__(self, tracker: Tracker, owner: Owner) -> None:
-        assert tracker.uri is not None
+    def __init__(self, tracker: Tracker, owner: Owner, address: str) -> None:
         self.uri: str | None = tracker.uri
-        self._tracker, self._owner, self._address = tracker, owner, tracker.uri
+        self._tracker, self._owner, self._address = tracker, owner, address
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="machine", daemon=True)
         self._thread.start()

@@ -24,8 +24,8 @@ class MlflowTracker:
     """An `MlflowView` on a thread of its own."""
 
     def __init__(self, uri: str, paths: StudyPaths, home: Home, ledger: Ledger) -> None:
-        self.uri: str | None = uri
         self.view = MlflowView(uri, paths, home, ledger)
+        self.uri: str | None = self.view.store
         self.problem: str | None = None
         self._news, self._closing, self._left = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlflow", daemon=True)

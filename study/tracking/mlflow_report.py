@@ -7,8 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from study.errors import StudyError
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
+from study.redaction import redacted
 from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently
 from study.tracking.links import CLASSICAL
@@ -17,7 +19,6 @@ from study.tracking.mlflow_store import (
     in_a_line,
     is_missing,
     keeps_files_in,
-    redacted,
     settle_environment,
 )
 from study.tracking.note import NOTE_TAG, with_report
@@ -35,8 +36,13 @@ def show_report(home: Home, paths: StudyPaths, page: Path) -> str | None:
     """
     with Ledger(paths.ledger) as ledger:
         tracking, owner = launched_tracking(ledger), Owner.of(paths.name, ledger)
-    uri = tracking_uri(tracking, home)
-    if not tracking.enabled or is_missing(uri):
+    if not tracking.enabled:
+        return None
+    try:
+        uri = tracking_uri(tracking, home)
+    except StudyError as lacking:
+        return f"MLflow has no link to the report: {lacking}"
+    if is_missing(uri):
         return None
     settle_environment()
     try:

@@ -6,8 +6,8 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
+from study.redaction import hidden, redacted
 from study.tracking.faults import network_fault
 
 KEY_TAG = "study.key"  # by which a run is found again
@@ -25,22 +25,13 @@ def settle_environment() -> None:
         os.environ.setdefault(name, value)
 
 
-def redacted(uri: str) -> str:
-    """A tracking address without user name and password."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
-
-
 def in_a_line(problem: Exception, uri: str) -> str:
     """What MLflow said, in a line, without the user name and password of its address."""
     if fault := network_fault(problem):
         return fault
     lines = str(problem).splitlines() or [type(problem).__name__]
     said = next((line for line in lines if line.startswith("(sqlite3.")), lines[0])  # a database's comes second
-    credentials = urlsplit(uri).netloc.rpartition("@")[0]
-    return (said.replace(credentials, "***") if credentials else said)[:300]
+    return hidden(said.replace(uri, redacted(uri)))[:300]
 
 
 def make_sqlite_store(path: Path) -> None:

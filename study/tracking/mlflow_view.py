@@ -18,11 +18,12 @@ from typing import Any
 from study import states
 from study.ledger import Ledger, TrialRecord
 from study.paths import Home, StudyPaths
+from study.redaction import redacted
 from study.results import CellResult, cell_results
 from study.tracking import tracked_so_far
 from study.tracking.links import EXPERIMENT
 from study.tracking.mlflow_page import view_tags, view_titles
-from study.tracking.mlflow_store import KEY_TAG, keeps_files_in, make_sqlite_store, redacted, settle_environment
+from study.tracking.mlflow_store import KEY_TAG, keeps_files_in, make_sqlite_store, settle_environment
 from study.tracking.note import NOTE_TAG, with_tables
 from study.tracking.owner import Owner, settled_experiment
 from study.tracking.pictures import Pictures

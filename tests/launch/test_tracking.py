@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,14 +31,17 @@ def mlflow_server(port: int, folder: Path) -> Iterator[None]:
 @pytest.mark.slow
 def test_a_study_goes_on_without_mlflow_and_sync_levels_it_later(place: Place, tmp_path: Path) -> None:
     port = free_port()
-    said = place.run("launch", "tiny.yaml", *SHORT, "--set", f"tracking.uri=http://user:secret@127.0.0.1:{port}").stdout
+    uri = f"http://user:${{PASSWORD}}@127.0.0.1:{port}"
+    said = place.run("launch", "tiny.yaml", *SHORT, "--set", f"tracking.uri={uri}", PASSWORD="secret").stdout
     assert "study sync tiny" in said
     assert "secret" not in said
     assert place.rows("select state, count(*) from trials group by 1") == [("completed", 6)]
-    assert "is it running" in place.run("sync", "tiny", expect=2).stderr
+    assert "needs ${PASSWORD}" in place.run("sync", "tiny", expect=2).stderr
+    assert "is it running" in place.run("sync", "tiny", expect=2, PASSWORD="secret").stderr
     with mlflow_server(port, tmp_path):
-        assert place.json("sync", "tiny")["trials"] == 6
-        assert place.json("sync", "tiny")["trials"] == 0
+        for trials in (6, 0):
+            said = place.run("sync", "tiny", "--json", PASSWORD="secret").stdout
+            assert json.loads(said)["trials"] == trials
     import sqlite3
 
     with sqlite3.connect(tmp_path / "server.db") as store:

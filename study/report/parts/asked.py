@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from study.redaction import hidden
 from study.report.document import Block, Entry, Listing, Paragraph, Section, Table
 from study.report.gather import Material
 from study.report.words import NOTHING, counted, listed, metric_words, settings
@@ -47,9 +46,7 @@ def section(material: Material) -> Section:
         Table("families", "Families", "llllr", COLUMNS, tuple(rows)),
     ]
     if material.paths.study_file.is_file():
-        blocks.append(
-            Listing("The study file", _without_secrets(material.paths.study_file.read_text(encoding="utf-8")))
-        )
+        blocks.append(Listing("The study file", hidden(material.paths.study_file.read_text(encoding="utf-8"))))
     return Section("What was asked", tuple(blocks))
 
 
@@ -59,8 +56,3 @@ def _loss_words(family: str) -> str:
         return get_family(family).title
     except (ValueError, ImportError):
         return family
-
-
-def _without_secrets(text: str) -> str:
-    """A text without the user names and passwords of its addresses."""
-    return re.sub(r"(?<=://)[^/\s@]+@", "***@", text)
