@@ -102,10 +102,10 @@ def override(document: Document, assignments: Sequence[str]) -> None:
         if not equals or not all(keys):
             raise StudyError(f"--set {assignment}: not KEY=VALUE, as in --set training.epochs=5")
         try:
-            value = _plain(YAML(typ="safe", pure=True).load(text) if text.strip() else None, f"--set {assignment}")
+            read = YAML(typ="safe", pure=True).load(text) if text.strip() else None
         except Exception:  # as in parse_document
             raise StudyError(f"--set {assignment}: the value is not YAML; quote it") from None
-        location = _assign(document.values, keys, value, assignment)
+        location = _assign(document.values, keys, _plain(read, f"--set {assignment}"), assignment)
         document.overridden[location] = assignment
 
 

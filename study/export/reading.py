@@ -12,6 +12,7 @@ from study.shapes import Export, misfit
 from study.spec import NoiseSpec, TrainingSpec
 from study.study_file import make_importable
 from study.yaml_file import read_document
+from trainables.data.noise import NOISES
 from trainables.losses.families import get_family
 from trainables.models import check_model
 from trainables.own import is_own
@@ -44,6 +45,8 @@ def _check_trial(trial: dict[str, Any]) -> None:
     """ValueError for settings that no study file may have; of what is the user's own the code says so later."""
     TrainingSpec.model_validate(trial["training"])
     NoiseSpec.model_validate({name: value for name, value in trial["noise"].items() if name not in ("seed", "digest")})
+    if NOISES[trial["noise"]["kind"]].drawn and "seed" not in trial["noise"]:
+        raise ValueError("trial.noise.seed is missing")
     if not is_own(trial["model"]["name"]):
         check_model(trial["model"]["name"], {name: v for name, v in trial["model"].items() if name != "name"})
     if not is_own(trial["loss"]["family"]):
@@ -103,7 +106,7 @@ def _tensors(path: Path, entry: dict[str, Any], kind: str) -> dict[str, Any]:
         data = beside.read_bytes()
     except OSError as problem:
         raise StudyError(f"{beside}: cannot be read: {problem.strerror}; it belongs beside {path.name}") from None
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+    if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
         raise StudyError(f"{beside}: not the file that {path.name} was exported with; export both again")
     from safetensors import SafetensorError
     from safetensors.numpy import load

@@ -86,8 +86,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _check_generation(generation: Any) -> None:
     """ValueError where an entry of a manifest is not such as `write_checkpoint` makes it."""
-    number = int | float
-    kinds = {"epoch": int, "best_epoch": int, "best_value": number, "history": list, "last": dict, "best": dict}
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "epoch": int, "best_epoch": int, "best_value": (int, float), "history": list, "last": dict, "best": dict,
+    }  # fmt: skip
     for name, kind in kinds.items():
         if not isinstance(generation, dict) or name not in generation or not isinstance(generation[name], kind):
             raise ValueError(f"a generation has no usable {name}")
