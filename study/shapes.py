@@ -169,6 +169,7 @@ class CellFacts(TypedDict):
     noise: str
     model: str
     task: str
+    noise_kind: NotRequired[str]
     noise_rate: Number | None
     searched: list[str]
     mode: Literal["max", "min"]
