@@ -18,6 +18,7 @@ from study.states import STATES
 Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+FileName = Annotated[str, Field(pattern=r"^[^/\x00]*[^/\x00.][^/\x00]*$")]  # in its own folder
 Metrics = dict[str, Number | None]
 
 
@@ -106,7 +107,7 @@ class Trial(TypedDict):
 class File(TypedDict):
     """A file beside an exported one."""
 
-    file: str
+    file: FileName
     sha256: str
 
 
@@ -117,7 +118,7 @@ class Input(TypedDict):
     classes: Annotated[list[str], Field(min_length=2)]
     normalise: Named
     resize: NotRequired[Annotated[int, Field(ge=1, le=2**15)] | None]
-    file: NotRequired[str]
+    file: NotRequired[FileName]
     sha256: NotRequired[str]
 
 

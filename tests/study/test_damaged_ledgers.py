@@ -299,6 +299,9 @@ def test_pages_that_are_overwritten_are_damage_and_not_a_full_disk(fresh: Home) 
     ("path", "value", "expected"),
     [
         (("weights",), {"file": "tce.safetensors"}, "weights.sha256 is missing"),
+        (("weights", "file"), "\0", "weights.file"),
+        (("weights", "file"), "../../ledger.db", "weights.file"),
+        (("input", "file"), ".", "input.file"),
         (("exported",), {"epoch": 1}, "exported.score is missing"),
         (("trial", "loss", "family"), {}, "trial.loss.family = {}: it should be a valid string"),
         (("trial", "noise"), {"kind": "uniform", "rate": 0.4}, "trial.noise.seed is missing"),
