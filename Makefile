@@ -29,10 +29,11 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
 
 test-all: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
+	$(BIN)/python -m pytest -m slow
 
 bench: install
 	$(BIN)/python -m benchmarks.platforms
@@ -40,12 +41,12 @@ bench: install
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.ledger_scale
 	$(BIN)/python -m benchmarks.lanes
 	$(BIN)/python -m benchmarks.gpu
 	$(BIN)/python -m benchmarks.frozen_search
 
 bench-scale: install
-	$(BIN)/python -m benchmarks.ledger_scale --json benchmarks/results/ledger-cpu.json
 	$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale-cpu.json
 	$(BIN)/python -m benchmarks.scale --no-track --json benchmarks/results/scale-untracked-cpu.json
 	test -z "$$STUDY_DATA" || $(BIN)/python -m benchmarks.early_stopping \

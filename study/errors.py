@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from study.redaction import hidden
 
+LONGEST = 1_000  # characters of a message: what is quoted may be a whole file; the rule and the next step end it
+
 
 class StudyError(Exception):
     """A mistake that its reader can mend: one line with the value, the rule and the next step. Exit code 2."""
 
     def __init__(self, message: str) -> None:
-        """`message` may quote what its reader wrote: passwords are hidden, unprintable characters escaped."""
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in hidden(message)))
+        """`message` may quote its reader: passwords are hidden, unprintable characters escaped, a long one loses its
+        middle.
+        """
+        said = "".join(c if c.isprintable() else repr(c)[1:-1] for c in hidden(message))
+        half = LONGEST // 2
+        super().__init__(said if len(said) <= LONGEST else f"{said[:half]} ... {said[-half:]}")
 
 
 class PlacedStudyError(StudyError):

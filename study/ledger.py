@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.damage import WAY_OUT
 from study.errors import StudyError
 from study.redaction import hidden, holds_secret
 from study.states import ENDED, INTERRUPTED, RUNNING, WAITING
@@ -63,6 +65,7 @@ MIGRATIONS = (  # to version 1, 2, ...
     "CREATE TABLE identity (id TEXT NOT NULL);\nINSERT INTO identity VALUES (lower(hex(randomblob(16))))",
 )
 SCHEMA_VERSION = len(MIGRATIONS)
+TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", "".join(MIGRATIONS)))
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,20 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-_read = json.JSONDecoder(parse_constant=lambda _: None).decode  # NaN and infinities, which are no results
+_scores = json.JSONDecoder(parse_constant=lambda _: None).decode  # NaN and infinities, which are no results
 
 
 def _record(row: sqlite3.Row) -> TrialRecord:
     values = list(row)
-    values[12] = _read(values[12])
+    values[12] = _parsed(values[12], _scores)
     return TrialRecord(*values)
+
+
+def _parsed(text: Any, decode: Callable[[str], Any] = json.loads) -> Any:
+    try:
+        return decode(text)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise StudyError(f"the ledger is damaged: {str(text)[:80]!r} is no JSON: {problem}; {WAY_OUT}") from None
 
 
 _METRIC_AT = "(SELECT json_extract(metrics, :path) FROM reports WHERE trial_key = :key AND reports.epoch = {epoch})"
@@ -304,7 +314,7 @@ class Ledger:
     def spec(self) -> dict[str, Any] | None:
         """The study as it was last launched."""
         row = self._one("SELECT spec FROM specs ORDER BY id DESC LIMIT 1")
-        return json.loads(row[0]) if row else None
+        return _parsed(row[0]) if row else None
 
     def launched_from(self) -> Path | None:
         """The folder of the study file that was last launched; None where it is not known."""
@@ -315,7 +325,7 @@ class Ledger:
         """Versions of code and packages at the launch that ran a trial last."""
         query = "SELECT environment FROM specs JOIN trials ON specs.id = trials.launch WHERE trial_key = ?"
         row = self._one(query, (trial_key,))
-        found = json.loads(row[0]) if row else {}
+        found = _parsed(row[0]) if row else {}
         return {name: value for name, value in found.items() if name != "launched_from"}
 
     def environments(self) -> list[tuple[int, dict[str, Any]]]:
@@ -324,7 +334,7 @@ class Ledger:
             "SELECT count(*), environment FROM specs JOIN trials ON specs.id = trials.launch WHERE epoch > 0 "
             "GROUP BY specs.id ORDER BY specs.id"
         )
-        return [(row[0], json.loads(row[1])) for row in self._all(query)]
+        return [(row[0], _parsed(row[1])) for row in self._all(query)]
 
     def cells(self, *, phase: str | None = SEARCH, all_scopes: bool = False) -> list[tuple[str, dict[str, Any]]]:
         """The cells of a phase, or of every one, in scope, or all, in the study file's order, with their facts."""
@@ -333,7 +343,7 @@ class Ledger:
             "ORDER BY phase DESC, position",
             (phase, not all_scopes),
         )
-        return [(row[0], json.loads(row[1])) for row in rows]
+        return [(row[0], _parsed(row[1])) for row in rows]
 
     def configs(
         self, *, phase: str | None = SEARCH, all_scopes: bool = False
@@ -344,7 +354,7 @@ class Ledger:
             "WHERE phase = coalesce(?, phase) AND configs.in_scope >= ? ORDER BY number",
             (phase, not all_scopes),
         )
-        return [(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
+        return [(row[0], row[1], row[2], _parsed(row[3])) for row in rows]
 
     def trials(self, keys: Collection[str] | None = None) -> dict[str, TrialRecord]:
         """Every trial there ever was, or those of `keys`, by key."""
@@ -375,7 +385,7 @@ class Ledger:
         """The description of a trial."""
         row = self._one("SELECT trial FROM trials WHERE trial_key = ?", (trial_key,))
         assert row is not None, trial_key
-        description: dict[str, Any] = json.loads(row[0])
+        description: dict[str, Any] = _parsed(row[0])
         return description
 
     def reports(self, trial_key: str, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
@@ -384,16 +394,16 @@ class Ledger:
             "SELECT epoch, metrics FROM reports WHERE trial_key = ? AND epoch > ? ORDER BY epoch",
             (trial_key, after),
         )
-        return [(row[0], json.loads(row[1])) for row in rows]
+        return [(row[0], _parsed(row[1])) for row in rows]
 
     def report(self, trial_key: str, epoch: int) -> dict[str, Any]:
         """The metrics of one epoch; empty where there are none."""
         row = self._one("SELECT metrics FROM reports WHERE trial_key = ? AND epoch = ?", (trial_key, epoch))
-        return json.loads(row[0]) if row else {}
+        return _parsed(row[0]) if row else {}
 
     def oracle(self) -> dict[str, dict[str, float]]:
         """What the test set says of trials of the search, by key, where it was asked: metrics of `epoch`."""
-        return {row[0]: _read(row[1]) for row in self._all("SELECT trial_key, metrics FROM oracle")}
+        return {row[0]: _parsed(row[1], _scores) for row in self._all("SELECT trial_key, metrics FROM oracle")}
 
     def events(self, last: int = 20) -> list[dict[str, Any]]:
         """The last events, oldest first."""
@@ -433,22 +443,32 @@ class Ledger:
                     self._connection.execute("ROLLBACK")
                 if isinstance(problem, sqlite3.OperationalError):
                     self.failure = str(problem)
+                elif isinstance(problem, sqlite3.DatabaseError):
+                    raise StudyError(f"{self.path} is damaged: {problem}; {WAY_OUT}") from None
                 raise
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        with self._mutex:
+        with self._mutex, self._readable():
             return self._connection.execute(query, values).fetchall()
 
     def _one(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
-        with self._mutex:
+        with self._mutex, self._readable():
             row: sqlite3.Row | None = self._connection.execute(query, values).fetchone()
             return row
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as problem:
+            raise StudyError(f"{self.path} is damaged: {problem}; {WAY_OUT}") from None
 
     def _migrate(self, write: bool) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version == SCHEMA_VERSION:
+            self._check_tables()
             return
-        if version > SCHEMA_VERSION:
+        if not 0 <= version <= SCHEMA_VERSION:
             raise StudyError(
                 f"{self.path}: ledger of format {version}, this program reads up to {SCHEMA_VERSION}; update it"
             )
@@ -466,3 +486,8 @@ class Ledger:
                 for statement in migration.split(";\n"):
                     self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _check_tables(self) -> None:
+        found = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if missing := TABLES - found:
+            raise StudyError(f"{self.path} is damaged: it has no table {', '.join(sorted(missing))}; {WAY_OUT}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from study.errors import StudyError
@@ -20,8 +20,6 @@ Location = tuple[str | int, ...]
 
 MAX_DEPTH, MAX_VALUES = 32, 20_000  # what a study file may hold; aliases that unfold without end are refused
 MAX_INTEGER = 2**63 - 1
-# ruamel.yaml lets what its constructors stumble over pass: `!!int ""` is an IndexError, `!!bool x` a KeyError
-UNREADABLE = (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass
@@ -85,7 +83,7 @@ def parse_document(text: str, source: str) -> Document:
         mark = problem.problem_mark or problem.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise StudyError(f"{source}{line}: not YAML: {problem.problem or problem.context}") from None
-    except UNREADABLE as problem:
+    except Exception as problem:  # what ruamel.yaml stumbles over: `!!int ""` is an IndexError, `!!bool x` a KeyError
         said = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise StudyError(f"{source}: not YAML: {said}") from None
     if not isinstance(values, dict):
@@ -104,10 +102,10 @@ def override(document: Document, assignments: Sequence[str]) -> None:
         if not equals or not all(keys):
             raise StudyError(f"--set {assignment}: not KEY=VALUE, as in --set training.epochs=5")
         try:
-            value = _plain(YAML(typ="safe", pure=True).load(text) if text.strip() else None, f"--set {assignment}")
-        except UNREADABLE:
+            read = YAML(typ="safe", pure=True).load(text) if text.strip() else None
+        except Exception:  # as in parse_document
             raise StudyError(f"--set {assignment}: the value is not YAML; quote it") from None
-        location = _assign(document.values, keys, value, assignment)
+        location = _assign(document.values, keys, _plain(read, f"--set {assignment}"), assignment)
         document.overridden[location] = assignment
 
 

@@ -1,8 +1,12 @@
-"""What every test is kept from: secrets that another one taught this process to hide."""
+"""What every test is kept from: a narrow terminal, and secrets that another one taught this process to hide."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ["COLUMNS"] = "200"  # before the commands' console is made
 
 from study import redaction
 

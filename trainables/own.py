@@ -27,7 +27,7 @@ def load_object(path: str, what: str) -> Any:
         ) from None
     except AttributeError:
         raise ValueError(f"{what} '{path}': module '{module}' has no '{attribute}'") from None
-    except Exception as problem:  # whatever the user's module raises when it is imported
+    except (Exception, SystemExit) as problem:  # whatever the user's module raises when it is imported; a script leaves
         raise ValueError(f"{what} '{path}': importing '{module}': {type(problem).__name__}: {problem}") from None
 
 

@@ -103,3 +103,19 @@ def main() -> None:
             sys.exit(0)
         report_error(f"{problem}; make room or choose another place, then the same command goes on", as_json=as_json)
         sys.exit(2)
+    except Exception:
+        found = _damage()
+        if found is None:
+            raise
+        report_error(found, as_json=as_json)
+        sys.exit(2)
+
+
+def _damage() -> str | None:
+    """What is wrong with a ledger that the command may have read: of the studies that it names, or of all of them."""
+    from study.damage import damage_of
+    from study.paths import Home
+
+    home = Home.current()
+    names = [name for name in home.names() if name in sys.argv] or home.names()
+    return next((said for name in names if (said := damage_of(home.study(name).ledger))), None)

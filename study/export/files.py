@@ -89,7 +89,7 @@ def drop_stale(paths: StudyPaths) -> None:
     with Ledger(paths.ledger) as ledger:
         current = {name.removesuffix(".yaml") for name in file_names(cell_results(ledger)).values()}
     for file in [*paths.best.glob("*.yaml"), *paths.best.glob("*.json")]:
-        ours = file.read_text(encoding="utf-8").startswith((SIGNATURE, JSON_SIGNATURE))
+        ours = file.read_bytes().startswith((SIGNATURE.encode(), JSON_SIGNATURE.encode()))
         if ours and BELOW.sub("", file.name.removesuffix(file.suffix)) not in current:
             for ending in (WEIGHTS, CONFUSION, NORMALISATION, CARD, file.suffix):
                 file.with_suffix(ending).unlink(missing_ok=True)

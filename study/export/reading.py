@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
-from study.spec import TrainingSpec
+from study.shapes import Export, misfit
+from study.spec import NoiseSpec, TrainingSpec
 from study.study_file import make_importable
 from study.yaml_file import read_document
+from trainables.data.noise import NOISES
+from trainables.losses.families import get_family
+from trainables.models import check_model
+from trainables.own import is_own
 
 if TYPE_CHECKING:
     from trainables.deployed import Deployed
@@ -26,12 +31,26 @@ def read_export(path: Path) -> dict[str, Any]:
     values = _values(path)
     if values.get("format") != FORMAT or not all(isinstance(values.get(part), dict) for part in PARTS):
         raise StudyError(f"{path}: not an exported configuration; make one with 'study export'")
+    if wrong := misfit(values, Export):
+        raise StudyError(f"{path}: {wrong}; export it again")
     try:
-        TrainingSpec.model_validate(values["trial"]["training"])
-    except (KeyError, ValueError) as problem:
+        _check_trial(values["trial"])
+    except ValueError as problem:
         said = " ".join(str(problem).split())[:200]
         raise StudyError(f"{path}: its training cannot be run: {said}; export it again") from None
     return values
+
+
+def _check_trial(trial: dict[str, Any]) -> None:
+    """ValueError for settings that no study file may have; of what is the user's own the code says so later."""
+    TrainingSpec.model_validate(trial["training"])
+    NoiseSpec.model_validate({name: value for name, value in trial["noise"].items() if name not in ("seed", "digest")})
+    if NOISES[trial["noise"]["kind"]].drawn and "seed" not in trial["noise"]:
+        raise ValueError("trial.noise.seed is missing")
+    if not is_own(trial["model"]["name"]):
+        check_model(trial["model"]["name"], {name: v for name, v in trial["model"].items() if name != "name"})
+    if not is_own(trial["loss"]["family"]):
+        get_family(trial["loss"]["family"]).settle({k: v for k, v in trial["loss"].items() if k != "family"})
 
 
 def load_network(path: str | Path, device: str = "cpu") -> Deployed:
@@ -51,7 +70,7 @@ def network_of(path: Path, values: dict[str, Any], device: str = "cpu") -> Deplo
     for folder in (path.absolute().parent, Path.cwd()):
         make_importable(folder)
     from trainables.deployed import deploy
-    from trainables.own import is_own, source_digest
+    from trainables.own import source_digest
 
     model = values["trial"]["model"]
     try:
@@ -90,17 +109,13 @@ def _tensors(path: Path, entry: dict[str, Any], kind: str) -> dict[str, Any]:
     if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
         raise StudyError(f"{file}: not the file that {path.name} was exported with; export both again")
     from safetensors import SafetensorError
+    from safetensors.numpy import load
+    from safetensors.torch import load as load_torch
 
     try:
-        if kind == "numpy":
-            from safetensors.numpy import load
-
-            return dict(load(data))
-        from safetensors.torch import load as load_torch
-
-        return dict(load_torch(data))
-    except SafetensorError as problem:
-        raise StudyError(f"{file}: holds no tensors: {problem}; export both again") from None
+        return dict(load(data) if kind == "numpy" else load_torch(data))
+    except (SafetensorError, ValueError, KeyError) as problem:
+        raise StudyError(f"{file}: no safetensors file: {problem}; export it again") from None
 
 
 def beside(path: Path, name: Any) -> Path:
@@ -119,6 +134,6 @@ def _values(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path}: no such file") from None
     except OSError as problem:
         raise StudyError(f"{path}: cannot be read: {problem.strerror}") from None
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise StudyError(f"{path}: not JSON: {problem}") from None
     return values if isinstance(values, dict) else {}

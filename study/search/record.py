@@ -5,6 +5,7 @@ It is a help, not the truth: where it is missing or damaged, a new one is made f
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,4 +45,6 @@ def _open(path: Path) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        json.loads(line)  # Optuna forgives a last line that is no JSON, and stumbles over it once another follows
     return JournalStorage(JournalFileBackend(str(path)))

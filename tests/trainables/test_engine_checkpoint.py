@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, load_file
 
 from trainables.engine import checkpoint_files as checkpoint
@@ -207,7 +206,7 @@ def test_pickle_in_place_of_weights_is_refused_though_its_hash_fits(tmp_path: Pa
     (tmp_path / "last-00001.safetensors").write_bytes(bomb.getvalue())
     manifest["generations"][0]["last"]["sha256"] = checkpoint.hashlib.sha256(bomb.getvalue()).hexdigest()
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(SafetensorError):
+    with pytest.raises(CorruptCheckpointError, match="checkpoint of epoch 1 is unusable: no safetensors file"):
         read_checkpoint(tmp_path, "a")
 
 

@@ -17,7 +17,13 @@ from typing import Any
 
 from safetensors.torch import load, save
 
-from trainables.engine.checkpoint_files import CorruptCheckpointError, read_manifest, verified, write_atomically
+from trainables.engine.checkpoint_files import (
+    CorruptCheckpointError,
+    read_manifest,
+    tensors_of,
+    verified,
+    write_atomically,
+)
 from trainables.engine.lane import LaneState, Tensors
 
 FORMAT = 1
@@ -91,5 +97,4 @@ def _write_tensors(folder: Path, name: str, tensors: Tensors) -> dict[str, Any]:
 
 
 def _read_tensors(folder: Path, entry: dict[str, Any]) -> Tensors:
-    tensors: Tensors = load(verified(folder, entry))
-    return tensors
+    return tensors_of(verified(folder, entry), load)

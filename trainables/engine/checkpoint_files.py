@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 
@@ -56,7 +58,9 @@ def _newest(folder: Path, which: str) -> tuple[dict[str, np.ndarray], int]:
     if not manifest:
         raise LookupError(f"there is no checkpoint in {folder}")
     generation = manifest["generations"][0]
-    return load(verified(folder, generation[which])), generation["best_epoch" if which == "best" else "epoch"]
+    return tensors_of(verified(folder, generation[which]), load), generation[
+        "best_epoch" if which == "best" else "epoch"
+    ]
 
 
 def _part(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -69,11 +73,40 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
         if not (isinstance(manifest, dict) and {"key", "generations"} <= manifest.keys()):
             raise ValueError("key or generations are missing")
+        if not (isinstance(manifest["generations"], list) and manifest["generations"]):
+            raise ValueError("it names no generation")
+        for generation in manifest["generations"]:
+            _check_generation(generation)
     except FileNotFoundError:
         return {}
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise CorruptCheckpointError(f"manifest.json in {folder} is unreadable: {problem}") from problem
     return manifest
+
+
+def _check_generation(generation: Any) -> None:
+    """ValueError where an entry of a manifest is not such as `write_checkpoint` makes it."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "epoch": int, "best_epoch": int, "best_value": (int, float), "history": list, "last": dict, "best": dict,
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        if not isinstance(generation, dict) or name not in generation or not isinstance(generation[name], kind):
+            raise ValueError(f"a generation has no usable {name}")
+    if not all(isinstance(metrics, dict) for metrics in generation["history"]):
+        raise ValueError("a generation has no usable history")
+    if not len(generation["history"]) == generation["epoch"] >= generation["best_epoch"] >= 0:
+        raise ValueError("a generation's history is not that of its epoch")
+    for part in ("last", "best"):
+        if not all(isinstance(generation[part].get(name), str) for name in ("file", "sha256")):
+            raise ValueError(f"a generation names no file of its {part} epoch")
+
+
+def tensors_of(data: bytes, load: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+    """`load(data)` by one of safetensors' readers; ValueError for what is no such file."""
+    try:
+        return load(data)
+    except (SafetensorError, KeyError) as problem:
+        raise ValueError(f"no safetensors file: {problem}") from None
 
 
 def verified(folder: Path, entry: dict[str, Any]) -> bytes:

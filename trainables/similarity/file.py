@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trainables.array_files import read_csv, read_npy
 from trainables.similarity.contracts import LIKENESS, TARGET, TOLERANCE, Names, check_likeness, check_target
 
 
@@ -19,10 +20,11 @@ def read_numbers(path: str | Path) -> np.ndarray:
     if kind not in (".csv", ".npy"):
         raise ValueError(f"{path} is neither .csv nor .npy: a matrix is read from these")
     try:
-        if kind == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-        return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64, encoding="utf-8-sig")
-    except (ValueError, EOFError) as problem:
+        matrix = read_npy(path) if kind == ".npy" else read_csv(path, 2)
+        if matrix.dtype.kind not in "biuf":
+            raise ValueError(f"its entries are {matrix.dtype}")
+        return matrix.astype(np.float64)
+    except ValueError as problem:
         raise ValueError(f"{path} holds no matrix of numbers: {problem}") from None
 
 

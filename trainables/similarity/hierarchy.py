@@ -53,7 +53,10 @@ def read_superclasses(path: str | Path) -> dict[str, str]:
     kind = path.suffix.lower()
     if kind not in (".yaml", ".yml", ".csv"):
         raise ValueError(f"{path} is neither .yaml nor .csv: superclasses are read from these")
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ValueError(f"{path} cannot be read as text: {problem}") from None
     pairs = _csv_pairs(text, path) if kind == ".csv" else _yaml_pairs(text, path)
     superclasses: dict[str, str] = {}
     for name, group in pairs:
@@ -63,7 +66,10 @@ def read_superclasses(path: str | Path) -> dict[str, str]:
 
 
 def _csv_pairs(text: str, path: Path) -> list[tuple[str, str]]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
+    except csv.Error as problem:
+        raise ValueError(f"{path} is not CSV: {problem}") from None
     for number, row in enumerate(rows, 1):
         if len(row) != 2 or not all(row):
             raise ValueError(f"{path}: row {number} is not a class and its superclass: {','.join(row)[:60]}")
@@ -72,20 +78,19 @@ def _csv_pairs(text: str, path: Path) -> list[tuple[str, str]]:
 
 def _yaml_pairs(text: str, path: Path) -> list[tuple[str, str]]:
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
     try:
         document: Any = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as problem:
-        raise ValueError(f"{path} is not YAML: {str(problem).splitlines()[0]}") from None
+    except Exception as problem:  # ruamel.yaml lets pass what its constructors stumble over
+        raise ValueError(f"{path} is not YAML: {(str(problem).splitlines() or [type(problem).__name__])[0]}") from None
     if not isinstance(document, dict):
         raise ValueError(f"{path} is not a mapping: write 'superclass: [class, class, ...]'")
     pairs = []
     for key, value in document.items():
-        if isinstance(value, dict) or value is None:
-            raise ValueError(f"{path}: '{key}' has neither a superclass nor a list of classes")
-        members = [(str(name), str(key)) for name in value] if isinstance(value, list) else [(str(key), str(value))]
-        pairs.extend(members)
+        names = value if isinstance(value, list) else [value]
+        if not all(isinstance(name, str | int | float) for name in (key, *names)):
+            raise ValueError(f"{path}: '{str(key)[:40]}' has neither a superclass nor a list of classes")
+        pairs += [(str(name), str(key)) for name in value] if isinstance(value, list) else [(str(key), str(value))]
     return pairs
 
 

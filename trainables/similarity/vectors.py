@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 CHUNK = 1 << 22
+LONGEST = 1 << 16  # numbers of a vector
 
 
 def read_vectors(path: str | Path, words: Collection[str]) -> dict[str, np.ndarray]:
@@ -23,10 +24,12 @@ def read_vectors(path: str | Path, words: Collection[str]) -> dict[str, np.ndarr
     """
     path, wanted = Path(path), {word.encode(): word for word in words}
     with _opened(path) as file:
-        first = file.readline()
+        first = file.readline(CHUNK)
         header = first.split()
         if len(header) == 2 and all(part.isdigit() for part in header):
             count, size = int(header[0]), int(header[1])
+            if not 0 < size <= LONGEST:
+                raise ValueError(f"{path} is no word2vec file: vectors of {header[1].decode()[:20]} numbers")
             start = file.read(CHUNK)
             if _is_text(start, size):
                 return dict(_text(_lines(start, file), size, wanted, path))
@@ -64,8 +67,8 @@ def _is_text(start: bytes, size: int) -> bool:
 def _lines(start: bytes, file: BinaryIO) -> Iterator[bytes]:
     whole, _, rest = start.rpartition(b"\n")
     yield from whole.split(b"\n")
-    yield rest + file.readline()
-    yield from file
+    yield rest + file.readline(CHUNK)
+    yield from iter(lambda: file.readline(CHUNK), b"")
 
 
 def _text(lines: Iterator[bytes], size: int, wanted: dict[bytes, str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -73,7 +76,8 @@ def _text(lines: Iterator[bytes], size: int, wanted: dict[bytes, str], path: Pat
         word = line[: line.find(b" ")]
         if word in wanted:
             try:
-                yield wanted[word], np.array(line.split()[1:], dtype=np.float32).reshape(size)
+                with np.errstate(over="ignore"):  # what float32 does not hold is infinite, and refused by its user
+                    yield wanted[word], np.array(line.split()[1:], dtype=np.float32).reshape(size)
             except ValueError:
                 raise ValueError(f"{path}: the vector of '{wanted[word]}' is not {size} numbers") from None
 

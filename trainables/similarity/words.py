@@ -35,6 +35,9 @@ def word_likeness(
             f"spelling: {{{missing[0]}: WORD}}"
         )
     taken = np.stack([vectors[word] for word in found.values() if word is not None]).astype(np.float64)
+    if not np.isfinite(taken).all():
+        name = class_names[int(np.isfinite(taken).all(axis=1).argmin())]
+        raise ValueError(f"{path}: the vector of '{found[name]}', for class '{name}', is not of finite float32 numbers")
     lengths = np.linalg.norm(taken, axis=1, keepdims=True)
     if not (lengths > 0).all():
         name = class_names[int(lengths.argmin())]

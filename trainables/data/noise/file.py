@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -11,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from trainables.array_files import check_size, read_csv, read_npy, read_npz
 from trainables.data.noise.kind import Names, NoiseKind, Part, Spec, pinned, planned_file
 from trainables.data.noise.options import Key
 from trainables.names import unknown_name
 from trainables.similarity.options import Digest, File
 
 CLEAN_LABELS = "clean_label"  # what CIFAR-N calls the true labels that it brings along
+MOST = 2**53  # whole numbers that a float64 holds
 ENDINGS = (".npy", ".npz", ".csv", ".txt", ".pt")
 
 
@@ -61,16 +62,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}: labels are read from {', '.join(ENDINGS)}")
     try:
         if kind == ".npy":
-            return {"": np.load(path, allow_pickle=False)}
-        if kind == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        if kind == ".pt":
-            return _torch_arrays(path)
-        return {"": np.loadtxt(path, delimiter=",", ndmin=1, encoding="utf-8-sig")}
-    except (ValueError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as problem:
-        said = (str(problem).splitlines() or [""])[0]
+            found = {"": read_npy(path)}
+        elif kind == ".npz":
+            found = read_npz(path)
+        else:
+            found = _torch_arrays(path) if kind == ".pt" else {"": read_csv(path, 1)}
+        if not found:
+            raise ValueError("it is empty")
+    except Exception as problem:  # a parser of damaged bytes may raise anything
+        said = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise ValueError(f"{path} holds no labels that can be read: {said}") from None
+    return found
 
 
 def _torch_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -83,6 +85,9 @@ def _torch_arrays(path: Path) -> dict[str, np.ndarray]:
     allowed: list[Any] = [*((rebuild, name) for name in names), np.ndarray, np.dtype, *types]
     with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a format it may not read; where it does not, it says so
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_size(sum(member.file_size for member in archive.infolist()))
         value = torch.load(path, weights_only=True, map_location="cpu")
     named = value if isinstance(value, Mapping) else {"": value}
     return {str(name): np.asarray(each) for name, each in named.items()}
@@ -100,7 +105,8 @@ def _chosen(arrays: Mapping[str, np.ndarray], key: str | None, path: Path) -> np
 
 
 def _whole_numbers(labels: np.ndarray, path: Path) -> np.ndarray:
-    if labels.ndim != 1 or labels.dtype.kind not in "iuf" or not (np.isfinite(labels) & (labels == labels // 1)).all():
+    numbers = labels.ndim == 1 and labels.dtype.kind in "iuf"
+    if not numbers or not (np.abs(labels, dtype=np.float64) < MOST).all() or (labels != np.floor(labels)).any():
         raise ValueError(f"{path}: shape {list(labels.shape)} of {labels.dtype}; labels are one whole number an image")
     return labels.astype(np.int64)
 
