@@ -20,6 +20,7 @@ Location = tuple[str | int, ...]
 
 MAX_DEPTH, MAX_VALUES = 32, 20_000  # what a study file may hold; aliases that unfold without end are refused
 MAX_INTEGER = 2**63 - 1
+LONGEST_LINE = 4096  # a longer path is written on a line of its own
 
 
 @dataclass
@@ -58,6 +59,7 @@ def to_yaml(values: dict[str, Any]) -> str:
     text = StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
+    yaml.width = LONGEST_LINE
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None, read as a bool
     yaml.dump(values, text)
     return text.getvalue()
