@@ -24,6 +24,7 @@ from study.ray_run import Progress, run_on_ray, settle_environment
 from study.redaction import hidden
 from study.spec import StudySpec
 from study.stop import StopRequest
+from study.study_file import folder_of_modules
 from study.tracking import make_tracker, tracking_uri
 from study.tracking.links import run_links
 from study.warm_start import check_warm_start
@@ -71,7 +72,8 @@ def launch(
             progress.stage(doubt)
         check_against_ledger(plan, paths.ledger)
         check_warm_start(spec, home)
-        environment = _environment(paths, str(Path(document.source).absolute().parent), progress, strict=strict)
+        launched_from = str(folder_of_modules(Path(document.source)))
+        environment = _environment(paths, launched_from, progress, strict=strict)
         paths.root.mkdir(exist_ok=True)
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), environment)
