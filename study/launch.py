@@ -156,7 +156,7 @@ def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopReq
     finally:
         with suppress(sqlite3.OperationalError):  # a full disk was reported already
             ledger.interrupt_running("its launch ended")
-        problem = tracker.close()
+        problem = tracker.close(progress.stage)
         progress.close()
     links = run_links(ledger, home)
     return Outcome(
