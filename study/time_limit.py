@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from study.errors import StudyError
 from study.pilot import Forecast
@@ -10,8 +10,8 @@ from study.pilot import Forecast
 HOUR_S = 3600.0
 
 
-def check_fits(study: str, forecast: Forecast, max_hours: float) -> None:
-    """StudyError where even the low reading of a forecast is longer than `max_hours`."""
+def check_fits(study: str, forecast: Forecast, max_hours: float, in_words: Callable[[float], str]) -> None:
+    """StudyError where even the low reading of a forecast is longer than `max_hours`; seconds are told `in_words`."""
     if forecast.seconds is None or forecast.seconds_low is None or forecast.seconds_high is None:
         raise StudyError(
             f"--max-hours {max_hours:g}: how long '{study}' takes cannot be said before its data is there; "
@@ -20,7 +20,7 @@ def check_fits(study: str, forecast: Forecast, max_hours: float) -> None:
     if forecast.seconds_low <= max_hours * HOUR_S:
         return
     low, about, high = (
-        f"{seconds / HOUR_S:.3g} h" for seconds in (forecast.seconds_low, forecast.seconds, forecast.seconds_high)
+        in_words(seconds) for seconds in (forecast.seconds_low, forecast.seconds, forecast.seconds_high)
     )
     taken = f"at least about {low}" if forecast.alone or low == high else f"about {about} ({low} to {high})"
     fewer = most_fitting(forecast.fitting, max_hours * HOUR_S)

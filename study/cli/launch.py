@@ -100,7 +100,7 @@ def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool) -> None
     from study.time_limit import check_fits
 
     check_resources(spec)
-    check_fits(spec.name, foresee(spec, home, strict=strict), max_hours)
+    check_fits(spec.name, foresee(spec, home, strict=strict), max_hours, duration)
 
 
 def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool, limit_s: float | None) -> None:

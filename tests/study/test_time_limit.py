@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from study.cli.output import duration
 from study.errors import StudyError
 from study.ledger import Ledger
 from study.paths import Home
@@ -30,7 +31,7 @@ def home(tmp_path: Path, cache: Path, make_spec: SpecMaker) -> Home:
 
 
 def test_what_fits_is_launched(home: Home, make_spec: SpecMaker) -> None:
-    check_fits("small", foresee(make_spec(search__repeats=2, **FOUR), home), 6.1)
+    check_fits("small", foresee(make_spec(search__repeats=2, **FOUR), home), 6.1, duration)
 
 
 def test_what_takes_longer_is_refused_with_the_estimate_and_how_many_configs_would_fit(
@@ -39,14 +40,14 @@ def test_what_takes_longer_is_refused_with_the_estimate_and_how_many_configs_wou
     forecast = foresee(make_spec(search__repeats=2, **FOUR), home)  # 4 trials of 9 epochs
     assert forecast.seconds == pytest.approx(6 * 3600)
     with pytest.raises(
-        StudyError, match=r"--max-hours 5: .* takes .*6 h .*--set search\.configs=3 would fit, or --trim"
+        StudyError, match=r"--max-hours 5: .* takes .*6 h 00 min .*--set search\.configs=3 would fit, or --trim"
     ):
-        check_fits("small", forecast, 5)
+        check_fits("small", forecast, 5, duration)
 
 
 def test_where_not_even_one_config_fits_none_is_offered(home: Home, make_spec: SpecMaker) -> None:
     with pytest.raises(StudyError) as refused:
-        check_fits("small", foresee(make_spec(search__repeats=2, **FOUR), home), 0.5)
+        check_fits("small", foresee(make_spec(search__repeats=2, **FOUR), home), 0.5, duration)
     assert "search.configs" not in str(refused.value)
     assert "--trim" in str(refused.value)
 
@@ -55,7 +56,7 @@ def test_the_number_that_fits_would_not_be_refused(home: Home, make_spec: SpecMa
     forecast = foresee(make_spec(search__repeats=2, **FOUR), home)
     number = most_fitting(forecast.fitting, 5 * 3600)
     fewer = foresee(make_spec(**FOUR, search={"name": "grid", "repeats": 2, "configs": number}), home)
-    check_fits("small", fewer, 5)
+    check_fits("small", fewer, 5, duration)
 
 
 def test_the_end_is_asked_for_once_when_the_time_is_up_and_not_after_the_launch(tmp_path: Path) -> None:
