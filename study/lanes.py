@@ -8,10 +8,13 @@ see trials as ever.
 from __future__ import annotations
 
 import math
+import os
+import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,14 +23,16 @@ from typing import Any
 import ray
 from ray.air.execution.resources.request import AcquiredResources, ResourceRequest
 from ray.air.execution.resources.resource_manager import ResourceManager
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.tune import tune as tune_module
 
+from study.host_watch import HostWatch
 from study.preflight import num_lanes, num_workers, places
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
 from trainables.watchdog import where_it_hung
 
+ANSWER_S = 5.0  # for which the driver waits for a host that may have died
 EXCUSED = 2  # deaths of a host among many that count as no failure of a trial's
 
 
@@ -85,15 +90,37 @@ class Host:
         )  # fmt: skip
         self.end = self.actor.live.remote()
         self.keys: dict[int, str] = {}
+        self.asked, self.asked_at = self.actor.facts.remote(), math.inf  # it may begin as late as it likes
+        self.pid: int | None = None
+        self.ended_after_s: float | None = None
 
     def is_dead(self, *, ask: bool = False) -> bool:
-        """Whether its process is gone, as far as Ray has told; or, with `ask`, as it answers."""
+        """Whether its process is gone, as far as Ray has told; or, with `ask`, as it answers. None is no death."""
         if ask:
             try:
-                ray.get(self.actor.ping.remote())
+                ray.get(self.actor.ping.remote(), timeout=ANSWER_S)
+            except GetTimeoutError:
+                pass
             except RayActorError:
                 return True
         return bool(ray.wait([self.end], timeout=0)[0])
+
+    def silent_s(self) -> float:
+        """Seconds since it was asked for a word that it still owes; it is asked again when it gave one."""
+        now = time.monotonic()
+        if ray.wait([self.asked], timeout=0)[0]:
+            with suppress(RayError):
+                self.pid = ray.get(self.asked)["pid"]
+            self.asked, self.asked_at = self.actor.facts.remote(), now
+        return max(0.0, now - self.asked_at)
+
+    def end_it(self, silent_s: float) -> None:
+        """End its process, which was silent for so long."""
+        self.ended_after_s = silent_s
+        ray.kill(self.actor)
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)  # Ray asks the process to end itself, which a stopped one does not
 
     def marked(self) -> set[str]:
         """The open trial that trained alone when it died, if one did."""
@@ -105,7 +132,9 @@ class Host:
         return {alone} & set(self.keys.values())
 
     def where_it_hung(self) -> str | None:
-        """What it was doing when it ended itself; None where it did not."""
+        """What it was doing when it ended itself, or was ended for its silence; None where neither happened."""
+        if self.ended_after_s is not None:
+            return "with no answer from its process, as one that was stopped"
         return where_it_hung(Path(f"{self.marker}.hang"))
 
 
@@ -167,6 +196,12 @@ class Hosts:
                     others = {key for key in others if self.unexplained[key] <= EXCUSED}
                 self.excused |= others
                 self.hosts[place] = self._start()
+
+    def end_silent(self) -> None:
+        """End the processes that have not answered for `timeout_s`: one that is stopped runs no watchdog."""
+        for host in list(self.hosts):
+            if host.ended_after_s is None and (silent_s := host.silent_s()) > self.settings.timeout_s:
+                host.end_it(silent_s)
 
     def _start(self) -> Host:
         self.started += 1
@@ -259,10 +294,14 @@ class LaneResources(ResourceManager):
 
 @contextmanager
 def trials_in_lanes(hosts: Hosts) -> Iterator[None]:
-    """Within it, Tune's trials are lanes of `hosts`. `tune.run` has no setting for its resource manager."""
+    """Within it, Tune's trials are lanes of `hosts`, which are watched.
+
+    `tune.run` has no setting for its resource manager.
+    """
     controller = tune_module.TuneController
     tune_module.TuneController = partial(controller, resource_manager_factory=lambda: LaneResources(hosts))
     try:
-        yield
+        with HostWatch(hosts.end_silent):
+            yield
     finally:
         tune_module.TuneController = controller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from study.ray_run import Progress, run_on_ray, settle_environment
 from study.redaction import hidden
 from study.spec import StudySpec
 from study.stop import StopRequest
+from study.study_file import folder_of_modules
 from study.tracking import make_tracker, tracking_uri
 from study.tracking.links import run_links
 from study.warm_start import check_warm_start
@@ -34,8 +36,8 @@ from study.yaml_file import Document
 class Outcome:
     """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was.
 
-    `experiment` is the name of the study's in MLflow. `left_out` says in a sentence each which cells have nothing to
-    confirm.
+    It was `interrupted` by the user, or where it `timed_out`. `experiment` is the name of the study's in MLflow.
+    `left_out` says in a sentence each which cells have nothing to confirm.
     """
 
     paths: StudyPaths
@@ -46,6 +48,7 @@ class Outcome:
     tracking_problem: str | None
     experiment: str | None = None
     left_out: tuple[str, ...] = ()
+    timed_out: bool = False
 
 
 def launch(
@@ -55,28 +58,34 @@ def launch(
     progress: Progress,
     *,
     strict: bool = False,
+    limit_s: float | None = None,
     trainable: Any = None,
 ) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
     Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice, or while data is prepared: it
-    ends at once, as KeyboardInterrupt, and nothing that was reported is lost. StudyError for what its user can mend; a
-    mistake in the file, or a trial too large for the machine, is refused before anything is started, and before
-    anything but the data's cache is written. What changed in code and versions since its trials ran is said, or refused
-    where `strict`. `trainable` runs the trials in `StudyTrainable`'s place, for benchmarks of all but training.
+    ends at once, as KeyboardInterrupt, and nothing that was reported is lost. After `limit_s` seconds, if any, it ends
+    as after one SIGINT. StudyError for what its user can mend; a mistake in the file, or a trial too large for the
+    machine, is refused before anything is started, and before anything but the data's cache is written. What changed in
+    code and versions since its trials ran is said, or refused where `strict`. `trainable` runs the trials in
+    `StudyTrainable`'s place, for benchmarks of all but training.
     """
+    began = time.monotonic()
     with _prepared(spec, home, progress) as (plan, paths, stop):
         check_feasible(plan, home.cache)
         for doubt in doubts(plan):
             progress.stage(doubt)
         check_against_ledger(plan, paths.ledger)
         check_warm_start(spec, home)
-        environment = _environment(paths, str(Path(document.source).absolute().parent), progress, strict=strict)
+        launched_from = str(folder_of_modules(Path(document.source)))
+        environment = _environment(paths, launched_from, progress, strict=strict)
         paths.root.mkdir(exist_ok=True)
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), environment)
             paths.study_file.write_text(hidden(document.as_launched(), variables=False), encoding="utf-8")
-            return _conduct(Conductor(plan, ledger, stop), home, progress, stop, trainable)
+            left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - began))
+            with stop.after(left_s, lambda: progress.stage("the time is up: trials finish their epoch and save")):
+                return _conduct(Conductor(plan, ledger, stop), home, progress, stop, trainable)
 
 
 def confirm(
@@ -147,10 +156,10 @@ def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopReq
     finally:
         with suppress(sqlite3.OperationalError):  # a full disk was reported already
             ledger.interrupt_running("its launch ended")
-        problem = tracker.close()
+        problem = tracker.close(progress.stage)
         progress.close()
     links = run_links(ledger, home)
     return Outcome(
         paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem,
-        links.name if links else None,
+        links.name if links else None, timed_out=conductor.interrupted and stop.timed_out,
     )  # fmt: skip

@@ -481,11 +481,12 @@ class Ledger:
         if not write:
             Ledger(self.path, write=True).close()
             return
-        with self._transaction():
+        with self._transaction() as run:
+            version = run("PRAGMA user_version").fetchone()[0]  # another process may have been first
             for migration in MIGRATIONS[version:]:
                 for statement in migration.split(";\n"):
-                    self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    run(statement)
+            run(f"PRAGMA user_version = {max(version, SCHEMA_VERSION)}")
 
     def _check_tables(self) -> None:
         found = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

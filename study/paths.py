@@ -93,6 +93,11 @@ class Home:
         """Settings and users of `study dashboard --auth`; made anew by each."""
         return self.root / ".mlflow-auth"
 
+    @property
+    def dashboard(self) -> Path:
+        """The address at which `study dashboard` served last: links lead there."""
+        return self.root / ".dashboard"
+
     def study(self, name: str) -> StudyPaths:
         """The folder of the study `name`, whether or not it exists; StudyError for a name that leads elsewhere."""
         return StudyPaths(self.root / _a_name("study", name))

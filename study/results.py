@@ -141,6 +141,24 @@ def ranked(cell: CellResult) -> list[ConfigResult]:
     return _ranked(cell.configs, cell.facts["mode"])
 
 
+def why_fewer(cell: CellResult, wanted: int) -> str | None:
+    """Why a cell has fewer than the `wanted` configs that `ranked` gives; None where it has them.
+
+    `a scheduler stopped the others`.
+    """
+    found = len(ranked(cell))
+    if found >= wanted:
+        return None
+    others = len(cell.configs) - found
+    if not others:
+        return "the search has no other config"
+    stopped = cell.counts[states.STOPPED_EARLY]  # of a config only the first repeat is ever stopped
+    if stopped >= others:
+        return "a scheduler stopped the others"
+    fewer = "no other config has as many repeats"
+    return f"a scheduler stopped {stopped} of the {others} others, and {fewer}" if stopped else fewer
+
+
 def _ranked(configs: Sequence[ConfigResult], mode: str) -> list[ConfigResult]:
     most = max((config.n for config in configs), default=0)
     sign = 1 if mode == "max" else -1

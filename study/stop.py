@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,7 @@ class StopRequest:
         self.file, self._armed = file, False
         self._heard = list(SIGNALS)
         self.at_once_asked = False
+        self.timed_out = False
 
     def __bool__(self) -> bool:
         return self.file.exists()
@@ -50,6 +52,18 @@ class StopRequest:
             self._armed = False
             self.file.unlink(missing_ok=True)
 
+    @contextmanager
+    def after(self, limit_s: float | None, say: Callable[[], None]) -> Iterator[None]:
+        """Inside `gently`: after so many seconds, if any, `say` is called and the end asked for."""
+        timer = threading.Timer(limit_s if limit_s is not None else 0.0, self._time_out, [say])
+        timer.daemon = True
+        if limit_s is not None:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def listen(self) -> None:
         """Take the signals, again where a library took them meanwhile."""
         for number in self._heard:
@@ -63,6 +77,11 @@ class StopRequest:
         """From another thread: end the launch now."""
         self._armed = False
         os.kill(os.getpid(), signal.SIGINT)
+
+    def _time_out(self, say: Callable[[], None]) -> None:
+        self.timed_out = True
+        self.file.touch()
+        say()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:

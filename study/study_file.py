@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from study.errors import PlacedStudyError, StudyError
-from study.ledger import Ledger
+from study.ledger import Ledger, is_begun
 from study.paths import StudyPaths
 from study.redaction import hidden
 from study.spec import StudySpec
@@ -41,19 +41,27 @@ def load_spec(path: Path, overrides: Sequence[str] = (), data: Path | None = Non
     """
     document = read_document(path)
     override(document, overrides)
-    for folder in (path.absolute().parent, Path.cwd()):
+    for folder in (folder_of_modules(path), path.absolute().parent, Path.cwd()):
         make_importable(folder)
     _settle_paths(document, path.absolute().parent)
     _settle_roots(document, path.absolute().parent, data)
     return parse_spec(document), document
 
 
+def folder_of_modules(path: Path) -> Path:
+    """Where a study file's own losses and networks lie: beside it; for the copy that a launch leaves in the study's
+    folder, beside the file that was launched.
+    """
+    folder = path.absolute().parent
+    paths = StudyPaths(folder)
+    if path.name == paths.study_file.name and is_begun(paths.ledger):
+        with Ledger(paths.ledger) as ledger:
+            return ledger.launched_from() or folder
+    return folder
+
+
 def load_launched(paths: StudyPaths) -> StudySpec:
     """A study as it was last launched; StudyError where it never was, or its own losses are not found any more."""
-    with Ledger(paths.ledger) as ledger:
-        folder = ledger.launched_from()
-    if folder is not None:
-        make_importable(folder)
     if not paths.study_file.is_file():
         raise StudyError(f"{paths.study_file} is missing, which a launch leaves there; launch the study's file again")
     return load_spec(paths.study_file)[0]

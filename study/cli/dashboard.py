@@ -23,7 +23,10 @@ LOCAL = "127.0.0.1"
 
 
 def dashboard(
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
+    port: Annotated[
+        int,
+        typer.Option(help="Port to listen on; links in reports lead to the last one that was used.", min=1, max=65535),
+    ] = 5000,
     name: Annotated[str | None, typer.Option("--study", help="Show this study's own MLflow store.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; one that a network reaches needs --auth.")] = LOCAL,
     auth: Annotated[bool, typer.Option("--auth", help="Ask browsers and clients for user 'admin' and a password.")] = (
@@ -44,7 +47,7 @@ def dashboard(
     from study.ledger import Ledger
     from study.paths import Home
     from study.tracking import launched_tracking, tracking_uri
-    from study.tracking.links import CLASSICAL, dashboard_address, page_address
+    from study.tracking.links import CLASSICAL, dashboard_address, note_dashboard, page_address
     from study.tracking.server import ADMIN, Server, given_password, is_loopback
 
     home = Home.current()
@@ -73,6 +76,7 @@ def dashboard(
     password = given_password(password_file) if auth else None
     if auth and password is None:
         password = _ask()
+    note_dashboard(home, url)
     console.print(f"MLflow: {url}/#/experiments?{CLASSICAL}   (Ctrl-C ends it)")
     if auth:
         console.print(f"User '{ADMIN}', with the password that you gave.")

@@ -42,25 +42,39 @@ def launch(
         typer.Option("--smoke", help="Run the same study small, in about a minute, to see that all of it works."),
     ] = False,
     strict: Strictly = False,
+    max_hours: Annotated[
+        float | None,
+        typer.Option("--max-hours", metavar="H", min=0, help="Refuse where it would take longer than this."),
+    ] = None,
+    trim: Annotated[
+        bool,
+        typer.Option("--trim", help="With --max-hours: launch it anyway, and end it gently when they have passed."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
 
     Example: study launch quickstart --set training.epochs=5 --set name=short
     """
-    from study.errors import PlacedStudyError
+    from study.errors import PlacedStudyError, StudyError
     from study.paths import Home, find_study_file
     from study.study_file import load_spec, with_its_line
+    from study.time_limit import HOUR_S
 
+    if trim and max_hours is None:
+        raise StudyError("--trim needs to know when: say --max-hours H too")
     spec, document = load_spec(find_study_file(study), overrides or [], data)
     home = Home.current()
     if smoke:
         spec = _shrink(spec, document, home, as_json)
     try:
         if dry_run:
-            _dry_run(spec, home, as_json)
+            _dry_run(spec, home, as_json, strict=strict)
         else:
-            _launch(spec, document, home, as_json, strict=strict)
+            if max_hours is not None and not trim:
+                _check_time(spec, home, max_hours, strict=strict)
+            limit_s = max_hours * HOUR_S if max_hours is not None and trim else None
+            _launch(spec, document, home, as_json, strict=strict, limit_s=limit_s)
     except PlacedStudyError as mistake:
         raise with_its_line(mistake, document) from None
 
@@ -80,7 +94,16 @@ def _shrink(spec: Any, document: Any, home: Any, as_json: bool) -> Any:
     return small
 
 
-def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool) -> None:
+def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool) -> None:
+    from study.pilot import foresee
+    from study.preflight import check_resources
+    from study.time_limit import check_fits
+
+    check_resources(spec)
+    check_fits(spec.name, foresee(spec, home, strict=strict), max_hours, duration)
+
+
+def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool, limit_s: float | None) -> None:
     from rich.console import Console
 
     from study.cli.progress import LaunchProgress
@@ -89,7 +112,8 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool)
     from study.ledger import Ledger
     from study.results import cell_results, comparison, out_of_scope
 
-    outcome = run(spec, document, home, LaunchProgress(Console(stderr=True) if as_json else console), strict=strict)
+    progress = LaunchProgress(Console(stderr=True) if as_json else console)
+    outcome = run(spec, document, home, progress, strict=strict, limit_s=limit_s)
     with Ledger(outcome.paths.ledger) as ledger:
         rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
     exported = Exported([], [])
@@ -102,6 +126,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool)
                 "study": spec.name,
                 "ran": outcome.ran,
                 "interrupted": outcome.interrupted,
+                "timed_out": outcome.timed_out,
                 "given_up": outcome.given_up,
                 "metric": spec.select.monitor,
                 "comparison": rows,
@@ -120,6 +145,8 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
     if outcome.given_up:
         print_unfinished(spec.name, outcome.given_up)
         return
+    if outcome.timed_out:
+        console.print("The hours of --max-hours have passed: what was reported is saved; the same command goes on.")
     if not outcome.ran and not outcome.interrupted:
         console.print(f"Study '{spec.name}' is complete: nothing was missing, no trial was run.")
     console.print()
@@ -141,7 +168,7 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
         console.print(f"Browse every run in MLflow: {program()} dashboard{where}")
 
 
-def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
+def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> None:
     from rich.table import Table
 
     from study.pilot import foresee
@@ -150,7 +177,7 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     check_resources(spec)
     if not as_json:
         console.print("[dim]Reading the data, and timing a few batches of each task unless the study has trials.[/]")
-    forecast = foresee(spec, home)
+    forecast = foresee(spec, home, strict=strict)
     if as_json:
         print_json(forecast.as_json())
         return
@@ -158,13 +185,19 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     for cell in forecast.cells:
         table.add_row(*(str(cell[name]) for name in ("family", "task", "configs", "repeats", "trials")))
     console.print(table)
-    for doubt in (*forecast.assumed, *forecast.doubts):
+    for doubt in (*forecast.assumed, *forecast.doubts, *forecast.changes):
         console.print(doubt, style="yellow", markup=False)
     epochs = f"{forecast.epochs} epochs each at most; " if forecast.epochs else ""
     console.print(
         f"{len(forecast.cells)} cells, {forecast.trials} trials at most, {forecast.missing} of them still to run, "
         f"{epochs}{_at_a_time(forecast)}."
     )
+    if forecast.budget is not None and forecast.epochs:
+        whole = forecast.budget // forecast.epochs
+        console.print(
+            f"Screening the configs of a cell takes {forecast.budget} epochs at most (search.epochs), {whole} whole "
+            f"training{'' if whole == 1 else 's'}: more configs only where some end early."
+        )
     if forecast.seconds is None or forecast.seconds_per_epoch is None:
         console.print("How long they take cannot be said before the data is there. No trial was run.")
         return
@@ -172,9 +205,16 @@ def _dry_run(spec: Any, home: Any, as_json: bool) -> None:
     if forecast.alone:
         about, alone = "At most about", "; timed one lane at a time, which lanes together undercut"
     console.print(
-        f"{about} {duration(forecast.seconds)} of training where none is stopped early "
+        f"{about} {_estimate(forecast)} of training where none is stopped early "
         f"({_pace_text(forecast.seconds_per_epoch)} an epoch, {forecast.basis}{alone}). No trial was run."
     )
+
+
+def _estimate(forecast: Any) -> str:
+    """`1 h 10 min (50 min 00 s to 1 h 40 min)`; without the interval where that says no more."""
+    said = duration(forecast.seconds)
+    low, high = (duration(seconds) for seconds in (forecast.seconds_low, forecast.seconds_high))
+    return said if forecast.alone or low == high else f"{said} ({low} to {high})"
 
 
 def _pace_text(seconds: float) -> str:

@@ -49,7 +49,7 @@ def list_studies(as_json: AsJson = False) -> None:
     if not rows:
         console.print(f"No study in {home.root}. Start one: study launch quickstart")
         return
-    table = Table("study", "trials", "done", "running", "confirmed", "on disk", "last report")
+    table = Table("study", "trials", "done", "running", "confirmed", "on disk", "last epoch")
     for row in rows:
         if "problem" in row:
             table.add_row(row["study"], f"[red]{row['problem']}[/]")

@@ -19,7 +19,7 @@ from study.export.card import card_text
 from study.export.values import confirmed_values, described_input, exported_values
 from study.ledger import CONFIRM, Ledger
 from study.paths import Home, StudyPaths
-from study.results import CellResult, ConfigResult, cell_results, nothing_completed, ranked
+from study.results import CellResult, ConfigResult, cell_results, nothing_completed, ranked, why_fewer
 from study.yaml_file import to_yaml
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion, network_weights
 
@@ -67,10 +67,8 @@ def export_study(
                 if cell.best is None:
                     exported.left_out.append(f"{title}: no trial is completed yet")
                 found = ranked(cell)[:top]
-                if 0 < len(found) < top:
-                    exported.notes.append(
-                        f"{title}: {len(found)} of {top} exported; no other config has as many repeats"
-                    )
+                if found and (why := why_fewer(cell, top)):
+                    exported.notes.append(f"{title}: {len(found)} of {top} exported; {why}")
                 for rank, config in enumerate(found, 1):
                     file = out / _file_name(names[cell.key], rank, form)
                     try:

@@ -6,6 +6,7 @@ study: what could not be brought over is still in the ledger, and `study sync` b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from study.credentials import filled, filled_where_possible, is_open
@@ -23,8 +24,11 @@ class Tracker(Protocol):
     def wake(self) -> None:
         """There is something new in the ledger. Returns at once."""
 
-    def close(self) -> str | None:
-        """Bring over what is left and stop; a sentence where that did not work, else None."""
+    def close(self, say: Callable[[str], None] = lambda text: None) -> str | None:
+        """Bring over what is left and stop; a sentence where that did not work, else None.
+
+        `say` is told now and then how much is left.
+        """
 
 
 def make_tracker(spec: StudySpec, home: Home, ledger: Ledger) -> Tracker:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from study.ledger import Ledger
@@ -13,6 +15,7 @@ from study.tracking import launched_tracking, store_name, tracked_so_far
 from study.tracking.mlflow_page import CELLS
 
 DASHBOARD_PORT = 5000
+ADDRESS = re.compile(r"http://([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}")  # of a dashboard; a report shows nothing else
 EXPERIMENT = "experiment"  # stands for a trial's key where the ledger notes an experiment's id, and its name as state
 CLASSICAL = "workflowType=machine_learning"  # MLflow's page is about language models unless it is told
 
@@ -51,7 +54,7 @@ def run_links(ledger: Ledger, home: Home) -> RunLinks | None:
         return None
     runs = {key: run_id for key, (run_id, _, _) in noted.items()}
     served = store.startswith(("http://", "https://"))
-    address = page_address(store) if served else dashboard_address()
+    address = page_address(store) if served else last_dashboard(home)
     return RunLinks(store, address, served, experiment, name, runs)
 
 
@@ -59,6 +62,21 @@ def dashboard_address(port: int = DASHBOARD_PORT, host: str = "127.0.0.1") -> st
     """Where `study dashboard` serves; on all addresses, this machine's name."""
     name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}"
+
+
+def last_dashboard(home: Home) -> str:
+    """Where `study dashboard` served last in this home; where it would without options, if it never did."""
+    try:
+        address = home.dashboard.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return dashboard_address()
+    return address if ADDRESS.fullmatch(address) else dashboard_address()
+
+
+def note_dashboard(home: Home, address: str) -> None:
+    """Remember where `study dashboard` serves; a home that cannot be written has links to where it would by default."""
+    with suppress(OSError):
+        home.dashboard.write_text(f"{address}\n", encoding="utf-8")
 
 
 def page_address(uri: str) -> str:

@@ -6,6 +6,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,9 @@ class MachineTracker:
     def wake(self) -> None:
         self._tracker.wake()
 
-    def close(self) -> str | None:
+    def close(self, say: Callable[[str], None] = lambda text: None) -> str | None:
         self._closing.set()
-        problem = self._tracker.close()
+        problem = self._tracker.close(say)
         self._thread.join(CLOSING_S)
         return problem
 

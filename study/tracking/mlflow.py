@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 PAUSE_S = 2.0  # between looks at the ledger
 SHARE = 0.1  # of a core, while trials train: where they end faster than MLflow takes them in, it follows later
 LONGEST_PAUSE_S = 60.0
+SAY_EVERY_S = 5.0  # how much is left, at the end
 LONGEST_S = 300.0  # at the end, however much there is to bring
 
 
@@ -34,16 +36,19 @@ class MlflowTracker:
     def wake(self) -> None:
         self._news.set()
 
-    def close(self) -> str | None:
+    def close(self, say: Callable[[str], None] = lambda text: None) -> str | None:
         self._closing.set()
         self._news.set()
-        began = since = time.monotonic()
+        began = since = said = time.monotonic()
         pushed = self.view.pushed
         while self._thread.is_alive():
             self._thread.join(0.1)
             now = time.monotonic()
             if self.view.pushed != pushed:
                 pushed, since = self.view.pushed, now
+            if now - said >= SAY_EVERY_S:
+                said = now
+                say(f"bringing MLflow up to date, {self.view.num_behind} trials left")
             if now - since > PATIENCE_S or now - began > LONGEST_S:
                 self._left.set()
                 slow = "is slow, and behind" if pushed and now - since <= PATIENCE_S else "does not answer"

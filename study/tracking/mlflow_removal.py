@@ -12,7 +12,7 @@ from typing import Any
 from study.tracking.machine import MACHINE
 from study.tracking.mlflow_report import REPORT
 from study.tracking.mlflow_store import KEY_TAG, is_missing, settle_environment
-from study.tracking.owner import ID_TAG, Owner, own_experiment, own_model
+from study.tracking.owner import HOME_TAG, ID_TAG, Owner, own_experiment, own_model
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,33 @@ class Removed:
 
     experiment: str | None
     others: int = 0
+
+
+@dataclass(frozen=True)
+class Removable:
+    """A study's experiment, how many `runs` of it are the study's, and whether it was made in the study's home.
+
+    Experiments from before they were told where they are made count as made there.
+    """
+
+    experiment: str
+    runs: int
+    made_here: bool
+
+
+def removable(uri: str, owner: Owner, keys: Collection[str]) -> Removable | None:
+    """What `remove_study` would find of an experiment; None where there is none. Nothing is changed."""
+    if is_missing(uri):
+        return None
+    settle_environment()
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = own_experiment(client, owner)
+    if experiment is None:
+        return None
+    own = sum(_is_own(run, keys) for run in _runs(client, experiment.experiment_id))
+    return Removable(experiment.name, own, experiment.tags.get(HOME_TAG, owner.home) == owner.home)
 
 
 def remove_study(uri: str, owner: Owner, keys: Collection[str], artifacts: Path) -> Removed:

@@ -63,10 +63,13 @@ class MlflowView:
 
     def behind(self) -> list[TrialRecord]:
         """Trials of which the store does not know everything yet, by what was brought over before."""
-        cursors = self._noted()
-        reached = self.ledger.progress().items()
-        keys = [key for key, progress in reached if cursors.get(key, ("", 0, ""))[1:] != progress]
+        keys = self._behind()
         return list(self.ledger.trials(keys).values()) if keys else []
+
+    @property
+    def num_behind(self) -> int:
+        """How many trials those are."""
+        return len(self._behind())
 
     def level(self, *, hurry: bool = False) -> None:
         """Bring over what is new. With `hurry` also the latest epochs of trials that are still running."""
@@ -135,6 +138,11 @@ class MlflowView:
         self._client, self._cursors = None, None
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _behind(self) -> list[str]:
+        cursors = self._noted()
+        reached = self.ledger.progress().items()
+        return [key for key, progress in reached if cursors.get(key, ("", 0, ""))[1:] != progress]
 
     def _outdated(self, hurry: bool) -> list[tuple[CellResult, str]]:
         """Cells whose run does not count every trial that has ended, or has another status than the one beside them."""

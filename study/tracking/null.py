@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class NullTracker:
     """Follows nothing."""
@@ -11,5 +13,5 @@ class NullTracker:
     def wake(self) -> None:
         pass
 
-    def close(self) -> str | None:
+    def close(self, say: Callable[[str], None] = lambda text: None) -> str | None:
         return None

@@ -6,6 +6,7 @@ someone else's: it is never written to, and ours goes by a second name beside it
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from study.ledger import Ledger
 
 STUDY_TAG = "study.name"
 ID_TAG = "study.id"
+HOME_TAG = "study.home"  # of the studies' home in which it was made: a copy of the study has the same id
 KIND_TAG = "mlflow.experimentKind"  # the page of an experiment with it opens on runs and curves
 KIND = "custom_model_development"
+HOME_DIGITS = 16
 LOOKED_AT = 1000  # runs of an experiment without an id
 
 Made = TypeVar("Made")
@@ -24,16 +27,21 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Owner:
-    """A study as MLflow is told of it; `runs` are those that it noted as its own, in whatever store."""
+    """A study as MLflow is told of it; `runs` are those that it noted as its own, in whatever store.
+
+    `home` is the hash of the path of the studies' home in which its ledger lies.
+    """
 
     study: str
     id: str
     runs: frozenset[str]
+    home: str = ""
 
     @classmethod
     def of(cls, study: str, ledger: Ledger) -> Owner:
         """The study of that name with that ledger."""
-        return cls(study, ledger.identity(), ledger.noted_runs())
+        home = hashlib.sha256(str(ledger.path.resolve().parents[1]).encode()).hexdigest()[:HOME_DIGITS]
+        return cls(study, ledger.identity(), ledger.noted_runs(), home)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -79,7 +87,7 @@ def settled_experiment(client: Any, owner: Owner, artifacts: Path | None) -> Any
 
         def make(name: str) -> str:
             location = (artifacts / name).as_uri() if artifacts else None
-            tags = {KIND_TAG: KIND, **owner.tags}
+            tags = {KIND_TAG: KIND, HOME_TAG: owner.home, **owner.tags}
             return str(client.create_experiment(name, artifact_location=location, tags=tags))
 
         return client.get_experiment(_by_a_free_name(make, owner))

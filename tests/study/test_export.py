@@ -146,7 +146,7 @@ def test_top_exports_the_next_best_too_each_with_its_own_weights(searched: Train
     found = values_in(tmp_path)
     assert len(exported.files) == 2 * 3 + 2
     assert [note.partition(":")[0].partition(" ")[0] for note in exported.notes] == ["ce", "ce"]
-    assert all(note.endswith("1 of 3 exported; no other config has as many repeats") for note in exported.notes)
+    assert all(note.endswith("1 of 3 exported; the search has no other config") for note in exported.notes)
     ranked = [found[f"tce-clean{ending}"] for ending in ("", "-top2", "-top3")]
     assert [values["rank"] for values in ranked] == [1, 2, 3]
     means = [values["validation"]["mean"] for values in ranked]

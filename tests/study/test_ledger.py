@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,55 @@ def test_a_ledger_of_the_first_format_is_brought_to_this_one_with_what_is_in_it(
         assert ledger.cells(phase=CONFIRM) == []
     with Ledger(path) as ledger:
         assert ledger.cells() == [("k", {"family": "ce"})]
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from study.ledger import Ledger
+path = Path(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+with Ledger(path) as ledger:
+    print(len(ledger.identity()), flush=True)
+"""
+
+
+def test_many_that_open_a_ledger_of_the_first_format_at_once_all_read_it(tmp_path: Path) -> None:
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, str(tmp_path / "old.db")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(6)
+    ]  # fmt: skip
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        old.execute("PRAGMA journal_mode = WAL")
+        old.executescript(MIGRATIONS[0] + "PRAGMA user_version = 1;")
+    for opener in openers:
+        assert opener.stdout is not None
+        assert opener.stdout.readline() == "ready\n"
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("go\n")
+        opener.stdin.flush()
+    told = [opener.communicate(timeout=60) for opener in openers]
+    assert told == [("32\n", "")] * len(openers)
+
+
+def test_another_that_migrated_in_the_meantime_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0] + "PRAGMA user_version = 1;")
+    waiting = Ledger._transaction
+
+    def overtaken(ledger: Ledger) -> Any:
+        monkeypatch.setattr(Ledger, "_transaction", waiting)
+        Ledger(path, write=True).close()
+        return waiting(ledger)
+
+    monkeypatch.setattr(Ledger, "_transaction", overtaken)
+    with Ledger(path, write=True) as ledger:
+        assert len(ledger.identity()) == 32
 
 
 def test_phases_have_scopes_of_their_own(ledger: Ledger) -> None:

@@ -53,6 +53,8 @@ def test_the_list_of_studies_says_which_are_confirmed_and_how_big_they_are(
     assert [confirmed["confirmed"], searched["confirmed"]] == [True, False]
     assert 5_000_000 < searched["bytes"] < 8_000_000
     assert confirmed["bytes"] < 4_000_000
+    list_studies()
+    assert "last epoch" in capsys.readouterr().out
 
 
 def test_spreads_are_not_offered_as_a_test_of_paired_repeats(driver: Driver, make_spec: SpecMaker) -> None:

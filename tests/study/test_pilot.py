@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from study.cli.launch import _dry_run
+from study.errors import StudyError
+from study.ledger import Ledger
 from study.paths import Home
 from study.pilot import foresee
 from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
@@ -81,3 +83,71 @@ def test_a_forecast_tells_processes_from_lanes_and_an_upper_bound_from_an_estima
     assert re.search(rf"\d+ process(es)?{said}", printed)
     assert f"\n{estimate} " in printed
     assert ("timed one lane at a time" in printed) == (estimate == "At most")
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_budget_is_named_and_bounds_the_estimate(
+    repeats: int, home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    space = {"families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}], "noise__rate": 0.0}
+    spec = make_spec(**space, search={"name": "random", "configs": 200, "epochs": 80, "repeats": repeats})
+    forecast = foresee(spec, home)
+    assert forecast.seconds == pytest.approx(80 * repeats * 0.5 / forecast.processes)
+    _dry_run(spec, home, as_json=False)
+    assert "80 epochs at most (search.epochs), 8 whole trainings" in capsys.readouterr().out
+
+
+def test_what_a_budget_was_spent_on_is_not_to_come_again(home: Home, cache: Path, make_spec: SpecMaker) -> None:
+    space = {"families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}], "noise__rate": 0.0}
+    search = {"name": "random", "configs": 200, "repeats": 1}
+    Driver(home.study("small").ledger, cache).launch(make_spec(**space, search=search | {"epochs": 45}))
+    forecast = foresee(make_spec(**space, search=search | {"epochs": 80}), home)
+    assert forecast.seconds == pytest.approx((80 - 45) * 0.5 / forecast.processes)
+
+
+def test_an_estimate_has_the_interval_of_the_trials_that_were_timed(
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    with Ledger(home.study("small").ledger, write=True) as ledger, ledger._transaction() as run:
+        run("UPDATE trials SET seconds = epoch * (CASE repeat WHEN 0 THEN 100 ELSE 300 END)")
+    spec = make_spec(search__repeats=3, **FOUR)
+    forecast = foresee(spec, home)
+    low, about, high = (
+        seconds / (4 * 9 / forecast.processes)
+        for seconds in (forecast.seconds_low or 0, forecast.seconds or 0, forecast.seconds_high or 0)
+    )
+    assert about == pytest.approx(200)
+    assert 100 <= low < about < high <= 300
+    _dry_run(spec, home, as_json=False)
+    assert re.search(r"\nAbout .* \(.* to .*\) of training", capsys.readouterr().out)
+
+
+def test_a_dry_run_says_and_refuses_the_changes_that_a_launch_would(
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))  # in an environment of which nothing is known
+    _dry_run(make_spec(**FOUR), home, as_json=False)
+    assert "the code that trains has changed" in capsys.readouterr().out
+    with pytest.raises(StudyError, match="with --strict: the code that trains has changed"):
+        _dry_run(make_spec(**FOUR), home, as_json=False, strict=True)
+
+
+MINE = "from trainables.losses.ce import CrossEntropy\n\n\nclass Mine(CrossEntropy):\n    pass\n"
+
+
+def test_trials_that_are_new_because_ones_own_loss_has_changed_say_so(
+    home: Home, cache: Path, tmp_path: Path, make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "losses_that_change.py"
+    module.write_text(MINE)
+    spec = make_spec(families=["losses_that_change:Mine", "ce"], noise__rate=0.0, search__repeats=3)
+    Driver(home.study("small").ledger, cache).launch(spec)
+    told = "losses_that_change has changed: its 3 trials are new"
+    assert told not in foresee(spec, home).changes
+    module.write_text(MINE + "\n# another text\n")
+    forecast = foresee(spec, home)
+    assert told in forecast.changes
+    assert forecast.missing == 3

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from study.ledger import Ledger
-from study.results import CellResult, cell_results, comparison, format_score
+from study.results import CellResult, cell_results, comparison, format_score, ranked, why_fewer
 from study.states import COMPLETED
-from tests.study.conftest import Driver, SpecMaker
+from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
 
 Scores = dict[int, list[float | str]]  # config number to its repeats: a score, or the state in which it ended
 
@@ -154,3 +154,23 @@ def test_the_comparison_has_a_row_per_cell_in_the_files_order(driver: Driver, ma
 )
 def test_scores_carry_their_spread_and_n(score: tuple[float | None, float | None, int], words: str) -> None:
     assert format_score(*score) == words
+
+
+def test_a_cell_with_fewer_configs_than_asked_for_says_that_a_scheduler_stopped_the_others(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    driver.launch(make_spec(scheduler=ASHA, **FOUR))
+    with Ledger(driver.ledger_path) as ledger:
+        (cell,) = cell_results(ledger)
+    found = len(ranked(cell))
+    assert 0 < found < 4
+    assert why_fewer(cell, 4) == "a scheduler stopped the others"
+    assert why_fewer(cell, found) is None
+
+
+def test_a_cell_whose_other_configs_diverged_does_not_blame_the_scheduler(driver: Driver, make_spec: SpecMaker) -> None:
+    driver.worker.mishap = lambda todo, epoch: "diverged" if todo.config.number else None
+    driver.launch(make_spec(**FOUR))
+    with Ledger(driver.ledger_path) as ledger:
+        (cell,) = cell_results(ledger)
+    assert why_fewer(cell, 3) == "no other config has as many repeats"

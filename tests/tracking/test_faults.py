@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from study.tracking import mlflow as follower
 from study.tracking.faults import UnansweredError, patiently
 from study.tracking.mlflow_report import show_report
 from study.tracking.mlflow_store import settle_environment
+from study.tracking.mlflow_view import MlflowView
 from tests.study.conftest import SpecMaker
 from tests.study.trained import Trained, train
 from tests.tracking.conftest import Place
@@ -199,3 +201,24 @@ def test_patience_lasts_as_long_as_there_is_progress() -> None:
         patiently(lambda: time.sleep(2), lambda: 0, patience_s=0.3)
     with pytest.raises(ZeroDivisionError):
         patiently(lambda: 1 / 0, lambda: 0)
+
+
+def test_while_mlflow_is_brought_up_to_date_it_is_said_how_many_trials_are_left(
+    new_place: NewPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = new_place(**FEW)
+    place.launch()
+    monkeypatch.setattr(follower, "SAY_EVERY_S", 0.0)
+    push, said = MlflowView._push, list[str]()
+
+    def slowly(view: MlflowView, *what: Any) -> None:
+        push(view, *what)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(MlflowView, "_push", slowly)
+    with Ledger(place.paths.ledger, write=True) as ledger:
+        trials = len(ledger.trials())
+        tracker = make_tracker(place.spec, place.home, ledger)
+        assert tracker.close(said.append) is None
+    steps = list(dict.fromkeys(said))
+    assert steps[:2] == [f"bringing MLflow up to date, {left} trials left" for left in (trials, trials - 1)]

@@ -14,6 +14,7 @@ import pytest
 from study.cli.dashboard import dashboard
 from study.cli.delete import delete
 from study.cli.sync import sync
+from study.errors import StudyError
 from study.ledger import Ledger
 from study.paths import Home
 from study.report import write_report
@@ -23,7 +24,7 @@ from study.tracking.mlflow_report import show_report
 from study.tracking.mlflow_store import settle_environment
 from study.tracking.mlflow_view import MlflowView
 from study.tracking.note import NOTE_TAG
-from study.tracking.owner import ID_TAG, Owner
+from study.tracking.owner import HOME_TAG, ID_TAG, Owner
 from tests.tracking.conftest import Place
 
 NewPlace = Callable[..., Place]
@@ -376,3 +377,58 @@ def test_a_server_holds_two_studies_of_one_name_apart_too(new_place: NewPlace, t
         assert remove_study(uri, owner, keys, bob.home.mlflow_artifacts) == Removed(own)
         assert store.told("small") == before
         assert store.experiments()["small"] == "active"
+
+
+@pytest.fixture
+def copied(person: Callable[[], Place], store: Store, tmp_path: Path, use: Callable[[Place], None]) -> Place:
+    """A copy of a study in another home, which is in use; the experiment was made by the original."""
+    ann = person()
+    ann.track(store.uri)
+    shutil.copytree(ann.home.root, tmp_path / "copy")
+    copy = replace(ann, home=Home(tmp_path / "copy"))
+    use(copy)
+    return copy
+
+
+def test_deleting_a_copy_is_refused_before_the_experiment_of_the_original_is_touched(
+    copied: Place, store: Store
+) -> None:
+    before = store.told("small")
+    with pytest.raises(
+        StudyError, match=r"experiment 'small' with 3 runs .* another home .* --keep-mlflow .*--with-ml"
+    ):
+        delete("small", yes=True)
+    assert copied.paths.ledger.is_file()
+    assert store.told("small") == before
+
+
+@pytest.mark.parametrize(("flag", "left"), [("keep_mlflow", "active"), ("with_mlflow", "deleted")])
+def test_a_copy_is_deleted_when_it_is_said_what_becomes_of_the_experiment(
+    flag: str, left: str, copied: Place, store: Store
+) -> None:
+    delete("small", yes=True, **{flag: True})
+    assert not copied.paths.root.exists()
+    assert list(store.experiments().values()) == [left]
+
+
+def test_the_home_that_an_experiment_notes_tells_no_path(person: Callable[[], Place], store: Store) -> None:
+    ann = person()
+    ann.track(store.uri)
+    noted = store.client.get_experiment_by_name("small").tags[HOME_TAG]
+    assert len(noted) == 16
+    assert str(ann.home.root) not in str(store.told("small")[0])
+
+
+def test_who_is_asked_whether_to_delete_is_told_of_the_experiment_and_its_runs(
+    person: Callable[[], Place], store: Store, use: Callable[[Place], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = person()
+    ann.track(store.uri)
+    use(ann)
+    asked: list[str] = []
+    monkeypatch.setattr("typer.confirm", lambda question, abort: asked.append(question))
+    with pytest.raises(StudyError, match="experiment 'small' with 3 runs of it would be deleted for good; say --yes"):
+        delete("small", as_json=True)
+    delete("small")
+    shown = "MLflow's experiment 'small' with 3 runs of it"
+    assert asked == [f"Delete {ann.paths.root} with all its trials and checkpoints, and {shown}?"]

@@ -195,3 +195,36 @@ def test_links_lead_to_the_server_and_hold_no_password(new_place: NewPlace) -> N
     page = write_report(place.home, place.paths).read_text()
     assert "***@mlflow.example.org" in page
     assert "secret" not in page
+
+
+@pytest.mark.parametrize(
+    ("noted", "address"),
+    [
+        (None, "http://127.0.0.1:5000"),
+        ("http://127.0.0.1:5066\n", "http://127.0.0.1:5066"),
+        ("http://[::1]:5066", "http://[::1]:5066"),
+        ('javascript:alert("5066")', "http://127.0.0.1:5000"),
+        ('http://127.0.0.1:5066"><script>', "http://127.0.0.1:5000"),
+    ],
+)
+def test_links_lead_to_where_the_dashboard_served_last(noted: str | None, address: str, place: Place) -> None:
+    place.home.dashboard.unlink(missing_ok=True)
+    if noted is not None:
+        place.home.dashboard.write_text(noted)
+    with Ledger(place.paths.ledger) as ledger:
+        links = run_links(ledger, place.home)
+    place.home.dashboard.unlink(missing_ok=True)
+    assert links is not None
+    assert links.address == address
+
+
+def test_a_dashboard_that_is_served_is_remembered_and_one_that_is_only_asked_about_is_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STUDY_HOME", str(place.home.root))
+    monkeypatch.setattr("os.execvpe", lambda *_: None)
+    dashboard(port=5066, as_json=True)
+    assert not place.home.dashboard.exists()
+    dashboard(port=5066)
+    assert "http://127.0.0.1:5066" in write_report(place.home, place.paths).read_text()
+    place.home.dashboard.unlink()
