@@ -54,7 +54,7 @@ def confirmed_config(
     """
     for found in confirmed:
         for winner in found.configs if found.facts["search_cell"] == cell.key else ():
-            if winner.n and _same(ledger, winner, config):
+            if winner.n and _are_one(ledger, winner, config):
                 return found, winner
     return None
 
@@ -68,7 +68,7 @@ def _why_outdated(ledger: Ledger, cell: CellResult, search: CellResult | None, s
         return f"confirmed, but the search as last launched has no completed trial of it; launch it, then {again}"
     if cell.best is None:  # nothing to publish, and no trial yet to look at
         return "" if cell.facts["chosen"][0] == search.best.number else f"{OUTDATED}; {again}"
-    same = _same(ledger, cell.best, search.best)
+    same = _are_one(ledger, cell.best, search.best)
     return "" if same else f"{OUTDATED}; {again}"
 
 
@@ -76,11 +76,14 @@ def _title(cell: CellResult) -> str:
     return f"{cell.facts['label']} on {cell.facts['task']}"
 
 
-def _same(ledger: Ledger, winner: ConfigResult, config: ConfigResult) -> bool:
-    return _gist(ledger.trial(winner.trials[0].key)) == _gist(ledger.trial(config.trials[0].key))
+def _are_one(ledger: Ledger, winner: ConfigResult, config: ConfigResult) -> bool:
+    return _same(ledger.trial(winner.trials[0].key), ledger.trial(config.trials[0].key))
 
 
-def _gist(trial: Mapping[str, Any]) -> list[Any]:
-    noise = {name: value for name, value in trial["noise"].items() if name != "seed"}
-    training = {name: value for name, value in trial["training"].items() if name != "patience"}
-    return [noise, training, *(trial.get(part) for part in COMPARED)]
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    def gist(trial: Mapping[str, Any]) -> list[Any]:
+        noise = {name: value for name, value in trial["noise"].items() if name != "seed"}
+        training = {name: value for name, value in trial["training"].items() if name != "patience"}
+        return [noise, training, *(trial.get(part) for part in COMPARED)]
+
+    return gist(one) == gist(other)

@@ -15,7 +15,7 @@ from study.statistics import SIGNIFICANCE
 from trainables.trial import SEARCH
 
 TIMES = ("time", "seconds")  # in a report, and no result
-LARGEST = 1e300  # score: sums of a few larger ones would have no float
+LARGEST = 1e150  # score: of larger ones no variance has a float
 SMALLEST_P = 1e-4
 WIDEST = 1e6  # score that is written out
 
@@ -57,7 +57,8 @@ class ConfigResult:
 class CellResult:
     """One family on one task. `best` is None while no config has a completed repeat.
 
-    `scoreless` are the keys of completed trials whose score is not a finite number: `counts` has them as diverged.
+    `scoreless` are the keys of completed trials whose score is not a finite number, or beyond 1e150: `counts` has
+    them as diverged.
     """
 
     key: str

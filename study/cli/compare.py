@@ -20,7 +20,7 @@ from study.cli.output import (
     single_repeats,
 )
 from study.limits import cut, difference_limits_of, limits_of
-from study.results import format_number, format_p, format_score, out_of_scope
+from study.results import LARGEST, format_number, format_p, format_score, out_of_scope
 from study.settings import settings_in_words
 from study.statistics import EFFECT_FROM, FEWEST_PAIRS
 
@@ -67,7 +67,8 @@ def compare(
     for entry in (row.entry for rows in comparison.tasks.values() for row in rows if row.entry.scoreless):
         trials = "1 trial" if entry.scoreless == 1 else f"{entry.scoreless} trials"
         console.print(
-            f"{entry.family} on {entry.task}: {trials} ended without a finite score; counted as diverged, in no mean."
+            f"{entry.family} on {entry.task}: {trials} ended without a finite score, or with one beyond "
+            f"{LARGEST:g}: counted as diverged, in no mean."
         )
     if comparison.critical_difference is not None:
         ordered = sorted(comparison.ranks.items(), key=lambda item: item[1])
