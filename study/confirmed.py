@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from study.ledger import CONFIRM, Ledger
+from study.plan import counts
 from study.results import CellResult, ConfigResult, cell_results
+from trainables.trial import Trial
 
-COMPARED = ("dataset", "model", "loss", "code", "model_code")  # of two trials of one config in two phases
+VARIED = ("seeds", "split", "confirm", "monitor")  # in the trials of one config in two phases
 OUTDATED = "confirmed before the search came to choose another config or training"
 
 
@@ -50,7 +52,7 @@ def confirmed_config(
 ) -> tuple[CellResult, ConfigResult] | None:
     """What became of a searched config in the confirmation, and in which cell of it; None where it has no score there.
 
-    A config counts as confirmed where its trials there differ in seeds and split alone.
+    A config counts as confirmed where its trials there differ in seeds and split alone, wherever the data lay.
     """
     for found in confirmed:
         for winner in found.configs if found.facts["search_cell"] == cell.key else ():
@@ -80,10 +82,12 @@ def _are_one(ledger: Ledger, winner: ConfigResult, config: ConfigResult) -> bool
     return _same(ledger.trial(winner.trials[0].key), ledger.trial(config.trials[0].key))
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    def gist(trial: Mapping[str, Any]) -> list[Any]:
-        noise = {name: value for name, value in trial["noise"].items() if name != "seed"}
-        training = {name: value for name, value in trial["training"].items() if name != "patience"}
-        return [noise, training, *(trial.get(part) for part in COMPARED)]
+def _same(one: Trial, other: Trial) -> bool:
+    return _gist(one) == _gist(other)
 
-    return gist(one) == gist(other)
+
+def _gist(trial: Trial) -> dict[str, Any]:
+    """What determines a trial's numbers but for what a confirmation varies; where files lie is no part of it."""
+    found = counts(trial | {"training": trial["training"] | {"patience": None}})
+    noise = {name: value for name, value in found["noise"].items() if name != "seed"}
+    return {name: value for name, value in found.items() if name not in VARIED} | {"noise": noise}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -177,6 +179,20 @@ def test_from_python_configs_and_best_leave_them_out_too(reporter: Reporter, lau
     study = Study.load("small", reporter.home.root)
     assert set(study.configs(CONFIRM).family) == {"ce"}
     assert study.best().set_index("family").test_n.to_dict() == {"ce": 3, "tce": 0}
+
+
+def test_data_that_lay_elsewhere_when_it_was_confirmed_outdate_nothing(
+    reporter: Reporter, launch: Callable[..., None]
+) -> None:
+    launch("ce", tce(0.5, 1.0), confirm=3)
+    with closing(sqlite3.connect(reporter.paths.ledger)) as database:
+        query = (
+            "UPDATE trials SET trial = json_set(trial, '$.dataset.root', 'elsewhere') "
+            "WHERE json_extract(trial, '$.confirm.protocol') IS NOT NULL"
+        )
+        assert database.execute(query).rowcount == 6
+        database.commit()
+    assert (families(compared(reporter)), compared(reporter).notes) == (["ce", "tce"], ())
 
 
 def test_an_export_gives_a_config_its_own_test_scores_by_the_same_rule(
