@@ -239,7 +239,7 @@ def _notes(
     ]
     if falls_back and (len(without) < len(ledgers) or notes):
         lacking = " and ".join(f"'{name}'" for name in unconfirmed)
-        notes.append(f"validation scores of the search are compared, since no test score of {lacking} counts")
+        notes.append(f"Validation scores of the search are compared, since no test score of {lacking} counts")
     return tuple(f"{note}." for note in notes)
 
 

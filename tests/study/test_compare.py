@@ -487,7 +487,7 @@ def test_where_one_study_is_not_confirmed_it_is_named_and_the_search_compared(
 ) -> None:
     found = two(confirmed=(confirmed,))
     assert (found.phase, found.unconfirmed) == ("search", (lacking,))
-    assert found.notes == (f"validation scores of the search are compared, since no test score of '{lacking}' counts.",)
+    assert found.notes == (f"Validation scores of the search are compared, since no test score of '{lacking}' counts.",)
 
 
 def test_studies_that_are_all_confirmed_or_of_which_none_is_need_no_note(two: Callable[..., Comparison]) -> None:

@@ -108,7 +108,7 @@ def test_the_same_choice_after_more_configs_still_counts(reporter: Reporter, lau
 
 
 def test_a_family_that_was_taken_out_is_neither_ranked_nor_tested(
-    reporter: Reporter, launch: Callable[..., None]
+    reporter: Reporter, launch: Callable[..., None], run: Command
 ) -> None:
     launch("ce", "mse", tce(0.5), confirm=3)
     before = compared(reporter)
@@ -116,6 +116,7 @@ def test_a_family_that_was_taken_out_is_neither_ranked_nor_tested(
     found = compared(reporter)
     assert (families(before), before.num_tests) == (["ce", "mse", "tce"], 2)
     assert (families(found), found.num_tests) == (["ce", "mse"], 1)
+    assert json.loads(run("list", "--json")[1])[0]["confirmed"] is True  # all that it has
     assert found.notes == (
         f"tce on {TASK}: confirmed, but the study as last launched has it no more; launch it with it again to have its "
         "scores.",
@@ -135,7 +136,7 @@ def test_longer_training_makes_every_confirmation_outdated_and_the_search_is_com
     launch("ce", tce(0.5, 1.0), training__epochs=12)
     found = compared(reporter)
     assert (found.phase, found.unconfirmed, len(found.notes)) == ("search", ("small",), 3)
-    assert found.notes[2] == ("validation scores of the search are compared, since no test score of 'small' counts.")
+    assert found.notes[2] == ("Validation scores of the search are compared, since no test score of 'small' counts.")
     with pytest.raises(StudyError, match=r"'small' has no confirmation that counts: ce on .*; --phase search compares"):
         compared(reporter, "confirm")
     code, out, _ = run("compare", "small")
@@ -163,11 +164,13 @@ def test_status_and_compare_name_them_and_show_only_what_counts(
 ) -> None:
     launch("ce", tce(0.5, 1.0), confirm=3)
     before = json.loads(run("status", "small", "--json")[1])
+    assert json.loads(run("list", "--json")[1])[0]["confirmed"] is True
     launch("ce", tce(0.5, 1.0, 1.5))
     facts = json.loads(run("status", "small", "--json")[1])
     assert [row["family"] for row in facts["confirmed"]] == ["ce"]
     assert facts["confirmations_left_out"] == [f"{OUTRUN}{AGAIN}"]
     assert before["confirmations_left_out"] == []
+    assert json.loads(run("list", "--json")[1])[0]["confirmed"] is False
     assert facts["states"]["completed"] == before["states"]["completed"] + 3  # none is forgotten
     assert f"left out {OUTRUN}{AGAIN}" in run("status", "small")[1]
     assert f"{OUTRUN}{AGAIN}." in run("compare", "small")[1]
