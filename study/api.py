@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from study.confirmed import confirmations
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger
 from study.paths import Home, StudyPaths
@@ -90,7 +91,7 @@ class Study:
     def configs(self, phase: str = SEARCH) -> DataFrame:
         """One row per config in scope, by `config_key`: its settings, and mean, sd and n of the selection metric.
 
-        In the phase `confirm` scores are of test images.
+        In the phase `confirm` scores are of test images; cells are left out whose confirmation no longer counts.
         """
         with self._ledger() as ledger:
             rows = [
@@ -163,7 +164,8 @@ class Study:
     def _cells(self, ledger: Ledger, phase: str) -> list[CellResult]:
         if phase not in (SEARCH, CONFIRM):
             raise StudyError(unknown_name("phase", phase, [SEARCH, CONFIRM], "phases"))
-        return cell_results(ledger, phase=phase)
+        found = confirmations(ledger, self.name)
+        return list(found.searched if phase == SEARCH else found.cells)
 
     def _configs(self, ledger: Ledger) -> list[tuple[str, str, int, dict[str, Any]]]:
         """All of them, those in scope last, so that they win where two cells share a config."""

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from study.confirmed import Confirmations, confirmations
 from study.entries import Entry, entries_of
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger
 from study.pairing import check_alike, paired
-from study.results import cell_results, nothing_completed
+from study.results import nothing_completed
+from study.settings import differing_settings
 from study.statistics import (
     FEWEST_PAIRS,
+    MOST_REPEATS,
     SIGNIFICANCE,
     PairedTest,
     critical_difference,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 FEWEST_CELLS = 2  # over which ranks say anything
 MOST_SAID = 100  # repeats: of more than that, how many is a number without a use
+HARDLY_ANY = f"not even {MOST_REPEATS:,} repeats"  # of a difference that is nothing beside its spread
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,10 @@ class Row:
         return f"{'better' if better else 'worse'} than {baseline}"
 
     def _more(self) -> str:
-        if self.repeats_needed is None or self.test is None:
+        if self.test is None or self.test.effect is None:  # too few repeats to say
             return ""
+        if self.repeats_needed is None:
+            return f"; {HARDLY_ANY} might tell"
         enough = max(self.repeats_needed, self.test.n + 1)
         return f"; {f'> {MOST_SAID}' if enough > MOST_SAID else enough} repeats might tell"
 
@@ -84,7 +90,9 @@ class Comparison:
     """Rows by task, in the study file's order. `ranks` are mean ranks over the tasks that every family has a score in.
 
     There are `ranked_tasks` of these. Mean ranks that differ by less than `critical_difference` are not
-    distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by.
+    distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by. `notes` say in a
+    sentence each which confirmations are left out and why. `unconfirmed` are the studies without one that counts, and
+    `differing` the settings in which the studies differ, each with its value by study.
     """
 
     phase: str
@@ -95,6 +103,9 @@ class Comparison:
     ranks: dict[str, float] = field(default_factory=dict)
     ranked_tasks: int = 0
     critical_difference: float | None = None
+    notes: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    differing: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def num_tests(self) -> int:
@@ -117,6 +128,9 @@ class Comparison:
             "ranks": self.ranks,
             "ranked_tasks": self.ranked_tasks,
             "critical_difference": self.critical_difference,
+            "notes": list(self.notes),
+            "unconfirmed": list(self.unconfirmed),
+            "differing_settings": self.differing,
         }
 
     def to_frame(self) -> DataFrame:
@@ -157,15 +171,21 @@ def compare(
 ) -> Comparison:
     """Compare the families of one or more studies, by name: those that were confirmed by default, else the searched.
 
+    By default it is the searched as soon as one study has no confirmation that counts (`study/confirmed.py`).
     Each task's baseline is the family called `baseline` there, `a/ce` or `ce`, of the first study that has one; by
     default `ce`, or the task's first family. StudyError where nothing has a score, the studies select by different
     metrics or were confirmed by different protocols, the baseline is unknown, or trials of one task are of different
     images, splits, noise or test sets, or do not say of which.
     """
-    phase = phase or (CONFIRM if all(cell_results(ledger, phase=CONFIRM) for _, ledger in ledgers) else SEARCH)
-    entries = entries_of(ledgers, phase)
+    results = [confirmations(ledger, name) for name, ledger in ledgers]
+    unconfirmed = tuple(name for (name, _), each in zip(ledgers, results, strict=True) if not each.cells)
+    notes = _notes(ledgers, results, unconfirmed, phase)
+    phase = phase or (SEARCH if unconfirmed else CONFIRM)
+    entries = entries_of(ledgers, results, phase)
     if not any(entry.scores for entry in entries):
-        raise StudyError("; ".join(_nothing(name, ledger, phase) for name, ledger in ledgers))
+        raise StudyError(
+            "; ".join(_nothing(name, each, phase) for (name, _), each in zip(ledgers, results, strict=True))
+        )
     metric, more_is_better = _selected(ledgers, phase)
     families = list(dict.fromkeys(entry.family for entry in entries))
     names = list(dict.fromkeys(entry.name for entry in entries))
@@ -180,7 +200,10 @@ def compare(
         tasks[task] = _rows(group, group[0] if reference is None and baseline is None else reference)
     tasks = _corrected(tasks)
     ranked = _ranked_tasks(tasks, families)
-    comparison = Comparison(phase, metric, more_is_better, asked, tasks)
+    differing = differing_settings({name: ledger.spec() or {} for name, ledger in ledgers}) if len(ledgers) > 1 else {}
+    comparison = Comparison(
+        phase, metric, more_is_better, asked, tasks, notes=notes, unconfirmed=unconfirmed, differing=differing
+    )
     if len(ranked) < FEWEST_CELLS or len(families) < FEWEST_CELLS:
         return comparison
     return replace(
@@ -197,10 +220,36 @@ def _reference(entries: list[Entry], family: str, name: str) -> Entry | None:
     return min(found, key=lambda entry: not entry.scores, default=None)
 
 
-def _nothing(name: str, ledger: Ledger, phase: str) -> str:
+def _notes(
+    ledgers: Sequence[tuple[str, Ledger]],
+    results: Sequence[Confirmations],
+    unconfirmed: Sequence[str],
+    phase: str | None,
+) -> tuple[str, ...]:
+    """What of which study's confirmation is not compared; nothing where the search was asked for."""
     if phase == SEARCH:
-        return nothing_completed(name, cell_results(ledger), "of the search to compare")
-    said = nothing_completed(name, cell_results(ledger, phase=phase), "of the confirmation to compare")
+        return ()
+    without = set(unconfirmed)
+    falls_back = phase is None and without
+    notes = [
+        sentence if len(ledgers) == 1 else f"{name}: {sentence}"
+        for (name, _), each in zip(ledgers, results, strict=True)
+        if not falls_back or name in without
+        for sentence in each.left_out
+    ]
+    if falls_back and (len(without) < len(ledgers) or notes):
+        lacking = " and ".join(f"'{name}'" for name in unconfirmed)
+        notes.append(f"Validation scores of the search are compared, since no test score of {lacking} counts")
+    return tuple(f"{note}." for note in notes)
+
+
+def _nothing(name: str, results: Confirmations, phase: str) -> str:
+    if phase == SEARCH:
+        return nothing_completed(name, results.searched, "of the search to compare")
+    if results.left_out and not results.cells:
+        said = f"study '{name}' has no confirmation that counts: {'; '.join(results.left_out)}"
+    else:
+        said = nothing_completed(name, results.cells, "of the confirmation to compare")
     return f"{said}; --phase {SEARCH} compares what was searched"
 
 

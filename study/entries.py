@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from study import states
+from study.confirmed import Confirmations
 from study.ledger import Ledger, TrialRecord
-from study.results import CellResult, cell_results
+from study.results import CellResult
 from trainables.trial import SEARCH
 
 
@@ -56,14 +57,13 @@ class Entry:
         return self.counts[states.DIVERGED] / ended if ended else None
 
 
-def entries_of(ledgers: Sequence[tuple[str, Ledger]], phase: str) -> list[Entry]:
-    """The entries of a phase, study by study, each in the study file's order."""
-    searches = [cell_results(ledger) for _, ledger in ledgers]
-    compared = searches if phase == SEARCH else [cell_results(ledger, phase=phase) for _, ledger in ledgers]
+def entries_of(ledgers: Sequence[tuple[str, Ledger]], results: Sequence[Confirmations], phase: str) -> list[Entry]:
+    """The entries of a phase, study by study, each in the study file's order; of a confirmation those that count."""
+    compared = [each.searched if phase == SEARCH else each.cells for each in results]
     ambiguous = _ambiguous(compared)
     found: list[Entry] = []
-    for (study, ledger), search, cells in zip(ledgers, searches, compared, strict=True):
-        searched = {cell.key: cell for cell in search}
+    for (study, ledger), each, cells in zip(ledgers, results, compared, strict=True):
+        searched = {cell.key: cell for cell in each.searched}
         for cell in cells:
             name = cell.facts["label"]
             label = f"{study}/{name}" if name in ambiguous else name

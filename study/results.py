@@ -11,9 +11,13 @@ from typing import Any
 
 from study import states
 from study.ledger import CONFIRM, Ledger, TrialRecord
+from study.statistics import SIGNIFICANCE
 from trainables.trial import SEARCH
 
 TIMES = ("time", "seconds")  # in a report, and no result
+LARGEST = 1e150  # score: of larger ones no variance has a float
+SMALLEST_P = 1e-4
+WIDEST = 1e6  # score that is written out
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class ConfigResult:
 class CellResult:
     """One family on one task. `best` is None while no config has a completed repeat.
 
-    `scoreless` are the keys of completed trials whose score is not a finite number: `counts` has them as diverged.
+    `scoreless` are the keys of completed trials whose score is not a finite number, or beyond 1e150: `counts` has
+    them as diverged.
     """
 
     key: str
@@ -121,7 +126,7 @@ def _tested(select: Mapping[str, Any]) -> Score:
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    return value if value is not None and abs(value) <= LARGEST else None  # which is not so of NaN either
 
 
 def _config_result(
@@ -204,7 +209,7 @@ def out_of_scope(ledger: Ledger) -> int:
     )
 
 
-def comparison(results: list[CellResult]) -> list[dict[str, Any]]:
+def comparison(results: Sequence[CellResult]) -> list[dict[str, Any]]:
     """One row per cell: family, task, mean, sd and n of its best config, its metrics, and how many trials ended how."""
     rows = []
     for cell in results:
@@ -246,4 +251,25 @@ def format_score(mean: float | None, sd: float | None, n: int) -> str:
     """`0.947 ± 0.012 (n 3)`; no spread is given for a single repeat."""
     if mean is None or not math.isfinite(mean):
         return "—"
-    return f"{mean:.4f} ± {sd:.4f} (n {n})" if sd is not None else f"{mean:.4f} (n {n})"
+    return (
+        f"{format_number(mean)} ± {format_number(sd)} (n {n})" if sd is not None else f"{format_number(mean)} (n {n})"
+    )
+
+
+def format_number(value: float, sign: str = "", digits: int = 4) -> str:
+    """`0.9470`, and `1.0000e+300` of what would be many digits; `+` as `sign` is written before positive ones too."""
+    return f"{value:{sign}.{digits}{'f' if abs(value) < WIDEST else 'e'}}"
+
+
+def format_p(p: float) -> str:
+    """`0.012`, `< 0.0001`; near 5 % as many digits as it takes to see on which side it is."""
+    if p < SMALLEST_P:
+        return f"< {SMALLEST_P}"
+    digits = 4 if p < 0.01 else 2
+    while _side(float(f"{p:.{digits}f}")) != _side(p):
+        digits += 1
+    return f"{p:.{digits}f}"
+
+
+def _side(p: float) -> int:
+    return (p > SIGNIFICANCE) - (p < SIGNIFICANCE)

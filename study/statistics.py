@@ -152,7 +152,7 @@ def _power(effect: float, n: int, tests: int) -> float:
 
 def _sd(values: Sequence[float]) -> float:
     mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return math.hypot(*(value - mean for value in values)) / math.sqrt(len(values) - 1)  # squares may be too large
 
 
 def _around(mean: float, sd: float, n: int) -> tuple[float, float]:

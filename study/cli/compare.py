@@ -6,11 +6,22 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from study.cli.output import ONE_REPEAT, AsJson, console, duration, print_json, program, single_repeats
+from study.cli.output import (
+    ONE_REPEAT,
+    AsJson,
+    console,
+    duration,
+    out_of_scope_note,
+    print_json,
+    program,
+    single_repeats,
+)
 from study.limits import cut, difference_limits_of, limits_of
-from study.results import format_score
+from study.results import LARGEST, format_number, format_p, format_score, out_of_scope
+from study.settings import settings_in_words
 from study.statistics import EFFECT_FROM, FEWEST_PAIRS
 
 if TYPE_CHECKING:
@@ -41,15 +52,23 @@ def compare(
     with ExitStack() as stack:
         ledgers = [(name, stack.enter_context(Ledger(home.existing(name).ledger))) for name in dict.fromkeys(names)]
         comparison = run(ledgers, baseline=baseline, phase=phase)
+        outside = sum(out_of_scope(ledger) for _, ledger in ledgers)
     if as_json:
         print_json(comparison.as_json())
         return
     for task, rows in comparison.tasks.items():
         console.print(_table(task, rows, comparison))
+    for note in comparison.notes:
+        console.print(f"[yellow]{escape(note)}[/]")
+    if comparison.differing:
+        console.print(f"[yellow]These studies differ in[/] {escape(settings_in_words(comparison.differing))}.")
+    if outside:
+        console.print(out_of_scope_note(outside))
     for entry in (row.entry for rows in comparison.tasks.values() for row in rows if row.entry.scoreless):
         trials = "1 trial" if entry.scoreless == 1 else f"{entry.scoreless} trials"
         console.print(
-            f"{entry.family} on {entry.task}: {trials} ended without a finite score; counted as diverged, in no mean."
+            f"{entry.family} on {entry.task}: {trials} ended without a finite score, or with one beyond "
+            f"{LARGEST:g}: counted as diverged, in no mean."
         )
     if comparison.critical_difference is not None:
         ordered = sorted(comparison.ranks.items(), key=lambda item: item[1])
@@ -63,13 +82,13 @@ def compare(
     if single_repeats(len(row.entry.scores) for rows in comparison.tasks.values() for row in rows):
         console.print(f"[dim]{ONE_REPEAT}[/]")
     else:
-        console.print(f"[dim]{PAIRED}{_corrected(comparison, len(names))}[/]")
+        console.print(f"[dim]{PAIRED}{_corrected(comparison, len(ledgers))}[/]")
     if any(
         "might tell" in row.verdict(comparison.more_is_better) for rows in comparison.tasks.values() for row in rows
     ):
         console.print(f"[dim]{MIGHT_TELL}[/]")
-    if comparison.phase == "search":
-        console.print(f"Judge the best configs on fresh repeats: {program()} confirm {names[0]}")
+    for name in comparison.unconfirmed:
+        console.print(f"Judge the best configs on fresh repeats: {program()} confirm {name}")
 
 
 NOTES = {
@@ -80,8 +99,10 @@ NOTES = {
 PAIRED = (
     "Differences are of the same repeats (the same noise, weights and order, on one split for all), with their 95 % "
     "interval, cut where the metric ends. d is the mean difference in units of its standard deviation, from "
-    f"{EFFECT_FROM} repeats on; fewer than {FEWEST_PAIRS}, and differences that are all equal, are not tested. "
+    f"{EFFECT_FROM} repeats on, as is how many repeats might tell; fewer than {FEWEST_PAIRS}, and differences that are "
+    "all equal, are not tested. "
 )
+UNCORRECTED = " Intervals are not corrected, so one may end short of 0 where p tells nothing apart."
 MIGHT_TELL = (
     "So many repeats would find a difference of the size that was seen four times out of five, at 5 % divided by the "
     "number of tests (Bonferroni), which is enough for Holm's method."
@@ -93,10 +114,11 @@ def _corrected(comparison: Comparison, studies: int) -> str:
     tests = comparison.num_tests
     if tests == 0:
         return "Nothing was tested."
-    said = f"p by the paired t-test, with Holm's correction for all {tests} tests here" if tests > 1 else (
-        "p by the paired t-test"
-    )  # fmt: skip
-    return f"{said}: those of {studies} studies together, fewer alone." if studies > 1 else f"{said}."
+    if tests == 1:
+        return "p by the paired t-test."
+    together = f": those of {studies} studies together, fewer alone" if studies > 1 else ""
+    said = f"p by the paired t-test, with Holm's correction for all {tests} tests here"
+    return f"{said}{together}.{UNCORRECTED}"
 
 
 def _table(task: str, rows: list[Row], comparison: Comparison) -> Table:
@@ -116,7 +138,7 @@ def _scores(row: Row, metric: str) -> str:
     if row.interval is None:
         return scored
     low, high = cut(row.interval, limits_of(metric))
-    return f"{scored}\n  {low:.4f} to {high:.4f}"
+    return f"{scored}\n  {format_number(low)} to {format_number(high)}"
 
 
 def _difference(row: Row, metric: str) -> str:
@@ -124,10 +146,11 @@ def _difference(row: Row, metric: str) -> str:
     if test is None:
         return ""
     if test.low is None or test.high is None or row.p is None:
-        return f"{test.mean:+.4f}"
+        return format_number(test.mean, "+")
     low, high = cut((test.low, test.high), difference_limits_of(metric))
     effect = f", d {test.effect:+.1f}" if test.effect is not None else ""
-    return f"{test.mean:+.4f}\n  {low:+.4f} to {high:+.4f}\n  p {row.p:.2g}{effect}"
+    mean, first, last = (format_number(value, "+") for value in (test.mean, low, high))
+    return f"{mean}\n  {first} to {last}\n  p {format_p(row.p)}{effect}"
 
 
 def _verdict(row: Row, comparison: Comparison) -> str:

@@ -37,7 +37,7 @@ def list_studies(as_json: AsJson = False) -> None:
                         "study": name,
                         "running": is_held(paths.lock),
                         **ledger.counts(),
-                        "confirmed": _is_confirmed(ledger),
+                        "confirmed": _is_confirmed(ledger, name),
                         "bytes": _size(paths.root),
                     }
                 )
@@ -62,14 +62,19 @@ def list_studies(as_json: AsJson = False) -> None:
     console.print(table)
 
 
-def _is_confirmed(ledger: Ledger) -> bool:
-    """Whether every trial of a confirmation has ended."""
+def _is_confirmed(ledger: Ledger, name: str) -> bool:
+    """Whether every trial of a confirmation has ended, and it still counts for all that the search has."""
     from study import states
+    from study.confirmed import confirmations
     from study.ledger import CONFIRM
 
     counts = ledger.cell_counts(0)  # a confirmation's cells say themselves how many repeats they have
     found = [counts.get(key, Counter()) for key, _ in ledger.cells(phase=CONFIRM)]
-    return bool(found) and all(cell and set(cell) <= set(states.ENDED) for cell in found)
+    if not found or not all(cell and set(cell) <= set(states.ENDED) for cell in found):
+        return False
+    results = confirmations(ledger, name)
+    current = {cell.facts["search_cell"] for cell in results.cells}
+    return all(cell.key in current for cell in results.searched if cell.best)
 
 
 def _size(folder: Path) -> int:

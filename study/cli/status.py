@@ -6,6 +6,8 @@ import shlex
 import time
 from typing import Any
 
+from rich.markup import escape
+
 from study.cli.output import AsJson, StudyName, comparison_tables, console, duration, out_of_scope_note, print_json
 from study.states import in_words
 
@@ -15,11 +17,12 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
 
     Example: study status quickstart
     """
+    from study.confirmed import confirmations
     from study.errors import StudyError
-    from study.ledger import CONFIRM, Ledger
+    from study.ledger import Ledger
     from study.lock import is_held, owner
     from study.paths import Home
-    from study.results import cell_results, comparison, out_of_scope
+    from study.results import comparison, out_of_scope
     from study.spec import SelectSpec
     from study.tracking import trials_behind
 
@@ -29,8 +32,9 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         spec = ledger.spec()
         if spec is None:
             raise StudyError(f"study '{name}' died before it began; launch it again, or: study delete {name}")
-        rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
-        confirmed = comparison(cell_results(ledger, phase=CONFIRM))
+        found, outside = confirmations(ledger, name), out_of_scope(ledger)
+        rows, confirmed = comparison(found.searched), comparison(found.cells)
+        all_rows = rows + confirmed + comparison(found.outdated)
         events = ledger.events()
         failures = [
             {"trial": trial.key, "state": trial.state, "reason": trial.reason}
@@ -41,10 +45,10 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     running = is_held(paths.lock)
     states: dict[str, int] = {}
     if not running:  # what a dead launch left running will be interrupted by the next one
-        for row in rows + confirmed:
+        for row in all_rows:
             if left := row["states"].pop("running", 0):
                 row["states"]["interrupted"] = row["states"].get("interrupted", 0) + left
-    for row in rows + confirmed:
+    for row in all_rows:
         for state, count in row["states"].items():
             states[state] = states.get(state, 0) + count
     select = SelectSpec.model_validate(spec["select"])
@@ -53,10 +57,11 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         "folder": str(paths.root),
         "running": owner(paths.lock) if running else None,
         "states": states,
-        "training_seconds": sum(row["seconds"] for row in rows + confirmed),
+        "training_seconds": sum(row["seconds"] for row in all_rows),
         "metric": select.monitor,
         "comparison": rows,
         "confirmed": confirmed,
+        "confirmations_left_out": list(found.left_out),
         "out_of_scope": outside,
         "failures": failures,
         "events": events,
@@ -70,6 +75,8 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
     console.print(f"trials: {in_words(states) or 'none'}; {duration(facts['training_seconds'])} of training")
     for table in [*comparison_tables(rows, select.monitor), *comparison_tables(confirmed, select.test_metric)]:
         console.print(table)
+    for sentence in found.left_out:
+        console.print(f"[yellow]left out[/] {escape(sentence)}")
     if outside:
         console.print(out_of_scope_note(outside))
     for failure in failures[:10]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from study.confirmed import confirmed_config
 from study.export.reading import FORMAT
 from study.ledger import Ledger
 from study.paths import StudyPaths
@@ -17,8 +18,6 @@ from study.spec import SelectSpec
 from trainables.data.datasets import settled_options
 from trainables.data.task import load_task
 from trainables.normalisation.fitted import fitted_normalisation
-
-COMPARED = ("dataset", "model", "loss", "code", "model_code")  # of two trials of one config in two phases
 
 
 def exported_values(
@@ -78,44 +77,31 @@ def confirmed_values(
 ) -> dict[str, Any] | None:
     """What the confirmation found of a config: scores on the test set by repeat; None where it was not confirmed.
 
-    `confirmed` are the cells of that phase. A config counts as confirmed where its trials there differ in seeds and
-    split alone.
+    `confirmed` are the cells of that phase.
     """
-    spec = SelectSpec.model_validate((ledger.spec() or {})["select"])
-    for found in confirmed:
-        if found.facts["search_cell"] != cell.key:
-            continue
-        for winner in found.configs:
-            if winner.n and _same(ledger.trial(winner.trials[0].key), ledger.trial(config.trials[0].key)):
-                return {
-                    "protocol": found.facts["protocol"],
-                    "num_images": winner.trials[0].facts.get("num_test"),
-                    "metric": spec.test_metric,
-                    "mean": winner.mean,
-                    "sd": winner.sd,
-                    "n": winner.n,
-                    "diverged": winner.diverged,
-                    "repeats": [
-                        {
-                            "repeat": trial.repeat,
-                            "score": score,
-                            "trial_key": trial.key,
-                            "epoch": trial.facts["test"].get("epoch"),
-                            "metrics": {name: v for name, v in trial.facts["test"].items() if name != "epoch"},
-                        }
-                        for trial, score in zip(winner.trials, winner.scores, strict=True)
-                    ],
-                }
-    return None
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    def gist(trial: Mapping[str, Any]) -> list[Any]:
-        noise = {name: value for name, value in trial["noise"].items() if name != "seed"}
-        training = {name: value for name, value in trial["training"].items() if name != "patience"}
-        return [noise, training, *(trial.get(part) for part in COMPARED)]
-
-    return gist(one) == gist(other)
+    found = confirmed_config(ledger, confirmed, cell, config)
+    if found is None:
+        return None
+    where, winner = found
+    return {
+        "protocol": where.facts["protocol"],
+        "num_images": winner.trials[0].facts.get("num_test"),
+        "metric": SelectSpec.model_validate((ledger.spec() or {})["select"]).test_metric,
+        "mean": winner.mean,
+        "sd": winner.sd,
+        "n": winner.n,
+        "diverged": winner.diverged,
+        "repeats": [
+            {
+                "repeat": trial.repeat,
+                "score": score,
+                "trial_key": trial.key,
+                "epoch": trial.facts["test"].get("epoch"),
+                "metrics": {name: v for name, v in trial.facts["test"].items() if name != "epoch"},
+            }
+            for trial, score in zip(winner.trials, winner.scores, strict=True)
+        ],
+    }
 
 
 def described_input(trial: Mapping[str, Any], cache: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -12,13 +12,14 @@ from functools import cached_property
 from typing import Any
 
 from study.compare import Comparison, Row, compare
+from study.confirmed import confirmations
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger, TrialRecord
 from study.lock import is_held
 from study.paper import PaperSpec
 from study.paths import Home, StudyPaths
 from study.report.look import Look, looks_of
-from study.results import CellResult, cell_results, nothing_completed, out_of_scope
+from study.results import CellResult, nothing_completed, out_of_scope
 from study.smoke import MEANINGLESS
 from study.spec import SelectSpec, dataset_title
 from study.statistics import ROUNDING, SIGNIFICANCE
@@ -77,7 +78,8 @@ class Leaders:
 class Material:
     """One study: what it asked for, its cells in both phases, the comparison, and the best configs' epochs.
 
-    `reports` and `described` are those of the best configs' trials, by key; `trials` has all that are in scope, and
+    `confirmed` are the cells whose confirmation still counts; `left_out` says in a sentence each which do not.
+    `reports` and `described` are those of the best configs' trials, by key; `trials` has all of these cells, and
     `oracle` what the test set says of some of them, by which nothing was chosen.
     """
 
@@ -88,6 +90,7 @@ class Material:
     leaders: Mapping[str, Leaders]
     searched: tuple[CellResult, ...]
     confirmed: tuple[CellResult, ...]
+    left_out: tuple[str, ...]
     trials: Mapping[str, TrialRecord]
     reports: Mapping[str, Reports]
     described: Mapping[str, Mapping[str, Any]]
@@ -206,21 +209,23 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
     """Read a study; StudyError where no trial of it is completed, or families are not of the same data."""
     with Ledger(paths.ledger) as ledger:
         spec = ledger.spec()
-        searched, confirmed = cell_results(ledger), cell_results(ledger, phase=CONFIRM)
+        found = confirmations(ledger, paths.name)
+        searched, confirmed = found.searched, found.cells
         if spec is None or not any(cell.best for cell in (*searched, *confirmed)):
             raise StudyError(nothing_completed(paths.name, searched, "to report"))
         phase = CONFIRM if any(cell.best for cell in confirmed) else SEARCH
         comparison = compare([(paths.name, ledger)], baseline=baseline, phase=phase)
         best = [trial for cell in (*searched, *confirmed) if cell.best for trial in cell.best.trials]
-        wanted = {key for _, key, _, _ in ledger.configs(phase=None)}
+        wanted = {config.key for cell in (*searched, *confirmed) for config in cell.configs}
         return Material(
             home,
             paths,
             spec,
             comparison,
             _leaders(paths.name, ledger, comparison),
-            tuple(searched),
-            tuple(confirmed),
+            searched,
+            confirmed,
+            found.left_out,
             {key: trial for key, trial in ledger.trials().items() if trial.config_key in wanted},
             {trial.key: ledger.reports(trial.key) for trial in best},
             {trial.key: ledger.trial(trial.key) for trial in best},

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from study.limits import OWN_LOSS, parts_of
+from study.results import format_number, format_p
 from study.tracking.words import setting_text
 
 NAMES = {
@@ -39,8 +40,8 @@ def score_text(values: Sequence[float], digits: int = 4) -> str:
     """`0.9471 ± 0.0123`: mean and standard deviation over repeats; no spread for a single one."""
     if not values:
         return NOTHING
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+    mean = format_number(statistics.fmean(values), digits=digits)
+    return f"{mean} ± {format_number(statistics.stdev(values), digits=digits)}" if len(values) > 1 else mean
 
 
 def common_n(counts: Iterable[int]) -> int | None:
@@ -67,17 +68,17 @@ def p_text(p: float | None) -> str:
     """`0.012`, `< 0.0001`."""
     if p is None:
         return NOTHING
-    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
+    return format_p(p)
 
 
 def signed(value: float, digits: int = 4) -> str:
     """`+0.0123`, `−0.0040`."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return format_number(value, "+", digits).replace("-", "−")
 
 
 def interval_text(interval: tuple[float, float], *, difference: bool = False) -> str:
     """`0.9310 to 0.9642`; of a difference, with its signs."""
-    low, high = (signed(value) if difference else f"{value:.4f}".replace("-", "−") for value in interval)
+    low, high = (signed(value) if difference else format_number(value).replace("-", "−") for value in interval)
     return f"{low} to {high}"
 
 

@@ -429,3 +429,124 @@ def test_the_command_tests_nothing_over_two_repeats_and_cuts_intervals_where_the
 
 def test_ranks_that_decide_nothing_are_said_to(told: Callable[..., str]) -> None:
     assert "with so few tasks they decide nothing" in told(FAMILIES, rate=[0.0, 0.4])
+
+
+def test_one_study_named_twice_is_one_study(told: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    from study.cli.compare import compare as command
+
+    told(FAMILIES)
+    command(["study0", "study0"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Holm's correction for all 2 tests here." in said
+    assert "together" not in said
+
+
+def test_the_command_says_that_intervals_are_not_corrected_where_p_is(told: Callable[..., str]) -> None:
+    assert "Intervals are not corrected" in told(FAMILIES)
+
+
+def test_intervals_and_p_of_a_single_test_agree_and_nothing_is_said_of_it(told: Callable[..., str]) -> None:
+    assert "Intervals are not corrected" not in told(["ce", "mse"])
+
+
+def test_a_difference_that_no_number_of_repeats_would_show_is_said_to_be_one(
+    compared: Callable[..., Comparison], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GAIN, "mse", 0.0)
+    monkeypatch.setitem(OWN, "mse", lambda repeat: OWN["ce"](repeat) + [-0.01, 0.01, 0.0, 0.01, -0.01][repeat] + 1e-6)
+    found = compared(noise__rate=0.0)
+    assert rows_of(found)["mse"].repeats_needed is None
+    assert verdicts(found)["mse"] == "not distinguishable from ce; not even 10,000 repeats might tell"
+
+
+@pytest.fixture
+def two(driver: Driver, make_spec: SpecMaker, tmp_path: Path, cache: Path) -> Callable[..., Comparison]:
+    """Studies alpha (ce) and beta (tce), changed and confirmed as asked, compared."""
+
+    def run(confirmed: tuple[str, ...] = (), phase: str | None = None, **changes: Any) -> Comparison:
+        other = Driver(tmp_path / "other.db", cache, driver.worker)
+        driver.worker.accuracy = by_family
+        shared = {"noise__rate": 0.0, "search__repeats": 3, "confirm": {"repeats": 3}}
+        for name, one, spec in (
+            ("alpha", driver, make_spec(families=["ce"], **shared)),
+            ("beta", other, make_spec(families=["tce"], **shared | changes)),
+        ):
+            driver.worker.checkpoints.clear()
+            one.launch(spec)
+            if name in confirmed:
+                one.confirm(spec)
+        with Ledger(driver.ledger_path) as first, Ledger(other.ledger_path) as second:
+            return compare([("alpha", first), ("beta", second)], phase=phase)
+
+    return run
+
+
+@pytest.mark.parametrize(("confirmed", "lacking"), [("alpha", "beta"), ("beta", "alpha")])
+def test_where_one_study_is_not_confirmed_it_is_named_and_the_search_compared(
+    two: Callable[..., Comparison], confirmed: str, lacking: str
+) -> None:
+    found = two(confirmed=(confirmed,))
+    assert (found.phase, found.unconfirmed) == ("search", (lacking,))
+    assert found.notes == (f"Validation scores of the search are compared, since no test score of '{lacking}' counts.",)
+
+
+def test_studies_that_are_all_confirmed_or_of_which_none_is_need_no_note(two: Callable[..., Comparison]) -> None:
+    found = two(confirmed=("alpha", "beta"))
+    assert (found.phase, found.unconfirmed, found.notes) == ("confirm", (), ())
+
+
+def test_nothing_is_noted_where_no_study_was_confirmed(two: Callable[..., Comparison]) -> None:
+    found = two()
+    assert (found.phase, found.unconfirmed, found.notes) == ("search", ("alpha", "beta"), ())
+
+
+def test_settings_in_which_studies_differ_are_listed_by_study(two: Callable[..., Comparison]) -> None:
+    found = two(training__epochs=12, search={"name": "random", "configs": 2, "repeats": 3})
+    assert (
+        found.differing
+        == found.as_json()["differing_settings"]
+        == {
+            "training.epochs": {"alpha": 9, "beta": 12},
+            "search.name": {"alpha": "grid", "beta": "random"},
+            "search.configs": {"alpha": None, "beta": 2},
+        }
+    )
+
+
+def test_studies_of_the_same_settings_differ_in_none(two: Callable[..., Comparison]) -> None:
+    assert two().differing == {}
+
+
+def test_the_command_names_the_study_to_confirm_and_what_the_studies_differ_in(
+    told: Callable[..., str], tmp_path: Path, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from study.cli.compare import compare as command
+
+    told(["ce"], ["tce"])
+    spec = make_spec(families=["ce"], search__repeats=5, noise__rate=0.0, training__batch_size=32)
+    driver = Driver(tmp_path / "home" / "study0" / "ledger.db", cache)
+    driver.worker.accuracy = by_family
+    driver.launch(spec)
+    driver.confirm(spec)
+    command(["study0", "study1"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "since no test score of 'study1' counts" in said
+    assert "These studies differ in training.batch_size 32 (study0), 64 (study1)." in said
+    assert "confirm study1" in said
+    assert "confirm study0" not in said
+
+
+@pytest.mark.parametrize(
+    ("scale", "verdict", "scoreless"), [(1e140, "better than ce", 0), (1e300, "no score", 3), (1.7e308, "no score", 3)]
+)
+def test_scores_of_any_size_are_compared_or_counted_as_diverged(
+    scale: float, verdict: str, scoreless: int, driver: Driver, make_spec: SpecMaker
+) -> None:
+    huge = {"ce": 1.0, "mse": scale}
+    driver.worker.accuracy = lambda todo, epoch: huge[todo.config.trial(0)["loss"]["family"]] * (1 - 0.01 * todo.repeat)
+    driver.launch(make_spec(families=["ce", "mse"], noise__rate=0.0, search__repeats=3))
+    with Ledger(driver.ledger_path) as ledger:
+        found = compare([("small", ledger)])
+    assert verdicts(found)["mse"] == verdict
+    assert rows_of(found)["mse"].entry.scoreless == scoreless
+    json.loads(json.dumps(found.as_json(), allow_nan=False))

@@ -82,14 +82,14 @@ def test_test_numbers_are_the_confirmations_by_repeat_and_only_the_winners(confi
 def test_a_config_confirmed_under_other_code_or_training_has_no_test_numbers(
     confirmed: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from study.export import values
+    from study import confirmed as confirmation
 
-    original = values._same
+    original = confirmation._same
 
     def with_other_code(one: Any, other: Any) -> bool:
         return original(one, {**other, "code": "of today"})
 
-    monkeypatch.setattr(values, "_same", with_other_code)
+    monkeypatch.setattr(confirmation, "_same", with_other_code)
     export_study(confirmed.paths, tmp_path)
     assert [each["test"] for each in values_in(tmp_path).values()] == [None] * 4
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from study.ledger import Ledger
-from study.results import CellResult, cell_results, comparison, format_score, ranked, why_fewer
+from study.results import CellResult, cell_results, comparison, format_p, format_score, ranked, why_fewer
 from study.states import COMPLETED
 from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
 
@@ -174,3 +174,23 @@ def test_a_cell_whose_other_configs_diverged_does_not_blame_the_scheduler(driver
     with Ledger(driver.ledger_path) as ledger:
         (cell,) = cell_results(ledger)
     assert why_fewer(cell, 3) == "no other config has as many repeats"
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        (0.051, "0.051"),
+        (0.0496, "0.0496"),
+        (0.05, "0.05"),
+        (0.0500004, "0.0500004"),
+        (0.234, "0.23"),
+        (0.00963, "0.0096"),
+        (3e-5, "< 0.0001"),
+    ],
+)
+def test_a_p_value_is_never_written_on_the_other_side_of_5_percent(p: float, words: str) -> None:
+    assert format_p(p) == words
+
+
+def test_numbers_too_large_to_write_out_have_an_exponent() -> None:
+    assert format_score(1e300, 2e299, 3) == "1.0000e+300 ± 2.0000e+299 (n 3)"

@@ -218,3 +218,12 @@ def test_critical_difference_is_that_of_demsars_table(families: int, q: float) -
     """Demšar (2006), table 5a."""
     expected = q * math.sqrt(families * (families + 1) / (6 * 14))
     assert critical_difference(families, 14) == pytest.approx(expected, rel=1e-3)
+
+
+def test_scores_whose_squares_have_no_float_have_intervals_and_tests_all_the_same() -> None:
+    huge = [1e300, 2e300, 4e300]
+    assert interval(huge) == pytest.approx([1e300 * end for end in interval([1.0, 2.0, 4.0]) or ()])
+    ours, plain = paired_test(huge, [0.0, 0.0, 0.0]), paired_test([1.0, 2.0, 4.0], [0.0, 0.0, 0.0])
+    assert ours is not None
+    assert plain is not None
+    assert ours.p == pytest.approx(plain.p)

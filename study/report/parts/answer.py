@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from study.ledger import CONFIRM
-from study.report.document import Paragraph, Section
+from study.report.document import Block, Items, Paragraph, Section
 from study.report.gather import Leaders, Material
 from study.report.words import counted, listed, metric_words, score_text
 from study.statistics import FEWEST_PAIRS
@@ -21,7 +21,10 @@ def section(material: Material) -> Section:
         paragraphs.append(Paragraph(f"No family has a score yet on {listed(missing)}."))
     if any(leaders.level for leaders in material.leaders.values()):
         paragraphs.append(Paragraph(LEVEL))
-    return Section("The answer", (*paragraphs, Paragraph(_kind(material))))
+    blocks: list[Block] = [*paragraphs, Paragraph(_kind(material))]
+    if material.left_out:
+        blocks += [Paragraph("Left out of the confirmed scores:"), Items(tuple(f"{s}." for s in material.left_out))]
+    return Section("The answer", tuple(blocks))
 
 
 LEVEL = (
