@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from study.report.labels import label_rows
-from study.report.look import BAND, FAINT, ROOM, Look, end_axis, ends_without_outliers, panels
+from study.report.look import BAND, ROOM, Look, end_axis, ends_without_outliers, panels
 
 COLUMNS = 4
+OTHERS = "#a9adb3"  # darker than a grid, on either paper
 HEIGHT = 1.45  # inches of a panel
 WHO = "A panel for each family, with the others in grey and {baseline} dashed."
 
@@ -50,7 +51,7 @@ def draw_families(
     for number, (axes, (family, curve)) in enumerate(zip(grid, curves.items(), strict=True)):
         for other, behind in curves.items():
             if other not in (family, baseline):
-                axes.plot(behind.places, behind.means, color=FAINT, lw=0.8, zorder=1.5)
+                axes.plot(behind.places, behind.means, color=OTHERS, lw=0.7, zorder=1.5)
         if family != baseline and baseline in curves:
             behind = curves[baseline]
             axes.plot(behind.places, behind.means, **looks[baseline].line, lw=0.8, zorder=1.8)
@@ -95,8 +96,8 @@ def _ends(curves: Mapping[str, Curve], limits: tuple[float, float], *, by_place:
     least, most = max(float(low.min()), limits[0]), min(float(high.max()), limits[1])
     room = ROOM * ((most - least) or 1.0)
     now = least - room, most + room
-    places, means = (
-        np.concatenate(found) for found in zip(*((each.places, each.means) for each in curves.values()), strict=True)
-    )
-    groups = [means[places == place] for place in np.unique(places)] if by_place else [means]
+    places = np.concatenate([each.places for each in curves.values()])
+    means = np.concatenate([each.means for each in curves.values()])
+    drawn = (means, low, high)
+    groups = [each[places == place] for place in np.unique(places) for each in drawn] if by_place else [*drawn]
     return ends_without_outliers(groups, now) or now

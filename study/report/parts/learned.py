@@ -97,7 +97,7 @@ def _sums_in_words(values: np.ndarray, starts: np.ndarray | None) -> str:
     """What the rows of `[repeats, C, C]` sum to, and why."""
     sums = values.sum(axis=-1)
     if np.allclose(sums, 1, atol=ROUNDING):
-        return "Rows sum to 1: they are shares, which training does not change."
+        return "Rows sum to 1: they are shares, whatever is learned."
     of_start = "" if starts is None else f" from {starts.sum(axis=-1).mean():.3g} at the start"
     return (
         f"Rows sum to {sums.mean():.3g} ({sums.min():.3g} to {sums.max():.3g}){of_start}: nothing but penalties holds "
@@ -139,18 +139,19 @@ def _pooled(values: np.ndarray) -> float:
 
 
 def _draw_matrices(values: np.ndarray, starts: np.ndarray | None, classes: Sequence[str], name: str) -> Figure:
-    """`[repeats, C, C]`: where it started, where it is, how it moved, and how repeats differ."""
+    """`[repeats, C, C]`: where it started, where it is, where it moved otherwise than the rest, how repeats differ."""
     mean, noise = values.mean(axis=0), NOISE * _pooled(values)
     matrices: list[Matrix] = [(f"Learned {name}", mean, CALLED)]
     low, high = off_diagonal_range(mean)
     if starts is not None:
         start = starts.mean(axis=0)
         low, high = min(low, off_diagonal_range(start)[0]), max(high, off_diagonal_range(start)[1])
-        matrices = [(f"Start of {name}", start, CALLED), *matrices, ("Learned − start", mean - start, CALLED)]
+        moved = mean - start - (mean - start)[~np.eye(len(mean), dtype=bool)].mean()
+        matrices = [(f"Start of {name}", start, CALLED), *matrices, ("Moved more than the average", moved, CALLED)]
     spare = max(0.0, noise - (high - low) / 2)
     ranges = [(low - spare, high + spare)] * min(2, len(matrices))
     if starts is not None:
-        furthest = max(noise, *map(abs, off_diagonal_range(mean - start)))
+        furthest = max(noise, *map(abs, off_diagonal_range(moved)))
         ranges.append((-furthest, furthest))
     if len(values) > 1:
         spread = values.std(axis=0, ddof=1)
