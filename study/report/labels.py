@@ -66,7 +66,8 @@ def _apart(labels: Sequence[Text]) -> list[Text]:
     """Those that stand when, from the left, each that touches the one before it goes, and the last one stays."""
     if len(labels) < 2:
         return list(labels)
-    boxes = {label: label.get_window_extent() for label in sorted(labels, key=lambda each: each.get_window_extent().x0)}
+    extents = {label: label.get_window_extent() for label in labels}
+    boxes = dict(sorted(extents.items(), key=lambda item: item[1].x0 + item[1].x1))
     figure = labels[0].get_figure(root=True)
     assert figure is not None
     gap = GAP * figure.dpi / 72
