@@ -16,23 +16,35 @@ NAMED, ANNOTATED = 30, 12  # classes up to which ticks bear names, and cells the
 CLOSE = 0.08  # a range that takes a third decimal to show
 DIAGONAL = "#b5b8bd"
 
+Range = tuple[float, float]
 Matrix = tuple[str, np.ndarray, tuple[str, str]]  # title, [C, C], what rows and columns are called
 
 
-def draw_matrices(matrices: Sequence[Matrix], names: Sequence[str]) -> Figure:
-    """One or two `[C, C]` beside one another. Colours span what lies off the diagonal, which is grey."""
-    figure = new_figure(0.52 * WIDTH, WIDTH) if len(matrices) > 1 else new_figure(0.5 * WIDTH, 0.52 * WIDTH)
-    for axes, (title, matrix, called) in zip(np.atleast_1d(figure.subplots(1, len(matrices))), matrices, strict=True):
-        _draw(axes, matrix, names)
+def draw_matrices(matrices: Sequence[Matrix], names: Sequence[str], ranges: Sequence[Range] | None = None) -> Figure:
+    """Some `[C, C]`, two in a row. Colours span `ranges`, by default what lies off the diagonal, which is grey."""
+    rows, columns = -(-len(matrices) // 2), min(2, len(matrices))
+    figure = new_figure(0.52 * WIDTH * rows, WIDTH) if columns > 1 else new_figure(0.5 * WIDTH, 0.52 * WIDTH)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(matrices) :]:
+        axes.remove()
+    spans = ranges or [off_diagonal_range(matrix) for _, matrix, _ in matrices]
+    for axes, (title, matrix, called), span in zip(grid, matrices, spans, strict=False):
+        _draw(axes, matrix, names, span)
         axes.set_title(title)
         axes.set(ylabel=called[0], xlabel=called[1])
     return figure
 
 
-def _draw(axes: Axes, matrix: np.ndarray, names: Sequence[str]) -> None:
+def off_diagonal_range(matrix: np.ndarray) -> Range:
+    """The lowest and the highest entry off the diagonal of a `[C, C]`."""
+    shown = matrix[~np.eye(len(matrix), dtype=bool)]
+    return float(shown.min()), float(shown.max())
+
+
+def _draw(axes: Axes, matrix: np.ndarray, names: Sequence[str], span: Range) -> None:
     size = len(matrix)
     off = ~np.eye(size, dtype=bool)
-    low, high = float(matrix[off].min()), float(matrix[off].max())
+    low, high = span
     norm = Normalize(-max(-low, high), max(-low, high)) if low < 0 else Normalize(min(low, high - 1e-9), high)
     colours = colormaps["RdBu_r" if low < 0 else "YlGnBu"]
     axes.imshow(np.ma.masked_array(matrix, ~off), norm=norm, cmap=colours, interpolation="nearest")

@@ -28,12 +28,14 @@ STRETCH = 1.5  # times its length without outliers that an axis grows to take in
 ARROWS = {"x": ("$\\leftarrow$", "$\\rightarrow$"), "y": ("$\\downarrow$", "$\\uparrow$")}  # low and high end
 OUTSIDE = "Axes end where far outliers begin: an arrow there stands for a mark beyond the end."
 ROOM = 0.03  # of an axis, for the half of a mark that lies beyond its end
+CROWD = 6  # families that can be told apart in one panel
+NAMED_OUTSIDE = 40  # letters
 RASTER_FROM = 400  # marks in one panel, from which they are pixels in an SVG too
 SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 8.5,
     "axes.facecolor": "none",
-    "axes.titlesize": 9,
+    "axes.titlesize": 8.5,
     "axes.titlelocation": "left",
     "axes.labelsize": 8.5,
     "axes.spines.top": False,
@@ -125,9 +127,12 @@ def spare_outliers(axes: Axes, along: Literal["x", "y"] = "y", groups: Iterable[
     ones are let in. A mark outside becomes an arrow at the axis's end, a line without marks that ends there is named.
     """
     now = axes.get_xlim() if along == "x" else axes.get_ylim()
-    ends = _ends_without_outliers([_shown(axes, along)] if groups is None else groups, now)
-    if ends is None:
-        return False
+    ends = ends_without_outliers([_shown(axes, along)] if groups is None else groups, now)
+    return ends is not None and end_axis(axes, along, ends)
+
+
+def end_axis(axes: Axes, along: Literal["x", "y"], ends: tuple[float, float]) -> bool:
+    """Let an axis reach over `ends` alone, with arrows and names for what lies outside; whether anything does."""
     axes.set(**{f"{along}lim": ends})
     named, arrows = [], 0
     for line in list(axes.lines):
@@ -136,11 +141,26 @@ def spare_outliers(axes: Axes, along: Literal["x", "y"] = "y", groups: Iterable[
         if line.get_marker() not in ("", "None", None):
             for where, end, arrow in zip(beyond, ends, ARROWS[along], strict=True):
                 arrows += _draw_arrows(axes, line, along, where, end, arrow)
-        elif (beyond[0] | beyond[1])[-1] and not str(line.get_label()).startswith("_"):  # matplotlib's own labels
+        elif (beyond[0] | beyond[1])[-1:].any() and not str(line.get_label()).startswith(
+            "_"
+        ):  # matplotlib's own labels
             named.append(str(line.get_label()))
     if named:
-        axes.text(0.99, 0.03, f"outside: {', '.join(named)}", transform=axes.transAxes, ha="right", fontsize=7)
+        _name_outside(axes, named)
     return bool(named or arrows)
+
+
+def _name_outside(axes: Axes, names: Sequence[str]) -> None:
+    """Between a panel and its title, where no line is."""
+    shown = [
+        name for number, name in enumerate(names, 1) if number == 1 or len(", ".join(names[:number])) <= NAMED_OUTSIDE
+    ]
+    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    axes.annotate(
+        f"outside: {', '.join(shown)}{more}", (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
+        ha="left", va="bottom", fontsize=7,
+    )  # fmt: skip
+    axes.set_title(axes.get_title(loc="left"), loc="left", pad=14)
 
 
 def _shown(axes: Axes, along: Literal["x", "y"]) -> np.ndarray:
@@ -151,7 +171,7 @@ def _shown(axes: Axes, along: Literal["x", "y"]) -> np.ndarray:
     return np.concatenate([np.empty(0), *lines, *bands])
 
 
-def _ends_without_outliers(
+def ends_without_outliers(
     groups: Iterable[Sequence[float] | np.ndarray], now: tuple[float, float]
 ) -> tuple[float, float] | None:
     """Where an axis that reaches over `now` ends; None where all that is shown lies between."""

@@ -14,7 +14,7 @@ from study.report.words import value_text
 from study.results import CellResult
 from study.spaces import identity_of
 
-LOG_FROM = 10  # the ratio of highest to lowest from which an axis is logarithmic
+LOG_FROM = 5  # the ratio of highest to lowest from which an axis is logarithmic
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,10 @@ def _views(ledger: Ledger) -> dict[str, tuple[str, dict[str, Any]]]:
             "Best config of each family and task",
             {
                 "only": _filter("cell", SEARCH),
-                "columns": [*first, *_metrics("best_mean", "best_sd", "best_n", "trials_ended"), *_tags("best")],
+                "columns": [
+                    *_tags("label", "best", "noise"),
+                    *_metrics("best_mean", "best_sd", "best_n", "trials_ended"),
+                ],
                 "by": ("best_mean", select.mode),
             },
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap
 
+from study.limits import limits_of
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import FAINT, INK, RASTER_FROM, panels
@@ -16,12 +17,14 @@ from study.report.words import metric_words, value_text
 FEWEST_KEYS, FEWEST_CONFIGS = 2, 4
 COLOURS = LinearSegmentedColormap.from_list("worst to best", ("#e69f00", "#9a9da3", "#0072b2"))  # for both papers
 LONGEST = 14  # letters of a value
+FEW = 10  # images, by which scores differ at least that stand for the worst and the best colour
 
 
 def section(material: Material) -> Section | None:
     """A figure for each task, a panel for each family that searched several hyperparameters at once."""
     pictures: list[Block] = []
     for task, cells in material.tasks.items():
+        images: set[int | None] = set()
         found: dict[str, tuple[list[str], list[Point]]] = {}
         for cell in cells:
             points = points_of(material, cell)
@@ -29,8 +32,9 @@ def section(material: Material) -> Section | None:
             scored = sum(point.screened is not None for point in points)
             if len(keys) >= FEWEST_KEYS and len(points) >= FEWEST_CONFIGS and scored:
                 found[cell.facts["label"]] = keys, points
+                images.add(material.sizes(cell)["validation"] if cell.best else None)
         if found:
-            pictures.append(_picture(material, task, found))
+            pictures.append(_picture(material, task, found, min(filter(None, images), default=None)))
     if not pictures:
         return None
     text = (
@@ -41,22 +45,42 @@ def section(material: Material) -> Section | None:
     return Section("Configs at a glance", (Paragraph(text), *pictures))
 
 
-def _picture(material: Material, task: str, found: dict[str, tuple[list[str], list[Point]]]) -> Picture:
+def _picture(
+    material: Material, task: str, found: dict[str, tuple[list[str], list[Point]]], images: int | None
+) -> Picture:
+    """`images` are those that a score is a share of, where it is one and their number is known."""
+    share = limits_of(material.select.monitor) == (0, 1)
+    contrast = FEW / images if share and images else 0.0
     figure, grid = panels(len(found), columns=2, height=1.75)
     for axes, (family, (keys, points)) in zip(grid, found.items(), strict=True):
-        _draw(axes, keys, points, material.select.mode == "max")
-        axes.set_title(f"{family} (n = {len(points)} configs)", fontsize=8.5, pad=14)
+        _draw(axes, keys, points, material.select.mode == "max", contrast)
+        axes.set_title(f"{family} (n = {len(points)} configs)", pad=14)
     caption = (
         f"Score: {metric_words(material.select.monitor)}. Colours: a panel's worst (orange) to its best (blue); "
         "the text's own colour where all its scores are equal."
     )
+    if share and images:
+        caption += (
+            f" One image of {images:,} is {1 / images:.2g} of a score: the colours of a panel whose scores span fewer "
+            f"than {FEW} images are the paler, since a few images are chance."
+        )
     return Picture(f"configs-{slug(task)}", task, caption, figure)
 
 
-def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_better: bool) -> None:
+def _shades(scores: Sequence[float], contrast: float, *, more_is_better: bool) -> list[float]:
+    """From the worst score, 0, to the best, 1; around the middle where they span less than `contrast`."""
+    low, high = min(scores), max(scores)
+    least, span = low - max(0.0, contrast - (high - low)) / 2, max(contrast, high - low)
+    risen = [(score - least) / span if span else 0.5 for score in scores]
+    return risen if more_is_better else [1 - each for each in risen]
+
+
+def _draw(
+    axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_better: bool, contrast: float = 0.0
+) -> None:
     scores = [point.screened for point in points if point.screened is not None]
     every = [axis_of(key, points) for key in keys] + [Axis("score", log=False, low=min(scores), high=max(scores))]
-    norm = Normalize(min(scores), max(scores)) if more_is_better else Normalize(max(scores), min(scores))
+    shades = iter(_shades(scores, contrast, more_is_better=more_is_better))
     many = len(points) > RASTER_FROM
     for point in points:
         heights = {i: every[i].share(point.values[key]) for i, key in enumerate(keys) if key in point.values}
@@ -64,7 +88,7 @@ def _draw(axes: Axes, keys: Sequence[str], points: Sequence[Point], more_is_bett
             axes.plot(list(heights), list(heights.values()), color=FAINT, lw=0.7, zorder=1, rasterized=many)
             continue
         heights[len(keys)] = every[-1].share(point.screened)
-        shade = float(norm(point.screened))
+        shade = next(shades)
         color = COLOURS(shade) if min(scores) < max(scores) else INK
         above = 2 + shade  # the best on top
         axes.plot(list(heights), list(heights.values()), color=color, lw=1.1, zorder=above, rasterized=many)

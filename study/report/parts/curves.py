@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 
 from study.limits import OWN_LOSS, limits_of
 from study.report.document import Block, Paragraph, Picture, Section, slug
+from study.report.families import WHO, Curve, draw_families
 from study.report.gather import Material
-from study.report.look import BAND, Look, add_legend, keep_within, legend_height, panels, spare_outliers
+from study.report.look import BAND, CROWD, Look, add_legend, keep_within, legend_height, panels, spare_outliers
 from study.report.words import finite, metric_words
 from study.results import CellResult
-
-CROWD = 5  # families, above which bands are fainter
 
 
 def section(material: Material) -> Section | None:
@@ -23,10 +22,8 @@ def section(material: Material) -> Section | None:
     pictures: list[Block] = []
     for task, cells in material.tasks.items():
         metrics = (*validation_metrics(material, cells), OWN_LOSS)
-        shown = [name for name in metrics if any(len(curve_of(material, cell, name)[0]) > 1 for cell in cells)]
-        if shown:
-            caption = _caption(OWN_LOSS in shown)
-            pictures.append(Picture(f"curves-{slug(task)}", task, caption, draw_curves(material, cells, shown)))
+        shown = {name: metric_words(name) for name in metrics if has_curve(material, cells, name)}
+        pictures += curve_pictures(material, "curves", task, cells, shown, CAPTION)
     if not pictures:
         return None
     text = "The best config of each family in the search, after every epoch, on training and validation images."
@@ -40,22 +37,64 @@ def validation_metrics(material: Material, cells: Sequence[CellResult]) -> tuple
     return (f"{metric}_clean",) if clean else (f"{metric}_noisy", f"{metric}_clean")
 
 
-def _caption(loss: bool) -> str:
-    said = (
-        "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. "
-        "Axes of scores leave out what lies far from most, such as first epochs; a panel names families that "
-        "end outside it."
-    )
-    return said + " The training loss is the family's own: heights of different families do not compare." * loss
+CAPTION = (
+    "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. Axes of scores "
+    "leave out what lies far from most, such as first epochs; a panel names families that end outside it."
+)
+OWN = " The training loss is the family's own: heights of different families do not compare."
 
 
-def draw_curves(material: Material, cells: Sequence[CellResult], metrics: Sequence[str]) -> Figure:
+def has_curve(material: Material, cells: Sequence[CellResult], metric: str) -> bool:
+    """Whether any cell's best config reported a metric at more than one epoch."""
+    return any(len(curve_of(material, cell, metric)[0]) > 1 for cell in cells)
+
+
+def curve_pictures(
+    material: Material,
+    name: str,
+    task: str,
+    cells: Sequence[CellResult],
+    metrics: Mapping[str, str],
+    caption: str,
+) -> list[Picture]:
+    """What `metrics`, each with its title, were after each epoch: in one figure, with a panel for each metric.
+
+    Families that would be a crowd have a figure for each metric, with a panel for each family.
+    """
+    cells = [cell for cell in cells if cell.best]
+    if not metrics:
+        return []
+    if len(cells) <= CROWD:
+        figure = _draw_metrics(material, cells, metrics)
+        return [Picture(f"{name}-{slug(task)}", task, caption + OWN * (OWN_LOSS in metrics), figure)]
+    baseline, pictures = material.comparison.baseline, []
+    for metric, title in metrics.items():
+        curves = {
+            cell.facts["label"]: _curve(*found) for cell in cells if len((found := curve_of(material, cell, metric))[0])
+        }
+        loss = metric == OWN_LOSS
+        positive = all((each.low > 0).all() for each in curves.values())
+        figure, _ = draw_families(
+            curves, material.looks, baseline, ("epoch", title), limits_of(metric), whole=loss, log=loss and positive
+        )
+        said = f"{caption} {WHO.format(baseline=baseline)}" + OWN * loss
+        pictures.append(Picture(f"{name}-{slug(metric)}-{slug(task)}", f"{title.capitalize()}: {task}", said, figure))
+    return pictures
+
+
+def _curve(epochs: np.ndarray, values: np.ndarray) -> Curve:
+    mean = values.mean(axis=0)
+    sd = values.std(axis=0, ddof=1) if len(values) > 1 else 0.0
+    return Curve(epochs, mean, mean - sd, mean + sd)
+
+
+def _draw_metrics(material: Material, cells: Sequence[CellResult], metrics: Mapping[str, str]) -> Figure:
     """A panel for each metric, a line for each family."""
-    families = [cell.facts["label"] for cell in cells if cell.best]
+    families = [cell.facts["label"] for cell in cells]
     figure, grid = panels(len(metrics), height=2.3, legend_rows=legend_height(families))
-    for axes, metric in zip(grid, metrics, strict=True):
-        drawn = [_draw(axes, material, cell, metric, crowded=len(families) > CROWD) for cell in cells if cell.best]
-        axes.set_title(metric_words(metric), fontsize=8.5)
+    for axes, (metric, title) in zip(grid, metrics.items(), strict=True):
+        drawn = [_draw(axes, material, cell, metric) for cell in cells]
+        axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.locator_params(axis="x", integer=True, nbins=6)
         if metric == OWN_LOSS and all(low > 0 for low in drawn):
@@ -67,7 +106,7 @@ def draw_curves(material: Material, cells: Sequence[CellResult], metrics: Sequen
     return figure
 
 
-def _draw(axes: Axes, material: Material, cell: CellResult, metric: str, *, crowded: bool) -> float:
+def _draw(axes: Axes, material: Material, cell: CellResult, metric: str) -> float:
     """The lowest value that is drawn."""
     epochs, values = curve_of(material, cell, metric)
     look: Look = material.looks[cell.facts["label"]]
@@ -79,7 +118,7 @@ def _draw(axes: Axes, material: Material, cell: CellResult, metric: str, *, crow
     if len(values) > 1:
         sd = values.std(axis=0, ddof=1)
         lowest = mean - sd
-        axes.fill_between(epochs, mean - sd, mean + sd, color=look.color, alpha=BAND / (2 if crowded else 1), lw=0)
+        axes.fill_between(epochs, mean - sd, mean + sd, color=look.color, alpha=BAND, lw=0)
     return float(lowest.min())
 
 

@@ -14,6 +14,7 @@ from study import states
 from study.agenda import SCREENING
 from study.report.document import Block, Items, Paragraph, Picture, Section, slug
 from study.report.gather import Material
+from study.report.labels import label_rows, part_ticks
 from study.report.look import (
     BAND,
     OUTSIDE,
@@ -113,11 +114,12 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
     cut = False
     for axes, panel in zip(grid, found, strict=True):
         drawn = [_draw(axes, panel, points, material.looks[family]) for family, points in panel.families.items()]
-        axes.set_title(panel.title, fontsize=8.5)
+        axes.set_title(panel.title)
         _set_ticks(axes, panel)
         cut |= spare_outliers(axes, groups=[list(chain(*values)) for values in zip(*drawn, strict=True)])
-    figure.supylabel(metric_words(material.select.monitor))
     add_legend(figure, families, material.looks, marks=True)
+    label_rows(figure, metric_words(material.select.monitor))
+    part_ticks(figure)
     stopped = any(p.stopped is not None for panel in found for points in panel.families.values() for p in points)
     caption = (
         "Small marks: configs on the screening repeat (n = 1 each). "

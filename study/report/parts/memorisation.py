@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from study.report.document import Block, Paragraph, Picture, Section, slug
+from study.report.document import Block, Paragraph, Section
 from study.report.gather import Material
-from study.report.parts.curves import curve_of, draw_curves
+from study.report.parts.curves import curve_pictures, has_curve
 
-METRICS = ("train_memorised", "train_still_true")
+METRICS = {"train_memorised": "predicted as the wrong label", "train_still_true": "predicted as the true class"}
 
 
 def section(material: Material) -> Section | None:
-    """A figure for each task with wrong labels; None where no task has any."""
+    """Figures for each task with wrong labels; None where no task has any."""
     pictures: list[Block] = []
     for task, cells in material.tasks.items():
-        if any(len(curve_of(material, cell, name)[0]) > 1 for cell in cells for name in METRICS):
-            figure = draw_curves(material, cells, METRICS)
-            left, right = figure.axes[:2]
-            left.set_title("predicted as the wrong label", fontsize=8.5)
-            right.set_title("predicted as the true class", fontsize=8.5)
-            for axes in (left, right):
+        shown = METRICS if any(has_curve(material, cells, metric) for metric in METRICS) else {}
+        for picture in curve_pictures(material, "memorisation", task, cells, shown, CAPTION):
+            for axes in picture.figure.axes:
                 axes.set_ylim(bottom=0)
-            pictures.append(Picture(f"memorisation-{slug(task)}", task, CAPTION, figure))
+            pictures.append(picture)
     if not pictures:
         return None
     text = (
         "Of the training images whose label is wrong: the share that the network predicts as that wrong label has been "
-        "learned by heart (left); the share that it predicts as the true class was seen through (right). Best config "
+        "learned by heart; the share that it predicts as the true class was seen through. Best config "
         "of each family."
     )
     return Section("Memorisation of wrong labels", (Paragraph(text), *pictures))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from study.ledger import CONFIRM
 from study.limits import limits_of
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
+from study.report.families import WHO, draw_families
+from study.report.families import Curve as FamilyCurve
 from study.report.gather import Material
-from study.report.look import OUTSIDE, add_legend, keep_within, legend_height, panels, spare_outliers
+from study.report.labels import part_ticks
+from study.report.look import CROWD, INK, OUTSIDE, add_legend, keep_within, legend_height, panels, spare_outliers
 from study.report.words import common_n, metric_words, repeats_words, score_text, with_n
 from study.statistics import interval
 
 FEWEST_RATES = 3  # of an area: that of two is the mean of their scores
+BESIDE = 0.16  # of a row, that the intervals of two rates lie beside its marks
 CLEAN = "none"  # the kind of a task without noise, with which the curve of every other kind begins
 
 Curve = dict[float, dict[int, float]]  # noise rate to the score of each repeat
@@ -25,7 +31,7 @@ def section(material: Material) -> Section | None:
     """A figure for each data set, network and kind of noise with at least two rates, a table from three on."""
     blocks: list[Block] = []
     for title, curves in _groups(material):
-        blocks.append(_picture(material, title, curves))
+        blocks += _pictures(material, title, curves)
         if _num_rates(curves) >= FEWEST_RATES:
             blocks.append(_areas(title, curves))
         else:
@@ -79,45 +85,114 @@ def _num_rates(curves: dict[str, dict[str, Curve]]) -> int:
     return len({rate for families in curves.values() for curve in families.values() for rate in curve})
 
 
-def _picture(material: Material, title: str, curves: dict[str, dict[str, Curve]]) -> Picture:
+def _pictures(material: Material, title: str, curves: dict[str, dict[str, Curve]]) -> list[Picture]:
+    """In one figure; where rates are many and families a crowd, in one for each metric."""
     families = [name for name in material.families if any(name in found for found in curves.values())]
+    caption = "Mean over repeats and its 95 % interval; none for a single repeat."
+    ends = " The axis does not go beyond what the metric can be, as wide intervals do."
+    if len(curves) > 1:
+        ends += " Scores against noisy labels fall because no classifier can match them; those against the true labels "
+        ends += "are what a user would not know."
+    if _num_rates(curves) < FEWEST_RATES:
+        figure, cut = _draw_rows(material, families, curves)
+        caption += (
+            " A line joins the rates of a family: its length is what the noise cost. The lower rate's interval stands "
+            "above that line, the higher one's below."
+        )
+    elif len(families) > CROWD:
+        return [_draw_crowd(material, title, metric, found, caption + ends) for metric, found in curves.items()]
+    else:
+        figure, cut = _draw_together(material, families, curves)
+        caption += " Marks stand beside one another for legibility."
+    return [Picture(f"noise-{slug(title)}", title, caption + ends + f" {OUTSIDE}" * cut, figure)]
+
+
+def _means(curve: Curve) -> FamilyCurve:
+    """Means and 95 % intervals by rate; an interval of a single repeat is its mean."""
+    points = sorted(curve.items())
+    means = [statistics.fmean(scores.values()) for _, scores in points]
+    bars = [interval(list(scores.values())) or (mean, mean) for (_, scores), mean in zip(points, means, strict=True)]
+    rates = np.array([rate for rate, _ in points])
+    return FamilyCurve(rates, np.array(means), np.array([low for low, _ in bars]), np.array([high for _, high in bars]))
+
+
+def _groups_of(curves: Iterable[FamilyCurve]) -> list[list[float]]:
+    """What may hold outliers: means, and ends of intervals, of a rate; scores of another rate are none."""
+    found: dict[tuple[float, str], list[float]] = {}
+    for curve in curves:
+        for rate, mean, low, high in zip(curve.places, curve.means, curve.low, curve.high, strict=True):
+            for what, value in zip(("mean", "low", "high"), (mean, *((low, high) if low < high else ())), strict=False):
+                found.setdefault((float(rate), what), []).append(float(value))
+    return list(found.values())
+
+
+def _draw_rows(material: Material, families: Sequence[str], curves: dict[str, dict[str, Curve]]) -> tuple[Figure, bool]:
+    """A row for each family, with a mark for each rate, beside one another for each metric."""
+    figure, grid = panels(len(curves), columns=2, height=0.75 + 0.2 * len(families), legend_rows=1)
+    rates = sorted({rate for found in curves.values() for curve in found.values() for rate in curve})
+    cut = False
+    for number, (axes, (metric, found)) in enumerate(zip(grid, curves.items(), strict=True)):
+        drawn = {family: _means(curve) for family, curve in found.items()}
+        for family, curve in drawn.items():
+            row, color = families.index(family), material.looks[family].color
+            axes.plot(curve.means, [row] * len(curve.means), color=color, lw=0.8, alpha=0.6)
+            for rate, mean, low, high in zip(curve.places, curve.means, curve.low, curve.high, strict=True):
+                first = rate == rates[0]
+                beside = row + (-BESIDE if first else BESIDE)
+                axes.plot([low, high], [beside, beside], color=color, lw=0.9, alpha=0.8)
+                axes.plot([mean], [row], "o", color=color, mfc=color if first else "white", ms=4.5)
+        axes.set_xlabel(metric_words(metric))
+        axes.set_yticks(range(len(families)), families if number == 0 else [""] * len(families))
+        axes.set_ylim(len(families) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        keep_within(axes, "x", limits_of(metric))
+        cut |= spare_outliers(axes, "x", _groups_of(drawn.values()))
+        keep_within(axes, "x", limits_of(metric))
+    faces = [INK, *("white" for _ in rates[1:])]
+    handles = [
+        Line2D([], [], color=INK, marker="o", mfc=face, ls="none", label=f"noise rate {rate:g}")
+        for rate, face in zip(rates, faces, strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure, cut
+
+
+def _draw_crowd(material: Material, title: str, metric: str, found: dict[str, Curve], caption: str) -> Picture:
+    """A panel for each family."""
+    words, baseline = metric_words(metric), material.comparison.baseline
+    drawn = {family: _means(curve) for family, curve in found.items()}
+    figure, cut = draw_families(drawn, material.looks, baseline, ("noise rate", words), limits_of(metric), bars=True)
+    said = f"{caption} {WHO.format(baseline=baseline)}" + f" {OUTSIDE}" * cut
+    return Picture(f"noise-{slug(metric)}-{slug(title)}", f"{words.capitalize()}: {title}", said, figure)
+
+
+def _draw_together(
+    material: Material, families: Sequence[str], curves: dict[str, dict[str, Curve]]
+) -> tuple[Figure, bool]:
+    """A panel for each metric, a line for each family."""
     figure, grid = panels(len(curves), columns=2, height=2.7, legend_rows=legend_height(families))
     rates = sorted({rate for found in curves.values() for curve in found.values() for rate in curve})
     step = min(np.diff(rates)) * 0.25 / len(families)
     cut = False
     for axes, (metric, found) in zip(grid, curves.items(), strict=True):
-        shown: dict[tuple[float, str], list[float]] = {}
+        drawn = {family: _means(curve) for family, curve in found.items()}
         for place, family in enumerate(families):
-            points = sorted(found.get(family, {}).items())
+            if family not in drawn:
+                continue
+            curve, look = drawn[family], material.looks[family]
             shift = (place - (len(families) - 1) / 2) * step  # error bars beside one another
-            means = [statistics.fmean(scores.values()) for _, scores in points]
-            bars = [interval(list(scores.values())) for _, scores in points]
-            reach = [
-                (mean - bar[0], bar[1] - mean) if bar else (0.0, 0.0) for mean, bar in zip(means, bars, strict=True)
-            ]
-            for (rate, _), mean, bar in zip(points, means, bars, strict=True):
-                for what, value in zip(("mean", "low", "high"), (mean, *(bar or ())), strict=False):
-                    shown.setdefault((rate, what), []).append(value)
-            look = material.looks[family]
             axes.errorbar(
-                [rate + shift for rate, _ in points], means, np.array(reach).T if reach else None,
+                curve.places + shift, curve.means, [curve.means - curve.low, curve.high - curve.means],
                 **look.line, marker=look.marker, elinewidth=0.8, ms=3.5,
             )  # fmt: skip
         axes.set(xlabel="noise rate asked for", ylabel=metric_words(metric))
         axes.set_xticks(rates)
         keep_within(axes, "y", limits_of(metric))
-        cut |= spare_outliers(axes, groups=shown.values())  # scores of another rate are no outliers
+        cut |= spare_outliers(axes, groups=_groups_of(drawn.values()))
         keep_within(axes, "y", limits_of(metric))
     add_legend(figure, families, material.looks, marks=True)
-    caption = (
-        "Mean over repeats and its 95 % interval; none for a single repeat. Marks stand beside one another for "
-        "legibility. The axis does not go beyond what the metric can be, as wide intervals do."
-    )
-    if len(curves) > 1:
-        caption += " Scores against noisy labels fall because no classifier can match them; the right panel, against "
-        caption += "the true labels, is what a user would not know."
-    caption += f" {OUTSIDE}" * cut
-    return Picture(f"noise-{slug(title)}", title, caption, figure)
+    part_ticks(figure)
+    return figure, cut
 
 
 def _areas(title: str, curves: dict[str, dict[str, Curve]]) -> Table:

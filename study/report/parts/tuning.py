@@ -8,6 +8,7 @@ import numpy as np
 
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
+from study.report.labels import label_rows
 from study.report.look import add_legend, legend_height, panels, spare_outliers
 from study.report.points import Point, points_of
 from study.report.words import metric_words
@@ -31,12 +32,12 @@ def section(material: Material) -> Section | None:
     for axes, (task, found) in zip(grid, curves.items(), strict=True):
         for family, values in found.items():
             axes.plot(range(1, len(values) + 1), values, **material.looks[family].line, label=family)
+        axes.set_title(task)
         spare_outliers(axes)
-        axes.set_title(task, fontsize=8.5)
         axes.set_xlabel("configs tried")
         axes.locator_params(axis="x", integer=True)
-    figure.supylabel(f"expected best {metric_words(material.select.monitor)}")
     add_legend(figure, families, material.looks)
+    label_rows(figure, f"expected best {metric_words(material.select.monitor)}")
     blocks: list[Block] = [Paragraph(_text(material)), Picture(f"tuning-{slug('all')}", "Tuning", CAPTION, figure)]
     return Section("Expected best of n configs", tuple(blocks))
 

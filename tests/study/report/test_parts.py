@@ -449,7 +449,7 @@ def test_axes_of_shares_end_where_shares_do_though_an_interval_of_two_repeats_do
     document = reporter.document()
     shown = {picture.name: picture.figure.axes for picture in document.pictures}
     limits = [axes.get_xlim() for axes in shown["scores"]]
-    limits += [axes.get_ylim() for axes in shown["noise-digits-uniform-noise-mlp-hidden-8"]]
+    limits += [axes.get_xlim() for axes in shown["noise-digits-uniform-noise-mlp-hidden-8"]]
     limits += [axes.get_ylim() for axes in shown["curves-digits-clean-mlp-hidden-8"][:1]]
     for low, high in limits:
         assert -0.05 < low < 0.3
@@ -543,7 +543,8 @@ def test_a_family_that_collapsed_does_not_set_the_axes_of_scores_noise_and_hyper
     low = [axes.get_xlim()[0] for axes in pictures["scores"].figure.axes]
     assert [text.get_text() for text in pictures["scores"].figure.axes[0].texts] == ["mean 0.1005"]
     shown = ("hyperparameters-digits-clean-mlp-hidden-8", "noise-digits-uniform-noise-mlp-hidden-8")
-    low += [pictures[name].figure.axes[0].get_ylim()[0] for name in shown]
+    low.append(pictures[shown[0]].figure.axes[0].get_ylim()[0])
+    low.append(pictures[shown[1]].figure.axes[0].get_xlim()[0])
     assert min(low) > 0.8
     assert all("stands for a mark beyond" in pictures[name].caption for name in ("scores", *shown))
 
@@ -578,6 +579,17 @@ def test_the_best_config_is_blue_and_the_worst_orange() -> None:
     best, worst = colours_of_configs((0.9, 0.1))
     assert best == configs.COLOURS(1.0)
     assert worst == configs.COLOURS(0.0)
+
+
+def test_configs_that_differ_by_one_image_have_much_the_same_colour_and_by_many_all_the_contrast() -> None:
+    for sign in (1, -1):
+        one, many = (
+            configs._shades([0.9, 0.9 + sign * images / 287], configs.FEW / 287, more_is_better=sign == 1)
+            for images in (1, 2 * configs.FEW)
+        )
+        assert one[1] - one[0] == pytest.approx(1 / configs.FEW)
+        assert sum(one) == pytest.approx(1)
+        assert many == pytest.approx([0, 1])
 
 
 def colours_of_configs(scores: tuple[float | None, ...]) -> list[Any]:
