@@ -38,10 +38,11 @@ class Row:
     """An entry beside the baseline of its task, which is the family `against`, or none where that is empty.
 
     `test` is None for the baseline itself and for a single repeat. `p` is corrected by Holm's method for all tests of
-    the comparison, None where there is no test. `detectable` is the smallest difference that these repeats, with this
-    spread, would have shown four times out of five; `repeats_needed` the number of repeats at which an effect of this
-    size would be seen as often, None below five. Both are for 5 % divided by the number of tests (Bonferroni), the
-    level that Holm's method holds the smallest p to: what is found there is found by Holm's method as well.
+    the comparison, None where there is no test, as there is none against a baseline that is not `scored`. `detectable`
+    is the smallest difference that these repeats, with this spread, would have shown four times out of five;
+    `repeats_needed` the number of repeats at which an effect of this size would be seen as often, None below five. Both
+    are for 5 % divided by the number of tests (Bonferroni), the level that Holm's method holds the smallest p to: what
+    is found there is found by Holm's method as well.
     """
 
     entry: Entry
@@ -51,16 +52,19 @@ class Row:
     p: float | None = None
     detectable: float | None = None
     repeats_needed: int | None = None
+    scored: bool = True
 
     def verdict(self, more_is_better: bool) -> str:
         """The comparison in words."""
         baseline = self.against
-        if self.entry.family == baseline:
-            return "baseline"
         if not self.entry.scores:
             return "no score"
+        if self.entry.family == baseline:
+            return "baseline"
         if not baseline:
             return "no test: the baseline has not run on this task"
+        if not self.scored:
+            return f"no test: the baseline {baseline} has no score"
         if self.test is None and len(self.entry.scores) == 1:
             return "one repeat: no spread, no test"
         if self.test is None or self.test.n < FEWEST_PAIRS:
@@ -228,7 +232,8 @@ def _rows(entries: list[Entry], reference: Entry | None) -> list[Row]:
         if reference is not None and entry is not reference:
             ours, theirs = paired(entry, reference)
             test = paired_test(ours, theirs)
-        rows.append(Row(entry, reference.family if reference else "", interval(entry.scores), test))
+        against, scored = (reference.family, bool(reference.scores)) if reference else ("", True)
+        rows.append(Row(entry, against, interval(entry.scores), test, scored=scored))
     return rows
 
 

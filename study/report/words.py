@@ -39,8 +39,13 @@ def score_text(values: Sequence[float], digits: int = 4) -> str:
     """`0.9471 ± 0.0123`: mean and standard deviation over repeats; no spread for a single one."""
     if not values:
         return NOTHING
-    mean = f"{statistics.fmean(values):.{digits}f}"
+    mean = number_text(statistics.fmean(values), digits)
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """`0.9471`. What differs by the rounding of a score alone reads alike, at a half too."""
+    return f"{round(value, digits + 2):.{digits}f}"
 
 
 def common_n(counts: Iterable[int]) -> int | None:

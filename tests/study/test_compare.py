@@ -304,6 +304,10 @@ def test_a_family_whose_test_scores_are_all_lost_has_none(driver: Driver, make_s
     with Ledger(driver.ledger_path) as ledger:
         found = compare([("small", ledger)])
     assert verdicts(found)["mse"] == "no score"
+    with Ledger(driver.ledger_path) as ledger:
+        against_lost = verdicts(compare([("small", ledger)], baseline="mse"))
+    assert against_lost["mse"] == "no score"
+    assert against_lost["ce"] == against_lost["tce"] == "no test: the baseline mse has no score"
     driver.worker.tested = lambda todo: {"test": {"test_accuracy": float("nan")}}
     driver.confirm(spec.model_copy(update={"confirm": ConfirmSpec(repeats=2, protocol="retrain")}))
     with (
