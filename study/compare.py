@@ -10,6 +10,7 @@ from study.entries import Entry, entries_of
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger
 from study.pairing import check_alike, paired
+from study.remarks import remark_text, remarks_of
 from study.results import cell_results, nothing_completed
 from study.statistics import (
     FEWEST_PAIRS,
@@ -88,7 +89,8 @@ class Comparison:
     """Rows by task, in the study file's order. `ranks` are mean ranks over the tasks that every family has a score in.
 
     There are `ranked_tasks` of these. Mean ranks that differ by less than `critical_difference` are not
-    distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by.
+    distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by. `warnings` are
+    what the compared trials warned of, a sentence each.
     """
 
     phase: str
@@ -99,6 +101,7 @@ class Comparison:
     ranks: dict[str, float] = field(default_factory=dict)
     ranked_tasks: int = 0
     critical_difference: float | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def num_tests(self) -> int:
@@ -121,6 +124,7 @@ class Comparison:
             "ranks": self.ranks,
             "ranked_tasks": self.ranked_tasks,
             "critical_difference": self.critical_difference,
+            "warnings": list(self.warnings),
         }
 
     def to_frame(self) -> DataFrame:
@@ -184,7 +188,7 @@ def compare(
         tasks[task] = _rows(group, group[0] if reference is None and baseline is None else reference)
     tasks = _corrected(tasks)
     ranked = _ranked_tasks(tasks, families)
-    comparison = Comparison(phase, metric, more_is_better, asked, tasks)
+    comparison = Comparison(phase, metric, more_is_better, asked, tasks, warnings=_warnings(ledgers, entries))
     if len(ranked) < FEWEST_CELLS or len(families) < FEWEST_CELLS:
         return comparison
     return replace(
@@ -193,6 +197,18 @@ def compare(
         ranked_tasks=len(ranked),
         critical_difference=critical_difference(len(families), len(ranked)),
     )
+
+
+def _warnings(ledgers: Sequence[tuple[str, Ledger]], entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What the compared trials warned of, by the names that the entries have here."""
+    found = []
+    for study, ledger in ledgers:
+        remarks = remarks_of(ledger)
+        for entry in entries:
+            trials = [trial.key for trial in entry.trials]
+            ours = (each for each in remarks if entry.study == study and each.among(trials))
+            found += [remark_text(replace(remark, family=entry.family), trials) for remark in ours]
+    return tuple(found)
 
 
 def _reference(entries: list[Entry], family: str, name: str) -> Entry | None:

@@ -18,6 +18,7 @@ from study.ledger import CONFIRM, Ledger, TrialRecord
 from study.lock import is_held
 from study.paper import PaperSpec
 from study.paths import Home, StudyPaths
+from study.remarks import Remark, remarks_of
 from study.report.look import Look, looks_of
 from study.results import CellResult, cell_results, nothing_completed, out_of_scope
 from study.smoke import MEANINGLESS
@@ -102,6 +103,7 @@ class Material:
     outside: int
     running: bool
     links: RunLinks | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def name(self) -> str:
@@ -245,6 +247,7 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
             out_of_scope(ledger),
             is_held(paths.lock),
             run_links(ledger, home),
+            tuple(remarks_of(ledger)),
         )
 
 

@@ -24,7 +24,7 @@ def section(material: Material) -> Section:
                 f"These are two questions. The study's own is the one against the baseline, {compared.baseline}, which "
                 "was named before there were scores: its p-values are corrected for "
                 f"{counted(compared.num_tests, 'test')}. The best was picked by these very scores, so what is said "
-                f"against it is corrected for all {counted(pairs, 'pair')} of families, and fewer differences can be told."
+                f"against it is corrected for all {counted(pairs, 'pair')} of families: less can be told."
             )
         )
     if any(row.p is not None and row.p >= SIGNIFICANCE for row in _rows(material)):

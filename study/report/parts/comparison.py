@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from study.compare import Comparison, Row
 from study.ledger import CONFIRM
 from study.limits import Interval, cut, difference_limits_of, limits_of
-from study.report.document import Block, Bold, Entry, Paragraph, Picture, Section, Table, slug
+from study.report.document import Block, Bold, Entry, Items, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Leaders, Material
 from study.report.look import INK, OUTSIDE, keep_within, new_figure, spare_outliers
 from study.report.words import (
@@ -50,6 +50,7 @@ def section(material: Material) -> Section:
             "difference that is not distinguishable is not shown to be zero; more repeats might tell."
         ),
         _overview(material),
+        *([Items(compared.warnings)] if compared.warnings else []),
         *_told(material),
         _forest(material),
         *(_tests(material, task, rows) for task, rows in compared.tasks.items() if any(row.test for row in rows)),

@@ -422,6 +422,21 @@ def test_a_family_without_a_completed_trial_is_shown_without_a_score(reporter: R
     assert "Failed and diverged trials" in titles(document)
 
 
+def test_what_losses_warn_of_stands_beside_the_scores_and_in_a_table(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    with Ledger(reporter.paths.ledger, write=True) as ledger:
+        (best,) = [row.entry for row in compare([("small", ledger)]).tasks[CLEAN] if row.entry.family == "mse"]
+        for trial, cut in zip(best.trials[:2], ("0.2", "0.1"), strict=True):
+            ledger.record_event("warning", f"epoch 1: nothing exceeds l = {cut}: the loss is cross entropy", trial.key)
+    document = reporter.document()
+    section = section_of(document, "Comparison of families")
+    (items,) = (block.texts for block in section.blocks if hasattr(block, "texts"))
+    warning = "nothing exceeds l = 0.2: the loss is cross entropy"
+    assert items == (f"mse on {CLEAN}, 2 of 5 trials warn: {warning}",)
+    (table,) = section_of(document, "Warnings").blocks
+    assert table.rows == (("mse", CLEAN, "2", warning),)
+
+
 def test_a_study_whose_trials_all_diverged_is_refused_in_a_line(reporter: Reporter) -> None:
     reporter.worker.mishap = lambda todo, epoch: DIVERGED
     reporter.launch(noise__rate=0.0)
