@@ -118,7 +118,8 @@ class Material:
     @property
     def description(self) -> str:
         """What the study file says that it is."""
-        return str(self.spec.get("description", "")).removeprefix(MEANINGLESS).strip()
+        said = str(self.spec.get("description", "")).removeprefix(MEANINGLESS).strip()
+        return f"The study that this is a small version of: {said}" if self.smoke and said else said
 
     @cached_property
     def select(self) -> SelectSpec:
@@ -189,6 +190,11 @@ class Material:
         return all(
             cell.facts["noise_rate"] == 0 for cell in (*self.searched, *self.confirmed) if cell.facts["task"] == task
         )
+
+    @property
+    def some_clean(self) -> bool:
+        """Whether any task is clean, so that what is said of all tasks at once names no labels."""
+        return any(self.is_clean(task) for task in self.tasks)
 
     def scoreless(self, task: str) -> dict[str, str]:
         """The families of a task that have no score where scores are compared, each with the reason."""

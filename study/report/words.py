@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from study.limits import OWN_LOSS, parts_of
+from study.tracking.words import listed as listed
 from study.tracking.words import setting_text
 
 NAMES = {
@@ -96,11 +97,6 @@ def value_text(value: Any) -> str:
     """A setting's value as one reads it."""
     plain = setting_text(value)
     return f"{plain:.3g}" if isinstance(plain, float) else str(plain)
-
-
-def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
 
 
 def counted(count: int, what: str) -> str:

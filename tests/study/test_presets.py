@@ -265,6 +265,6 @@ def test_every_l_of_the_quickstart_leaves_likenesses_that_are_not_cross_entropys
     for cell, repeat, phase in product(cells, range(3), (SEARCH, CONFIRM)):
         trial = Config(cell, 0, {"l": 0.0}).trial(repeat, phase)
         data = load_task(trial["dataset"], trial["split"], trial["noise"], tmp_path)
-        likeness = data.likeness("lda")  # of noisy labels too, among which classes are less alike
+        likeness = data.likeness("lda").copy()  # of noisy labels too, among which classes are less alike
         assert not any(make_loss("simloss", num_classes=10, similarity=likeness, l=cut).warnings() for cut in cuts)
         assert make_loss("simloss", num_classes=10, similarity=likeness, l=0.5).warnings()

@@ -45,9 +45,9 @@ def section(material: Material) -> Section:
     )  # fmt: skip
     blocks: list[Block] = [
         Paragraph(
-            f"Scores are {metric_words(compared.metric)} of each family's best config, on {kind}. Differences and "
-            "tests pair the same repeats: the same noise, initial weights and order, on one split for all. A "
-            "difference that is not distinguishable is not shown to be zero; more repeats might tell."
+            f"Scores are {metric_words(compared.metric, clean=material.some_clean)} of each family's best config, on "
+            f"{kind}. Differences and tests pair the same repeats: the same noise, initial weights and order, on one "
+            "split for all. A difference that is not distinguishable is not shown to be zero; more repeats might tell."
         ),
         _overview(material),
         *([Items(compared.warnings)] if compared.warnings else []),
@@ -81,7 +81,7 @@ def _overview(material: Material) -> Table:
         lines.append(tuple(line))
     return Table(
         "scores",
-        f"{metric_words(compared.metric).capitalize()} of each family's best config",
+        f"{metric_words(compared.metric, clean=material.some_clean).capitalize()} of each family's best config",
         "l" + "r" * len(compared.tasks),
         ("family", *compared.tasks),
         tuple(lines),

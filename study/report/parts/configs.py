@@ -47,8 +47,8 @@ def _picture(material: Material, task: str, found: dict[str, tuple[list[str], li
         _draw(axes, keys, points, material.select.mode == "max")
         axes.set_title(f"{family} (n = {len(points)} configs)", fontsize=8.5, pad=14)
     caption = (
-        f"Score: {metric_words(material.select.monitor)}. Colours: a panel's worst (orange) to its best (blue); "
-        "the text's own colour where all its scores are equal."
+        f"Score: {metric_words(material.select.monitor, clean=material.is_clean(task))}. Colours: a panel's worst "
+        "(orange) to its best (blue); the text's own colour where all its scores are equal."
     )
     return Picture(f"configs-{slug(task)}", task, caption, figure)
 

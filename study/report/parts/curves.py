@@ -55,7 +55,7 @@ def draw_curves(material: Material, cells: Sequence[CellResult], metrics: Sequen
     figure, grid = panels(len(metrics), height=2.3, legend_rows=legend_height(families))
     for axes, metric in zip(grid, metrics, strict=True):
         drawn = [_draw(axes, material, cell, metric, crowded=len(families) > CROWD) for cell in cells if cell.best]
-        axes.set_title(metric_words(metric), fontsize=8.5)
+        axes.set_title(metric_words(metric, clean=len(validation_metrics(material, cells)) == 1), fontsize=8.5)
         axes.set_xlabel("epoch")
         axes.locator_params(axis="x", integer=True, nbins=6)
         if metric == OWN_LOSS and all(low > 0 for low in drawn):

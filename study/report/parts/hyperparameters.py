@@ -116,7 +116,7 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
         axes.set_title(panel.title, fontsize=8.5)
         _set_ticks(axes, panel)
         cut |= spare_outliers(axes, groups=[list(chain(*values)) for values in zip(*drawn, strict=True)])
-    figure.supylabel(metric_words(material.select.monitor))
+    figure.supylabel(metric_words(material.select.monitor, clean=material.is_clean(task)))
     add_legend(figure, families, material.looks, marks=True)
     stopped = any(p.stopped is not None for panel in found for points in panel.families.values() for p in points)
     caption = (

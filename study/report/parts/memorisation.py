@@ -12,6 +12,7 @@ METRICS = ("train_memorised", "train_still_true")
 def section(material: Material) -> Section | None:
     """A figure for each task with wrong labels; None where no task has any."""
     pictures: list[Block] = []
+    caption = _caption(augmented=bool(material.spec["training"].get("augment")))
     for task, cells in material.tasks.items():
         if any(len(curve_of(material, cell, name)[0]) > 1 for cell in cells for name in METRICS):
             figure = draw_curves(material, cells, METRICS)
@@ -20,7 +21,7 @@ def section(material: Material) -> Section | None:
             right.set_title("predicted as the true class", fontsize=8.5)
             for axes in (left, right):
                 axes.set_ylim(bottom=0)
-            pictures.append(Picture(f"memorisation-{slug(task)}", task, CAPTION, figure))
+            pictures.append(Picture(f"memorisation-{slug(task)}", task, caption, figure))
     if not pictures:
         return None
     text = (
@@ -31,8 +32,9 @@ def section(material: Material) -> Section | None:
     return Section("Memorisation of wrong labels", (Paragraph(text), *pictures))
 
 
-CAPTION = (
-    "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. Measured on augmented "
-    "training batches while the weights move, so a little behind the epoch's end. Axes leave "
-    "out what lies far from most; a panel names families that end outside it."
-)
+def _caption(*, augmented: bool) -> str:
+    return (
+        "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. Measured on "
+        f"{'augmented ' if augmented else ''}training batches while the weights move, so a little behind the epoch's "
+        "end. Axes leave out what lies far from most; a panel names families that end outside it."
+    )

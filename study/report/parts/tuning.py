@@ -35,7 +35,7 @@ def section(material: Material) -> Section | None:
         axes.set_title(task, fontsize=8.5)
         axes.set_xlabel("configs tried")
         axes.locator_params(axis="x", integer=True)
-    figure.supylabel(f"expected best {metric_words(material.select.monitor)}")
+    figure.supylabel(f"expected best {metric_words(material.select.monitor, clean=material.some_clean)}")
     add_legend(figure, families, material.looks)
     blocks: list[Block] = [Paragraph(_text(material)), Picture(f"tuning-{slug('all')}", "Tuning", CAPTION, figure)]
     return Section("Expected best of n configs", tuple(blocks))

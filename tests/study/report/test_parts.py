@@ -299,6 +299,39 @@ def test_the_selection_gap_sets_the_chosen_epoch_beside_the_last_and_the_best(re
     ]  # fmt: skip
 
 
+def test_a_clean_tasks_gap_repeats_no_column(reporter: Reporter) -> None:
+    reporter.launch()
+    found = tables(reporter)
+    clean, noisy = (found[f"gap-digits-{noise}-mlp-hidden-8"].columns for noise in ("clean", "uniform-0.4"))
+    assert clean == ("family", "true labels (n = 5)", "true labels, last epoch (n = 5)")
+    assert "best for true labels (n = 5)" in noisy
+
+
+def test_labels_are_named_where_they_are_noisy_alone(reporter: Reporter) -> None:
+    reporter.launch()
+    pictures = {picture.name: picture for picture in reporter.document().pictures}
+    clean, noisy = (pictures[f"hyperparameters-digits-{noise}-mlp-hidden-8"] for noise in ("clean", "uniform-0.4"))
+    assert clean.figure.get_supylabel() == "validation accuracy"
+    assert noisy.figure.get_supylabel() == "validation accuracy (noisy labels)"
+    assert pictures["tuning-all"].figure.get_supylabel() == "expected best validation accuracy"
+    shown = [axes.get_title(loc="left") for axes in pictures["curves-digits-clean-mlp-hidden-8"].figure.axes]
+    assert shown[0] == "validation accuracy"
+
+
+@pytest.mark.parametrize("augment", [[], ["mirror"]])
+def test_memorisation_is_said_to_be_of_augmented_batches_where_they_are(reporter: Reporter, augment: list[str]) -> None:
+    reporter.launch(training__augment=augment)
+    section = section_of(reporter.document(), "Memorisation of wrong labels")
+    (caption,) = (block.caption for block in section.blocks if hasattr(block, "caption"))
+    assert ("Measured on augmented training batches" in caption) == bool(augment)
+    assert ("Measured on training batches" in caption) != bool(augment)
+
+
+def test_a_smoke_run_says_that_its_description_is_that_of_the_whole_study(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0, description=f"{MEANINGLESS} CE at three rates.")
+    assert reporter.gather().description == "The study that this is a small version of: CE at three rates."
+
+
 STOPPING: dict[str, Any] = {
     "families": ["ce", {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}],
     "noise__rate": 0.0, "search__repeats": 1, "scheduler": ASHA,
