@@ -60,7 +60,7 @@ def test_among_equal_families_the_best_is_told_from_another_in_no_more_than_5_pe
         (tests,) = pairwise_tests([{str(i): dict(enumerate(row)) for i, row in enumerate(scores)}])
         best = str(max(range(families), key=lambda i: sum(scores[i])))
         false += any((p or 1) < 0.05 for (_, against), (_, p) in tests.items() if against == best)
-    assert false / studies < 0.08  # against the best alone, with Holm's correction for ten tests: 0.13
+    assert false / studies < 0.08  # with Holm's correction for the ten tests against it alone: 0.092 here
 
 
 def test_all_pairs_are_tested_in_both_orders_and_corrected_over_all_tasks() -> None:
