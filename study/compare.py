@@ -11,6 +11,7 @@ from study.entries import Entry, entries_of
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger
 from study.pairing import check_alike, paired
+from study.remarks import remark_text, remarks_of
 from study.results import nothing_completed
 from study.settings import differing_settings
 from study.statistics import (
@@ -42,10 +43,11 @@ class Row:
     """An entry beside the baseline of its task, which is the family `against`, or none where that is empty.
 
     `test` is None for the baseline itself and for a single repeat. `p` is corrected by Holm's method for all tests of
-    the comparison, None where there is no test. `detectable` is the smallest difference that these repeats, with this
-    spread, would have shown four times out of five; `repeats_needed` the number of repeats at which an effect of this
-    size would be seen as often, None below five. Both are for 5 % divided by the number of tests (Bonferroni), the
-    level that Holm's method holds the smallest p to: what is found there is found by Holm's method as well.
+    the comparison, None where there is no test, as there is none against a baseline that is not `scored`. `detectable`
+    is the smallest difference that these repeats, with this spread, would have shown four times out of five;
+    `repeats_needed` the number of repeats at which an effect of this size would be seen as often, None below five. Both
+    are for 5 % divided by the number of tests (Bonferroni), the level that Holm's method holds the smallest p to: what
+    is found there is found by Holm's method as well.
     """
 
     entry: Entry
@@ -55,16 +57,19 @@ class Row:
     p: float | None = None
     detectable: float | None = None
     repeats_needed: int | None = None
+    scored: bool = True
 
     def verdict(self, more_is_better: bool) -> str:
         """The comparison in words."""
         baseline = self.against
-        if self.entry.family == baseline:
-            return "baseline"
         if not self.entry.scores:
             return "no score"
+        if self.entry.family == baseline:
+            return "baseline"
         if not baseline:
             return "no test: the baseline has not run on this task"
+        if not self.scored:
+            return f"no test: the baseline {baseline} has no score"
         if self.test is None and len(self.entry.scores) == 1:
             return "one repeat: no spread, no test"
         if self.test is None or self.test.n < FEWEST_PAIRS:
@@ -91,8 +96,9 @@ class Comparison:
 
     There are `ranked_tasks` of these. Mean ranks that differ by less than `critical_difference` are not
     distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by. `notes` say in a
-    sentence each which confirmations are left out and why. `unconfirmed` are the studies without one that counts, and
-    `differing` the settings in which the studies differ, each with its value by study.
+    sentence each which confirmations are left out and why, `warnings` what the compared trials warned of. `unconfirmed`
+    are the studies without one that counts, and `differing` the settings in which the studies differ, each with its
+    value by study.
     """
 
     phase: str
@@ -106,6 +112,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     unconfirmed: tuple[str, ...] = ()
     differing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def num_tests(self) -> int:
@@ -131,6 +138,7 @@ class Comparison:
             "notes": list(self.notes),
             "unconfirmed": list(self.unconfirmed),
             "differing_settings": self.differing,
+            "warnings": list(self.warnings),
         }
 
     def to_frame(self) -> DataFrame:
@@ -202,8 +210,9 @@ def compare(
     ranked = _ranked_tasks(tasks, families)
     differing = differing_settings({name: ledger.spec() or {} for name, ledger in ledgers}) if len(ledgers) > 1 else {}
     comparison = Comparison(
-        phase, metric, more_is_better, asked, tasks, notes=notes, unconfirmed=unconfirmed, differing=differing
-    )
+        phase, metric, more_is_better, asked, tasks, notes=notes, unconfirmed=unconfirmed, differing=differing,
+        warnings=_warnings(ledgers, entries),
+    )  # fmt: skip
     if len(ranked) < FEWEST_CELLS or len(families) < FEWEST_CELLS:
         return comparison
     return replace(
@@ -212,6 +221,18 @@ def compare(
         ranked_tasks=len(ranked),
         critical_difference=critical_difference(len(families), len(ranked)),
     )
+
+
+def _warnings(ledgers: Sequence[tuple[str, Ledger]], entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What the compared trials warned of, by the names that the entries have here."""
+    found = []
+    for study, ledger in ledgers:
+        remarks = remarks_of(ledger)
+        for entry in entries:
+            trials = [trial.key for trial in entry.trials]
+            ours = (each for each in remarks if entry.study == study and each.among(trials))
+            found += [remark_text(replace(remark, family=entry.family), trials) for remark in ours]
+    return tuple(found)
 
 
 def _reference(entries: list[Entry], family: str, name: str) -> Entry | None:
@@ -277,7 +298,8 @@ def _rows(entries: list[Entry], reference: Entry | None) -> list[Row]:
         if reference is not None and entry is not reference:
             ours, theirs = paired(entry, reference)
             test = paired_test(ours, theirs)
-        rows.append(Row(entry, reference.family if reference else "", interval(entry.scores), test))
+        against, scored = (reference.family, bool(reference.scores)) if reference else ("", True)
+        rows.append(Row(entry, against, interval(entry.scores), test, scored=scored))
     return rows
 
 

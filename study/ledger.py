@@ -410,6 +410,14 @@ class Ledger:
         rows = self._all("SELECT time, kind, trial_key, message FROM events ORDER BY id DESC LIMIT ?", (last,))
         return [dict(zip(("time", "kind", "trial_key", "message"), row, strict=True)) for row in reversed(rows)]
 
+    def warnings(self) -> list[tuple[str, str, str]]:
+        """(trial key, its config's key, sentence) of what trials warned of, oldest first."""
+        rows = self._all(
+            "SELECT trials.trial_key, config_key, message FROM events JOIN trials USING (trial_key) "
+            "WHERE kind = 'warning' ORDER BY id"
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
     def tracked(self, store: str) -> dict[str, tuple[str, int, str]]:
         """How far a tracking store has been brought: trial key to (run id, last epoch, state)."""
         rows = self._all("SELECT trial_key, run_id, epoch, state FROM tracking WHERE store = ?", (store,))

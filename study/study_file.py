@@ -142,8 +142,18 @@ def parse_spec(document: Document) -> StudySpec:
     except ValidationError as problem:
         errors = problem.errors()
         first = min(errors, key=lambda error: _rank(_location(error, document), document))
-        more = f"; {len(errors) - 1} more mistakes are in the file" if len(errors) > 1 else ""
-        raise StudyError(_sentence(first, document) + more) from None
+        others = [document.place(_location(error, document)) for error in errors if error is not first]
+        raise StudyError(_sentence(first, document) + _more(others)) from None
+
+
+def _more(places: list[str]) -> str:
+    """How many other mistakes there are, and on which lines."""
+    if not places:
+        return ""
+    lines = sorted({int(line) for place in places if (line := place.rpartition(":")[2]).isdigit()})
+    said = "1 more mistake is" if len(places) == 1 else f"{len(places)} more mistakes are"
+    where = f", on line{'' if len(lines) == 1 else 's'} {', '.join(map(str, lines))}" if lines else ""
+    return f"; {said} in the file{where}"
 
 
 def _rank(location: tuple[str | int, ...], document: Document) -> int:

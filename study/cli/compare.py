@@ -70,6 +70,8 @@ def compare(
             f"{entry.family} on {entry.task}: {trials} ended without a finite score, or with one beyond "
             f"{LARGEST:g}: counted as diverged, in no mean."
         )
+    for sentence in comparison.warnings:
+        console.print(sentence, style="yellow", markup=False)
     if comparison.critical_difference is not None:
         ordered = sorted(comparison.ranks.items(), key=lambda item: item[1])
         console.print(

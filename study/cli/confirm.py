@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,9 +19,15 @@ from study.cli.output import (
     print_json,
     print_tracking_problem,
     print_unfinished,
+    program,
     single_repeats,
     tracking_facts,
 )
+from study.statistics import SIGNIFICANCE
+
+if TYPE_CHECKING:
+    from study.compare import Comparison
+    from study.paths import StudyPaths
 
 
 def confirm(
@@ -102,7 +108,34 @@ def confirm(
             console.print(f"[yellow]left out[/] {sentence}")
         if outcome.tracking_problem:
             print_tracking_problem(name, outcome.tracking_problem)
+        if any(row["n"] for row in rows) and not outcome.interrupted:
+            console.print(f"Next: {program()} compare {name}, {program()} report {name}{_with_more(paths, name)}")
     exit_by(outcome, rows)
+
+
+def _with_more(paths: StudyPaths, name: str) -> str:
+    """How many of the differences that were not told twice as many repeats would tell, where that can be said."""
+    from study.compare import compare
+    from study.errors import StudyError
+    from study.ledger import CONFIRM, Ledger
+
+    try:
+        with Ledger(paths.ledger) as ledger:
+            compared = compare([(name, ledger)], phase=CONFIRM)
+    except StudyError:  # which 'study compare' says
+        return ""
+    return more_repeats(compared)
+
+
+def more_repeats(compared: Comparison) -> str:
+    """`; with --repeats 10, 6 of 20 differences of this size would be told`; empty where none can be foretold."""
+    rows = [row for found in compared.tasks.values() for row in found if row.p is not None and row.p >= SIGNIFICANCE]
+    told = [row for row in rows if row.test is not None and row.test.effect is not None]
+    if not told:
+        return ""
+    repeats = 2 * max(row.test.n for row in told if row.test is not None)
+    enough = sum(row.repeats_needed is not None and row.repeats_needed <= repeats for row in told)
+    return f"; with --repeats {repeats}, {enough} of {len(rows)} differences of this size would be told"
 
 
 SPREAD = "Mean ± sd over repeats that no selection has seen."

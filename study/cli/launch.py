@@ -161,6 +161,7 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
         console.print(f"[yellow]not exported[/] {sentence}")
     if exported.files:
         console.print(f"\nBest configurations: {outcome.paths.best}")
+        console.print(f"Judge the best configs on fresh repeats: {program()} confirm {spec.name}")
     if outcome.tracking_problem:
         print_tracking_problem(spec.name, outcome.tracking_problem)
     elif outcome.tracking_uri:

@@ -126,6 +126,7 @@ def _limits(values: Mapping[str, Any]) -> str:
         else "",
         _tested_how(test["protocol"]) if test else "",
         f"{validation['n']} repeat tells nothing of the spread between runs." if validation["n"] == 1 else "",
+        *(f"Its trials warned: {sentence}." for sentence in values.get("warnings", ())),
         "It knows no other classes than those above, and images unlike the training images are judged all the same.",
     ]  # fmt: skip
     return "## Limits\n\n" + "\n".join(f"- {each}" for each in said if each)

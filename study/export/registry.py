@@ -22,6 +22,7 @@ from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently
 from study.tracking.mlflow_store import in_a_line, keeps_files_in, settle_environment
 from study.tracking.owner import Owner, make_model, own_experiment, own_model
+from study.tracking.words import listed
 
 if TYPE_CHECKING:
     from trainables.deployed import Deployed
@@ -166,7 +167,7 @@ class _Store:
             best = max(_merit(exports[index]) for index in members)
             first, *others = [index for index in members if _merit(exports[index]) == best]
             if others:
-                tied = " and ".join(exports[index]["label"] for index in (first, *others))
+                tied = listed([exports[index]["label"] for index in (first, *others)])
                 mean = exports[first]["validation"]["mean"]
                 ties.append(
                     f"{alias}: {tied} tie at a validation mean of {mean:.4f}; "

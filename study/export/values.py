@@ -13,6 +13,7 @@ from study.confirmed import confirmed_config
 from study.export.reading import FORMAT
 from study.ledger import Ledger
 from study.paths import StudyPaths
+from study.remarks import remarks_of
 from study.results import CellResult, ConfigResult
 from study.spec import SelectSpec
 from trainables.data.datasets import settled_options
@@ -49,6 +50,7 @@ def exported_values(
             "configs": len(cell.configs),
         },
         "test": test,
+        "warnings": [each.sentence for each in remarks_of(ledger) if each.among([t.key for t in config.trials])],
         "exported": {
             "repeat": trial.repeat,
             "epoch": epoch,

@@ -13,16 +13,19 @@ from typing import Any
 
 from study.compare import Comparison, Row, compare
 from study.confirmed import confirmations
+from study.entries import Entry
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger, TrialRecord
 from study.lock import is_held
 from study.paper import PaperSpec
 from study.paths import Home, StudyPaths
+from study.remarks import Remark, remarks_of
 from study.report.look import Look, looks_of
 from study.results import CellResult, nothing_completed, out_of_scope
 from study.smoke import MEANINGLESS
 from study.spec import SelectSpec, dataset_title
-from study.statistics import ROUNDING, SIGNIFICANCE
+from study.states import in_words
+from study.statistics import ROUNDING, SIGNIFICANCE, PairedTest, detectable_effect, pairwise_tests
 from study.tracking.links import RunLinks, run_links
 from trainables.trial import SEARCH
 
@@ -33,11 +36,15 @@ Reports = list[tuple[int, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Leaders:
-    """The best family of a task by its mean, and the others beside it. `num_tests` is what their p is corrected for."""
+    """The best family of a task by its mean, and the others with a score tested against it.
+
+    The best is picked by the very scores that the tests are of, so p is corrected for `num_pairs`, all pairs of
+    families of all tasks that could be tested.
+    """
 
     best: Row
     others: tuple[Row, ...]
-    num_tests: int
+    num_pairs: int
 
     @property
     def family(self) -> str:
@@ -99,6 +106,7 @@ class Material:
     outside: int
     running: bool
     links: RunLinks | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def name(self) -> str:
@@ -113,7 +121,8 @@ class Material:
     @property
     def description(self) -> str:
         """What the study file says that it is."""
-        return str(self.spec.get("description", "")).removeprefix(MEANINGLESS).strip()
+        said = str(self.spec.get("description", "")).removeprefix(MEANINGLESS).strip()
+        return f"The study that this is a small version of: {said}" if self.smoke and said else said
 
     @cached_property
     def select(self) -> SelectSpec:
@@ -185,6 +194,21 @@ class Material:
             cell.facts["noise_rate"] == 0 for cell in (*self.searched, *self.confirmed) if cell.facts["task"] == task
         )
 
+    @property
+    def some_clean(self) -> bool:
+        """Whether any task is clean, so that what is said of all tasks at once names no labels."""
+        return any(self.is_clean(task) for task in self.tasks)
+
+    def scoreless(self, task: str) -> dict[str, str]:
+        """The families of a task that have no score where scores are compared, each with the reason."""
+        scored = {row.entry.family for row in self.comparison.tasks.get(task, ()) if row.entry.scores}
+        found: dict[str, str] = {}
+        for cell in (*self.judged, *self.searched):
+            family = cell.facts["label"]
+            if cell.facts["task"] == task and family not in scored:
+                found.setdefault(family, "not confirmed" if cell.best else _lost(cell))
+        return found
+
     def sizes(self, cell: CellResult) -> dict[str, int | None]:
         """Images of each set of a searched cell, as trials noted them; a search counts no test images."""
         assert cell.best is not None
@@ -222,7 +246,7 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
             paths,
             spec,
             comparison,
-            _leaders(paths.name, ledger, comparison),
+            _leaders(comparison),
             searched,
             confirmed,
             found.left_out,
@@ -234,26 +258,47 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
             out_of_scope(ledger),
             is_held(paths.lock),
             run_links(ledger, home),
+            tuple(remarks_of(ledger)),
         )
 
 
-def _leaders(name: str, ledger: Ledger, comparison: Comparison) -> dict[str, Leaders]:
-    """By task. Each best family is in its turn the baseline of a comparison of everything."""
-    against = {comparison.baseline: comparison}
+def _lost(cell: CellResult) -> str:
+    """What became of the trials of a cell without a score: `12 of 12 diverged`."""
+    counts, total = +cell.counts, cell.counts.total()
+    if len(counts) == 1:
+        return f"{total} of {total} {next(iter(counts)).replace('_', ' ')}"
+    return in_words(counts) or "no trial ran"
+
+
+def _leaders(comparison: Comparison) -> dict[str, Leaders]:
+    """By task. What is said of the best holds whichever family that is: the tests are corrected for all pairs."""
+    scored = {task: [row for row in rows if row.entry.scores] for task, rows in comparison.tasks.items()}
+    tests = pairwise_tests([{row.entry.family: _by_repeat(row.entry) for row in rows} for rows in scored.values()])
+    num_pairs = sum(p is not None for pairs in tests for _, p in pairs.values()) // 2  # they come in both orders
     sign = 1 if comparison.more_is_better else -1
     found = {}
-    for task, rows in comparison.tasks.items():
-        scored = [row for row in rows if row.entry.scores]
-        if not scored:
+    for (task, rows), pairs in zip(scored.items(), tests, strict=True):
+        if not rows:
             continue
-        best = max(scored, key=lambda row: sign * (row.entry.mean or 0.0))
-        family = best.entry.family
-        if family not in against:
-            against[family] = compare([(name, ledger)], baseline=family, phase=comparison.phase)
-        compared = against[family]
-        others = tuple(row for row in compared.tasks[task] if row.entry.family != family and row.entry.scores)
-        found[task] = Leaders(best, others, compared.num_tests)
+        best = max(rows, key=lambda row: sign * (row.entry.mean or 0.0))
+        others = tuple(
+            _against(row, best.entry.family, pairs.get((row.entry.family, best.entry.family)), num_pairs)
+            for row in rows
+            if row is not best
+        )
+        found[task] = Leaders(best, others, num_pairs)
     return found
+
+
+def _by_repeat(entry: Entry) -> dict[int, float]:
+    return {trial.repeat: score for trial, score in zip(entry.trials, entry.scores, strict=True)}
+
+
+def _against(row: Row, best: str, tested: tuple[PairedTest, float | None] | None, num_pairs: int) -> Row:
+    """A row's family beside the best one."""
+    test, p = tested or (None, None)
+    detectable = detectable_effect(test.n, num_pairs) * test.sd if test is not None and p is not None else None
+    return Row(row.entry, best, row.interval, test, p, detectable)
 
 
 def _distinct(environments: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from study.limits import OWN_LOSS, parts_of
 from study.results import format_number, format_p
+from study.tracking.words import listed as listed
 from study.tracking.words import setting_text
 
 NAMES = {
@@ -40,8 +41,13 @@ def score_text(values: Sequence[float], digits: int = 4) -> str:
     """`0.9471 ± 0.0123`: mean and standard deviation over repeats; no spread for a single one."""
     if not values:
         return NOTHING
-    mean = format_number(statistics.fmean(values), digits=digits)
+    mean = number_text(statistics.fmean(values), digits)
     return f"{mean} ± {format_number(statistics.stdev(values), digits=digits)}" if len(values) > 1 else mean
+
+
+def number_text(value: float, digits: int = 4) -> str:
+    """`0.9471`. What differs by the rounding of a score alone reads alike, at a half too."""
+    return format_number(round(value, digits + 2), digits=digits)
 
 
 def common_n(counts: Iterable[int]) -> int | None:
@@ -92,11 +98,6 @@ def value_text(value: Any) -> str:
     """A setting's value as one reads it."""
     plain = setting_text(value)
     return f"{plain:.3g}" if isinstance(plain, float) else str(plain)
-
-
-def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
 
 
 def counted(count: int, what: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainables.trial import SEARCH
@@ -82,3 +82,8 @@ def flat_params(trial: Mapping[str, Any], repeat: int) -> dict[str, Any]:
         "holdout": trial["split"]["holdout"],
         "repeat": repeat,
     }
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from study.cli.confirm import more_repeats
 from study.compare import Comparison, Row, compare
 from study.errors import StudyError
 from study.ledger import Ledger
@@ -304,6 +305,10 @@ def test_a_family_whose_test_scores_are_all_lost_has_none(driver: Driver, make_s
     with Ledger(driver.ledger_path) as ledger:
         found = compare([("small", ledger)])
     assert verdicts(found)["mse"] == "no score"
+    with Ledger(driver.ledger_path) as ledger:
+        against_lost = verdicts(compare([("small", ledger)], baseline="mse"))
+    assert against_lost["mse"] == "no score"
+    assert against_lost["ce"] == against_lost["tce"] == "no test: the baseline mse has no score"
     driver.worker.tested = lambda todo: {"test": {"test_accuracy": float("nan")}}
     driver.confirm(spec.model_copy(update={"confirm": ConfirmSpec(repeats=2, protocol="retrain")}))
     with (
@@ -311,6 +316,24 @@ def test_a_family_whose_test_scores_are_all_lost_has_none(driver: Driver, make_s
         pytest.raises(StudyError, match=r"confirmation to compare \(6 diverged\)"),
     ):
         compare([("small", ledger)])
+
+
+def test_what_twice_as_many_repeats_would_tell_is_counted(driver: Driver, make_spec: SpecMaker) -> None:
+    more = {"ce": [0.0] * 5, "mse": [0.02, 0.002, 0.04, 0.03, 0.01], "tce": [-0.01, 0.02, 0.0, 0.01, -0.01]}
+    driver.worker.accuracy = lambda todo, epoch: 0.7 + more[todo.cell.name][todo.repeat]
+    driver.launch(make_spec(families=FAMILIES, noise__rate=0.0, search__repeats=5))
+    with Ledger(driver.ledger_path) as ledger:
+        found = compare([("small", ledger)])
+    needed = [rows_of(found)[name].repeats_needed for name in ("mse", "tce")]
+    enough = sum(number is not None and number <= 10 for number in needed)
+    assert enough == 1
+    assert more_repeats(found) == "; with --repeats 10, 1 of 2 differences of this size would be told"
+
+
+def test_nothing_is_foretold_from_too_few_repeats(driver: Driver, make_spec: SpecMaker) -> None:
+    driver.launch(make_spec(families=FAMILIES, noise__rate=0.0, search__repeats=3))
+    with Ledger(driver.ledger_path) as ledger:
+        assert more_repeats(compare([("small", ledger)])) == ""
 
 
 def test_a_comparison_is_the_one_worked_by_hand(driver: Driver, make_spec: SpecMaker) -> None:

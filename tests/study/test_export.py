@@ -19,7 +19,8 @@ from study.errors import StudyError
 from study.export import drop_stale, export_study, load_network, read_export
 from study.export.files import confusion_text
 from study.export.use import evaluate, predict
-from study.ledger import CONFIRM
+from study.ledger import CONFIRM, Ledger
+from study.paths import StudyPaths
 from study.results import cell_results
 from tests.study.conftest import SpecMaker
 from tests.study.trained import Trained, confirm, train
@@ -214,6 +215,22 @@ def test_the_cards_code_runs_and_gives_the_network(
     images = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8)
     with torch.no_grad():
         torch.testing.assert_close(whole(images), bare(whole.normalisation(images)))
+
+
+def test_a_card_says_what_its_trials_warned_of(confirmed: Trained, tmp_path: Path) -> None:
+    export_study(confirmed.paths, tmp_path)
+    quiet = read_export(tmp_path / "tce-uniform-0.4.yaml")
+    assert quiet["warnings"] == []
+    whole = shutil.copytree(confirmed.paths.root, tmp_path / "home" / "copy")
+    with Ledger(StudyPaths(whole).ledger, write=True) as ledger:
+        ledger.record_event(
+            "warning", "epoch 1: no two classes are alike: the loss is cross entropy", quiet["provenance"]["trial_key"]
+        )
+    export_study(StudyPaths(whole), tmp_path / "out")
+    assert (
+        "- Its trials warned: no two classes are alike: the loss is cross entropy."
+        in (tmp_path / "out" / "tce-uniform-0.4.md").read_text()
+    )
 
 
 def test_a_card_gives_every_number_with_its_n_and_says_what_selection_saw(confirmed: Trained, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from study.cli import app
+from study.ledger import CONFIRM
 from study.paper import PaperNumber
 from study.paths import find_study_file, preset_names
+from study.plan import Config, make_plan
 from study.preset import read_notes, read_preset, read_presets
 from study.spaces import Distribution
 from study.spec import StudySpec
 from study.study_file import load_spec
+from trainables.trial import SEARCH
 
 OF_PAPERS = [name for name in preset_names() if name != "quickstart"]
 TABLES_AND_FIGURES = [
@@ -250,16 +254,17 @@ def test_the_list_as_json_has_the_papers_numbers() -> None:
     assert table["cost"].startswith("35 trials of 256 epochs")
 
 
-def test_every_l_of_the_quickstart_leaves_likenesses_that_are_not_cross_entropys() -> None:
-    from sklearn.datasets import load_digits
-
+def test_every_l_of_the_quickstart_leaves_likenesses_that_are_not_cross_entropys(tmp_path: Path) -> None:
+    from trainables.data.task import load_task
     from trainables.losses import make_loss
-    from trainables.similarity.fit import fit
 
-    images, labels = load_digits(return_X_y=True)
-    likeness = fit("lda", images=images.reshape(-1, 1, 8, 8), labels=labels, num_classes=10, contract="likeness")
-    family = next(each for each in load_spec(find_study_file("quickstart"))[0].families if each.family == "simloss")
-    cuts = family.full_space()["l"].points()
-    assert len(cuts) == 3
-    assert not any(make_loss("simloss", num_classes=10, similarity=likeness, l=cut).warnings() for cut in cuts)
-    assert make_loss("simloss", num_classes=10, similarity=likeness, l=0.5).warnings()
+    spec = load_spec(find_study_file("quickstart"))[0]
+    cells = [cell for cell in make_plan(spec, tmp_path).cells if cell.family.family == "simloss"]
+    cuts = cells[0].family.full_space()["l"].points()
+    assert (len(cells), len(cuts)) == (2, 3)
+    for cell, repeat, phase in product(cells, range(3), (SEARCH, CONFIRM)):
+        trial = Config(cell, 0, {"l": 0.0}).trial(repeat, phase)
+        data = load_task(trial["dataset"], trial["split"], trial["noise"], tmp_path)
+        likeness = data.likeness("lda").copy()  # of noisy labels too, among which classes are less alike
+        assert not any(make_loss("simloss", num_classes=10, similarity=likeness, l=cut).warnings() for cut in cuts)
+        assert make_loss("simloss", num_classes=10, similarity=likeness, l=0.5).warnings()

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from study.compare import Row
 from study.ledger import CONFIRM
 from study.report.document import Block, Items, Paragraph, Section
 from study.report.gather import Leaders, Material
-from study.report.words import counted, listed, metric_words, score_text
-from study.statistics import FEWEST_PAIRS
+from study.report.words import counted, listed, metric_words, number_text, score_text
+from study.statistics import FEWEST_PAIRS, SIGNIFICANCE
 
 
 def section(material: Material) -> Section:
-    """Which family is best on each task, what cannot be told from it, and what kind of numbers these are."""
-    metric, way = material.comparison.metric, "highest" if material.comparison.more_is_better else "lowest"
-    paragraphs = [
-        Paragraph(_task_text(task, leaders, f"{way} {metric_words(metric, clean=material.is_clean(task))}"))
-        for task, leaders in material.leaders.items()
-    ]
-    missing = [task for task in material.comparison.tasks if task not in material.leaders]
-    if missing:
-        paragraphs.append(Paragraph(f"No family has a score yet on {listed(missing)}."))
-    if any(leaders.level for leaders in material.leaders.values()):
+    """Which family is best on each task, what tests say of the others, and what kind of numbers these are."""
+    compared = material.comparison
+    paragraphs = [Paragraph(_task_text(material, task)) for task in material.tasks if task in material.leaders]
+    for task in material.tasks:
+        if task not in material.leaders:
+            paragraphs.append(Paragraph(f"No family has a score yet on {task}. {_without_score(material, task)}"))
+    pairs = max((leaders.num_pairs for leaders in material.leaders.values()), default=0)
+    if compared.num_tests and pairs:
+        paragraphs.append(
+            Paragraph(
+                f"These are two questions. The study's own is the one against the baseline, {compared.baseline}, which "
+                "was named before there were scores: its p-values are corrected for "
+                f"{counted(compared.num_tests, 'test')}. The best was picked by these very scores, so what is said "
+                f"against it is corrected for all {counted(pairs, 'pair')} of families: less can be told."
+            )
+        )
+    if any(row.p is not None and row.p >= SIGNIFICANCE for row in _rows(material)):
         paragraphs.append(Paragraph(LEVEL))
     blocks: list[Block] = [*paragraphs, Paragraph(_kind(material))]
     if material.left_out:
@@ -35,29 +43,64 @@ LEVEL = (
 MOST_NAMED = 3  # families: more of them say nothing one by one
 
 
-def _task_text(task: str, leaders: Leaders, best_what: str) -> str:
-    entry, n = leaders.best.entry, len(leaders.best.entry.scores)
-    score = f"{entry.mean:.4f}" if leaders.tied else score_text(entry.scores)  # whose spreads may differ
-    text = f"On {task}: {_first(leaders)} the {best_what}, {score} (n = {n})."
-    it = leaders.family if leaders.tied else "it"
+def _rows(material: Material) -> list[Row]:
+    """Every test of either question."""
+    against_best = [row for leaders in material.leaders.values() for row in leaders.others]
+    return [*(row for rows in material.comparison.tasks.values() for row in rows), *against_best]
+
+
+def _task_text(material: Material, task: str) -> str:
+    leaders, compared = material.leaders[task], material.comparison
+    way = "highest" if compared.more_is_better else "lowest"
+    entry = leaders.best.entry
+    score = number_text(entry.mean or 0.0) if leaders.tied else score_text(entry.scores)  # whose spreads may differ
+    metric = metric_words(compared.metric, clean=material.is_clean(task))
+    said = [
+        f"On {task}: {_first(leaders)} the {way} {metric}, {score} (n = {len(entry.scores)}).",
+        _against_baseline(compared.tasks[task], more_is_better=compared.more_is_better),
+        _against_best(leaders),
+        _without_score(material, task),
+    ]
+    return " ".join(each for each in said if each)
+
+
+def _against_baseline(rows: list[Row], *, more_is_better: bool) -> str:
+    """What the comparison with the baseline says; nothing where nothing was tested."""
+    baseline, tested = rows[0].against, [row for row in rows if row.p is not None]
+    if not tested:
+        return ""
+    verdicts: dict[str, list[str]] = {"better": [], "not distinguishable": [], "worse": []}
+    for row in tested:
+        verdicts[row.verdict(more_is_better).partition(" than ")[0].partition(" from ")[0]].append(row.entry.family)
+    said = [f"{verdict}: {_named(names, len(tested))}" for verdict, names in verdicts.items() if names]
+    return f"Against the baseline, {baseline}: {'; '.join(said)}."
+
+
+def _against_best(leaders: Leaders) -> str:
+    n, it = len(leaders.best.entry.scores), leaders.family if leaders.tied else "it"
     if not leaders.others:
-        return f"{text} No other family has a score."
+        return "No other family has a score."
     if not leaders.tested:
         why = "one repeat gives no spread" if n == 1 else (
             f"no other family shares {FEWEST_PAIRS} repeats with it whose differences are not all equal"
         )  # fmt: skip
-        return f"{text} Whether another family is worse cannot be said: {why}."
+        return f"Whether another family is worse cannot be said: {why}."
+    said = []
     if leaders.level:
-        text += f" Not distinguishable from {it}: {_level(leaders)}."
+        said.append(f"Not distinguishable from {it}: {_level(leaders)}.")
     else:
-        text += (
-            f" {leaders.family if leaders.tied else 'It'} is distinguishable from every other family that was tested."
-        )
+        first = leaders.family if leaders.tied else "It"
+        said.append(f"{first} is distinguishable from every other family that was tested.")
     if leaders.worse and leaders.level:
-        text += f" Distinguishably worse: {listed(leaders.worse)}."
+        said.append(f"Distinguishably worse: {listed(leaders.worse)}.")
     if leaders.untested:
-        text += f" Not tested, for want of repeats or of differences that vary: {listed(leaders.untested)}."
-    return text
+        said.append(f"Not tested, for want of repeats or of differences that vary: {listed(leaders.untested)}.")
+    return " ".join(said)
+
+
+def _without_score(material: Material, task: str) -> str:
+    lost = material.scoreless(task)
+    return f"No score: {listed([f'{family} ({reason})' for family, reason in lost.items()])}." if lost else ""
 
 
 def _first(leaders: Leaders) -> str:
@@ -67,11 +110,17 @@ def _first(leaders: Leaders) -> str:
     return f"{listed([leaders.family, *leaders.tied])} tie for"
 
 
+def _named(families: list[str], tested: int) -> str:
+    if len(families) > MOST_NAMED:
+        return f"all {tested} others" if len(families) == tested else f"{len(families)} of {tested} others"
+    return listed(families)
+
+
 def _level(leaders: Leaders) -> str:
     if len(leaders.level) > MOST_NAMED:
         return f"{len(leaders.level)} of the {counted(len(leaders.others), 'other')}, marked † below"
     rows = [row for row in leaders.others if row.entry.family in leaders.level]
-    return listed([f"{row.entry.family} ({abs(row.test.mean):.4f} behind)" for row in rows if row.test])
+    return listed([f"{row.entry.family} ({number_text(abs(row.test.mean))} behind)" for row in rows if row.test])
 
 
 def _kind(material: Material) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from study.compare import Comparison, Row
 from study.ledger import CONFIRM
 from study.limits import Interval, cut, difference_limits_of, limits_of
-from study.report.document import Block, Bold, Entry, Paragraph, Picture, Section, Table, slug
+from study.report.document import Block, Bold, Entry, Items, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Leaders, Material
 from study.report.look import INK, OUTSIDE, keep_within, new_figure, spare_outliers
 from study.report.words import (
@@ -20,7 +20,6 @@ from study.report.words import (
     common_n,
     counted,
     interval_text,
-    listed,
     metric_words,
     p_text,
     repeats_words,
@@ -46,11 +45,12 @@ def section(material: Material) -> Section:
     )  # fmt: skip
     blocks: list[Block] = [
         Paragraph(
-            f"Scores are {metric_words(compared.metric)} of each family's best config, on {kind}. Differences and "
-            "tests pair the same repeats: the same noise, initial weights and order, on one split for all. A "
-            "difference that is not distinguishable is not shown to be zero; more repeats might tell."
+            f"Scores are {metric_words(compared.metric, clean=material.some_clean)} of each family's best config, on "
+            f"{kind}. Differences and tests pair the same repeats: the same noise, initial weights and order, on one "
+            "split for all. A difference that is not distinguishable is not shown to be zero; more repeats might tell."
         ),
         _overview(material),
+        *([Items(compared.warnings)] if compared.warnings else []),
         *_told(material),
         _forest(material),
         *(_tests(material, task, rows) for task, rows in compared.tasks.items() if any(row.test for row in rows)),
@@ -81,7 +81,7 @@ def _overview(material: Material) -> Table:
         lines.append(tuple(line))
     return Table(
         "scores",
-        f"{metric_words(compared.metric).capitalize()} of each family's best config",
+        f"{metric_words(compared.metric, clean=material.some_clean).capitalize()} of each family's best config",
         "l" + "r" * len(compared.tasks),
         ("family", *compared.tasks),
         tuple(lines),
@@ -102,22 +102,23 @@ def _covered(material: Material) -> str:
 
 
 def _marked(text: str, family: str, leaders: Leaders) -> Entry:
-    sign = " †" if family in leaders.level else " ‡" if family in leaders.untested else ""
-    return Bold(text + sign) if family in (leaders.family, *leaders.tied) else text + sign
+    if family in (leaders.family, *leaders.tied):
+        return Bold(text)
+    return text + (" †" if family in leaders.level else " ‡" if family in leaders.untested else "")
 
 
 def _marks(material: Material) -> str:
     """What bold and the daggers mean; bold is not what a test cannot tell, which would raise whatever varies most."""
     way = "highest" if material.comparison.more_is_better else "lowest"
-    numbers = sorted({leaders.num_tests for leaders in material.leaders.values() if leaders.tested})
-    tests = f"{listed([str(number) for number in numbers])} test{'' if numbers == [1] else 's'}"
-    text = (
-        f"Bold: the {way} mean of its column. †: not distinguishable from it (paired t-test at 5 %, Holm's correction "
-        f"for {tests}), which does not say that it is as good. Neither: distinguishably worse."
-    )
+    num_pairs = next(leaders.num_pairs for leaders in material.leaders.values())
+    text = f"Bold: the {way} mean of its column, ties included. †: not distinguishable from the best, which does not "
+    text += "say that it is as good. "
     if any(leaders.untested for leaders in material.leaders.values()):
-        text += f" ‡: not tested (fewer than {FEWEST_PAIRS} repeats in common, or all differences equal)."
-    return text
+        text += f"‡: not tested (fewer than {FEWEST_PAIRS} repeats in common, or all differences equal). "
+    return text + (
+        "No mark: distinguishably worse. By paired t-tests at 5 %, with Holm's correction for all "
+        f"{counted(num_pairs, 'pair')} of families, since the best is picked by these very scores."
+    )
 
 
 def _told(material: Material) -> list[Table]:
@@ -143,7 +144,8 @@ def _told(material: Material) -> list[Table]:
         tuple(lines),
         "The mean difference to the best of the column over the repeats that both have, and in brackets the smallest "
         "one that so many repeats, with differences that vary so much, would have shown four times out of five, "
-        f"{LEVEL}. Cannot tell: no test, or only of differences larger than the metric allows.",
+        f"{LEVEL}: here of all pairs of families. Cannot tell: no test, or only of differences larger than the metric "
+        "allows.",
     )
     return [table]
 

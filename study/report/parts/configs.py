@@ -56,8 +56,8 @@ def _picture(
         _draw(axes, keys, points, material.select.mode == "max", contrast)
         axes.set_title(f"{family} (n = {len(points)} configs)", pad=14)
     caption = (
-        f"Score: {metric_words(material.select.monitor)}. Colours: a panel's worst (orange) to its best (blue); "
-        "the text's own colour where all its scores are equal."
+        f"Score: {metric_words(material.select.monitor, clean=material.is_clean(task))}. Colours: a panel's worst "
+        "(orange) to its best (blue); the text's own colour where all its scores are equal."
     )
     if share and images:
         caption += (

@@ -22,7 +22,8 @@ def section(material: Material) -> Section | None:
     pictures: list[Block] = []
     for task, cells in material.tasks.items():
         metrics = (*validation_metrics(material, cells), OWN_LOSS)
-        shown = {name: metric_words(name) for name in metrics if has_curve(material, cells, name)}
+        clean = len(metrics) == 2
+        shown = {name: metric_words(name, clean=clean) for name in metrics if has_curve(material, cells, name)}
         pictures += curve_pictures(material, "curves", task, cells, shown, CAPTION)
     if not pictures:
         return None

@@ -1,10 +1,10 @@
-"""Trials that failed or diverged, and why."""
+"""Trials that failed or diverged, and why; and what trials warned of."""
 
 from __future__ import annotations
 
 from study import states
 from study.ledger import CONFIRM
-from study.report.document import Entry, Paragraph, Section, Table
+from study.report.document import Block, Entry, Paragraph, Section, Table
 from study.report.gather import Material
 from study.report.words import NOTHING, settings
 
@@ -12,7 +12,28 @@ MOST = 50  # that are listed
 
 
 def section(material: Material) -> Section | None:
-    """The first fifty with their reasons; None where there is none."""
+    """A table of trials without a score and one of warnings; None where there is neither."""
+    lost, warned = _lost(material), _warned(material)
+    if not lost and not warned:
+        return None
+    titles = [*(["Failed and diverged trials"] if lost else []), *(["Warnings"] if warned else [])]
+    return Section(", ".join(titles), (*lost, *warned))
+
+
+def _warned(material: Material) -> list[Block]:
+    if not material.remarks:
+        return []
+    rows: list[tuple[Entry, ...]] = [
+        (remark.family, remark.task, str(len(remark.trials)), remark.sentence) for remark in material.remarks
+    ]
+    note = "Of search and confirmation. Sentences that differ in their numbers alone stand here once, as first said."
+    return [
+        Table("warnings", "What trials warned of", "llrl", ("family", "task", "trials", "warning"), tuple(rows), note)
+    ]
+
+
+def _lost(material: Material) -> list[Block]:
+    """The first fifty with their reasons."""
     cells = {
         config.key: (cell, config) for cell in (*material.confirmed, *material.searched) for config in cell.configs
     }
@@ -22,7 +43,7 @@ def section(material: Material) -> Section | None:
         if (trial.state in (states.FAILED, states.DIVERGED) and trial.config_key in cells) or trial.key in scoreless
     ]  # fmt: skip
     if not bad:
-        return None
+        return []
     rows: list[tuple[Entry, ...]] = []
     for trial in bad[:MOST]:
         cell, config = cells[trial.config_key]
@@ -44,10 +65,7 @@ def section(material: Material) -> Section | None:
         )
     columns = ("family", "task", "config", "repeat", "state", "epoch", "reason")
     left = f" {len(bad) - MOST} more are not listed." if len(bad) > MOST else ""
-    return Section(
-        "Failed and diverged trials",
-        (
-            Paragraph(f"n = {len(bad)}. They have no score, and no family is better for having lost them.{left}"),
-            Table("failures", "Trials without a score", "lllrlrl", columns, tuple(rows)),
-        ),
-    )
+    return [
+        Paragraph(f"n = {len(bad)}. They have no score, and no family is better for having lost them.{left}"),
+        Table("failures", "Trials without a score", "lllrlrl", columns, tuple(rows)),
+    ]

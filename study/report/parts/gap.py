@@ -55,8 +55,9 @@ def _table(material: Material, task: str, cells: list[CellResult]) -> Table:
         columns["test, oracle"].append(_oracle(material, cell))
         confirmed = material.confirmed_as(cell)
         columns["test, confirmed"].append(material.values(confirmed, material.select.test_metric) if confirmed else [])
-    if len(validation_metrics(material, cells)) == 1:
+    if len(validation_metrics(material, cells)) == 1:  # and so one of the others repeats the chosen epoch's
         del columns["noisy labels"]
+        del columns["best for true labels" if material.select.epoch == "best" else "true labels, last epoch"]
     columns = {name: found for name, found in columns.items() if any(found)}
     common = {name: common_n(len(values) for values in found) for name, found in columns.items()}
     rows: list[tuple[Entry, ...]] = []

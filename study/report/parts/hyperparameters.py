@@ -118,7 +118,7 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
         _set_ticks(axes, panel)
         cut |= spare_outliers(axes, groups=[list(chain(*values)) for values in zip(*drawn, strict=True)])
     add_legend(figure, families, material.looks, marks=True)
-    label_rows(figure, metric_words(material.select.monitor))
+    label_rows(figure, metric_words(material.select.monitor, clean=material.is_clean(task)))
     part_ticks(figure)
     stopped = any(p.stopped is not None for panel in found for points in panel.families.values() for p in points)
     caption = (

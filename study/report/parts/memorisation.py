@@ -12,9 +12,10 @@ METRICS = {"train_memorised": "predicted as the wrong label", "train_still_true"
 def section(material: Material) -> Section | None:
     """Figures for each task with wrong labels; None where no task has any."""
     pictures: list[Block] = []
+    caption = _caption(augmented=bool(material.spec["training"].get("augment")))
     for task, cells in material.tasks.items():
         shown = METRICS if any(has_curve(material, cells, metric) for metric in METRICS) else {}
-        for picture in curve_pictures(material, "memorisation", task, cells, shown, CAPTION):
+        for picture in curve_pictures(material, "memorisation", task, cells, shown, caption):
             for axes in picture.figure.axes:
                 axes.set_ylim(bottom=0)
             pictures.append(picture)
@@ -28,8 +29,9 @@ def section(material: Material) -> Section | None:
     return Section("Memorisation of wrong labels", (Paragraph(text), *pictures))
 
 
-CAPTION = (
-    "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. Measured on augmented "
-    "training batches while the weights move, so a little behind the epoch's end. Axes leave "
-    "out what lies far from most; a panel names families that end outside it."
-)
+def _caption(*, augmented: bool) -> str:
+    return (
+        "Line: mean over repeats. Band: ± standard deviation over repeats; none for a single repeat. Measured on "
+        f"{'augmented ' if augmented else ''}training batches while the weights move, so a little behind the epoch's "
+        "end. Axes leave out what lies far from most; a panel names families that end outside it."
+    )

@@ -37,7 +37,7 @@ def section(material: Material) -> Section | None:
         axes.set_xlabel("configs tried")
         axes.locator_params(axis="x", integer=True)
     add_legend(figure, families, material.looks)
-    label_rows(figure, f"expected best {metric_words(material.select.monitor)}")
+    label_rows(figure, f"expected best {metric_words(material.select.monitor, clean=material.some_clean)}")
     blocks: list[Block] = [Paragraph(_text(material)), Picture(f"tuning-{slug('all')}", "Tuning", CAPTION, figure)]
     return Section("Expected best of n configs", tuple(blocks))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sqlite3
 import statistics
 from contextlib import closing
@@ -24,6 +25,7 @@ from study.report.parts.tuning import expected_best
 from study.report.points import Point
 from study.smoke import MEANINGLESS
 from study.states import DIVERGED, STOPPED_EARLY
+from study.statistics import pairwise_tests
 from tests.study.conftest import ASHA, Todo
 from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
 
@@ -80,7 +82,7 @@ def test_what_compare_cannot_tell_from_the_best_has_a_dagger_and_a_difference_th
     assert isinstance(mse, Bold)
     assert isinstance(ce, str)
     assert ce.endswith(" †")
-    assert "Holm's correction for 1 test)" in found["scores"].note
+    assert "Holm's correction for all 1 pair of families" in found["scores"].note
     with reporter.ledger() as ledger:
         (row, _) = compare([("small", ledger)], baseline="mse").tasks[CLEAN]
     assert row.test is not None
@@ -117,6 +119,71 @@ def test_families_of_the_same_mean_tie_whatever_their_order(reporter: Reporter) 
     assert "told" not in found
 
 
+def test_ties_read_alike_where_the_fourth_digit_is_a_half(reporter: Reporter) -> None:
+    def halves(todo: Todo, epoch: int) -> float:
+        return 0.21875 + (1e-8 if todo.cell.name == "mse" else -1e-8) + 0.05 * (todo.repeat - 2)
+
+    reporter.worker.accuracy = halves
+    reporter.launch(families=["ce", "mse"], noise__rate=0.0)
+    document = reporter.document()
+    assert "mse and ce tie for the highest validation accuracy, 0.2188 (n = 5)" in words_of(document.sections[0])
+    scores = rows_of({table.name: table for table in document.tables}["scores"])
+    assert {row[CLEAN] for row in scores.values()} == {"0.2188 ± 0.0791"}
+
+
+def test_the_answer_tells_the_question_of_the_baseline_from_that_of_the_best(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    said = words_of(reporter.document().sections[0])
+    assert "Against the baseline, ce: better: tce; not distinguishable: mse." in said
+    assert "corrected for 2 tests" in said
+    assert "what is said against it is corrected for all 3 pairs of families" in said
+
+
+def test_what_is_said_against_the_best_is_corrected_for_all_pairs(reporter: Reporter) -> None:
+    reporter.launch()
+    material = reporter.gather()
+    scores = [
+        {row.entry.family: dict(enumerate(row.entry.scores)) for row in rows}
+        for rows in material.comparison.tasks.values()
+    ]
+    for (task, leaders), tests in zip(material.leaders.items(), pairwise_tests(scores), strict=True):
+        assert leaders.num_pairs == 6
+        for row in leaders.others:
+            assert row.p == tests[row.entry.family, leaders.family][1]
+        against_best = compare_to(reporter, leaders.family)
+        assert any((row.p or 0) > against_best[task][row.entry.family] for row in leaders.others)
+
+
+def compare_to(reporter: Reporter, baseline: str) -> dict[str, dict[str, float]]:
+    """p against a fixed baseline, by task and family."""
+    with reporter.ledger() as ledger:
+        tasks = compare([("small", ledger)], baseline=baseline).tasks
+    return {task: {row.entry.family: row.p for row in rows if row.p is not None} for task, rows in tasks.items()}
+
+
+@pytest.mark.parametrize("lost", ["ce", "tce"])
+def test_a_family_that_lost_its_score_is_named_in_the_answer(reporter: Reporter, lost: str) -> None:
+    reporter.worker.mishap = lambda todo, epoch: DIVERGED if todo.cell.name == lost else None
+    reporter.launch(noise__rate=0.0)
+    said = words_of(reporter.document().sections[0])
+    assert re.search(rf"No score: {lost} \((\d+) of \1 diverged\)\.", said)
+    if lost == "ce":
+        assert "Against the baseline" not in said
+
+
+def test_a_winner_without_a_finite_test_score_is_named_in_the_answer(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0, confirm=3)
+    with closing(sqlite3.connect(reporter.paths.ledger)) as database:
+        database.execute(
+            "UPDATE trials SET state = 'diverged' WHERE json_extract(trial, '$.loss.family') = 'tce' "
+            "AND json_extract(trial, '$.confirm.protocol') IS NOT NULL"
+        )
+        database.commit()
+    said = words_of(reporter.document().sections[0])
+    assert "mse has the highest test accuracy" in said
+    assert "No score: tce (3 of 3 diverged)." in said
+
+
 def test_two_repeats_are_told_to_be_too_few(reporter: Reporter) -> None:
     reporter.launch(search__repeats=2, noise__rate=0.0)
     document = reporter.document()
@@ -132,7 +199,7 @@ def test_one_split_and_the_number_of_tests_are_said_under_the_scores(reporter: R
     reporter.launch()
     note = tables(reporter)["scores"].note
     assert "judged by one validation set of 250 images: that other images" in note
-    assert "Holm's correction for 4 tests" in note
+    assert "Holm's correction for all 6 pairs of families, since the best is picked by these very scores" in note
 
 
 def test_ranks_that_decide_nothing_are_not_drawn(reporter: Reporter) -> None:
@@ -230,6 +297,39 @@ def test_the_selection_gap_sets_the_chosen_epoch_beside_the_last_and_the_best(re
     assert list(row.values())[1:] == [
         "0.6050 ± 0.0071", "0.6150 ± 0.0071", "0.5150 ± 0.0071", "0.6150 ± 0.0071", "0.7105 ± 0.0148"
     ]  # fmt: skip
+
+
+def test_a_clean_tasks_gap_repeats_no_column(reporter: Reporter) -> None:
+    reporter.launch()
+    found = tables(reporter)
+    clean, noisy = (found[f"gap-digits-{noise}-mlp-hidden-8"].columns for noise in ("clean", "uniform-0.4"))
+    assert clean == ("family", "true labels (n = 5)", "true labels, last epoch (n = 5)")
+    assert "best for true labels (n = 5)" in noisy
+
+
+def test_labels_are_named_where_they_are_noisy_alone(reporter: Reporter) -> None:
+    reporter.launch()
+    pictures = {picture.name: picture for picture in reporter.document().pictures}
+    clean, noisy = (pictures[f"hyperparameters-digits-{noise}-mlp-hidden-8"] for noise in ("clean", "uniform-0.4"))
+    assert clean.figure.get_supylabel() == "validation accuracy"
+    assert noisy.figure.get_supylabel().split() == "validation accuracy (noisy labels)".split()  # on two lines
+    assert pictures["tuning-all"].figure.get_supylabel().split() == "expected best validation accuracy".split()
+    shown = [axes.get_title(loc="left") for axes in pictures["curves-digits-clean-mlp-hidden-8"].figure.axes]
+    assert shown[0] == "validation accuracy"
+
+
+@pytest.mark.parametrize("augment", [[], ["mirror"]])
+def test_memorisation_is_said_to_be_of_augmented_batches_where_they_are(reporter: Reporter, augment: list[str]) -> None:
+    reporter.launch(training__augment=augment)
+    section = section_of(reporter.document(), "Memorisation of wrong labels")
+    (caption,) = (block.caption for block in section.blocks if hasattr(block, "caption"))
+    assert ("Measured on augmented training batches" in caption) == bool(augment)
+    assert ("Measured on training batches" in caption) != bool(augment)
+
+
+def test_a_smoke_run_says_that_its_description_is_that_of_the_whole_study(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0, description=f"{MEANINGLESS} CE at three rates.")
+    assert reporter.gather().description == "The study that this is a small version of: CE at three rates."
 
 
 STOPPING: dict[str, Any] = {
@@ -353,6 +453,21 @@ def test_a_family_without_a_completed_trial_is_shown_without_a_score(reporter: R
     document = reporter.document()
     assert rows_of({table.name: table for table in document.tables}["scores"])["mse"][CLEAN] == "–"
     assert "Failed and diverged trials" in titles(document)
+
+
+def test_what_losses_warn_of_stands_beside_the_scores_and_in_a_table(reporter: Reporter) -> None:
+    reporter.launch(noise__rate=0.0)
+    with Ledger(reporter.paths.ledger, write=True) as ledger:
+        (best,) = [row.entry for row in compare([("small", ledger)]).tasks[CLEAN] if row.entry.family == "mse"]
+        for trial, cut in zip(best.trials[:2], ("0.2", "0.1"), strict=True):
+            ledger.record_event("warning", f"epoch 1: nothing exceeds l = {cut}: the loss is cross entropy", trial.key)
+    document = reporter.document()
+    section = section_of(document, "Comparison of families")
+    (items,) = (block.texts for block in section.blocks if hasattr(block, "texts"))
+    warning = "nothing exceeds l = 0.2: the loss is cross entropy"
+    assert items == (f"mse on {CLEAN}, 2 of 5 trials warn: {warning}",)
+    (table,) = section_of(document, "Warnings").blocks
+    assert table.rows == (("mse", CLEAN, "2", warning),)
 
 
 def test_a_study_whose_trials_all_diverged_is_refused_in_a_line(reporter: Reporter) -> None:
