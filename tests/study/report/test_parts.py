@@ -312,8 +312,8 @@ def test_labels_are_named_where_they_are_noisy_alone(reporter: Reporter) -> None
     pictures = {picture.name: picture for picture in reporter.document().pictures}
     clean, noisy = (pictures[f"hyperparameters-digits-{noise}-mlp-hidden-8"] for noise in ("clean", "uniform-0.4"))
     assert clean.figure.get_supylabel() == "validation accuracy"
-    assert noisy.figure.get_supylabel().split() == "validation accuracy (noisy labels)".split()  # on two lines
-    assert pictures["tuning-all"].figure.get_supylabel().split() == "expected best validation accuracy".split()
+    assert noisy.figure.get_supylabel().split() == ["validation", "accuracy", "(noisy", "labels)"]  # on two lines
+    assert pictures["tuning-all"].figure.get_supylabel().split() == ["expected", "best", "validation", "accuracy"]
     shown = [axes.get_title(loc="left") for axes in pictures["curves-digits-clean-mlp-hidden-8"].figure.axes]
     assert shown[0] == "validation accuracy"
 
