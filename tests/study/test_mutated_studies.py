@@ -64,7 +64,9 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("STUDY_HOME", str(folder / "studies"))
-        patch.setattr(pilot, "_pilot", lambda plan, home: 0.1)  # a study that is accepted is not trained
+        patch.setattr(
+            pilot, "_pilot", lambda plan, home: pilot.Pace.of([0.1])
+        )  # a study that is accepted is not trained
         yield launch
 
 
