@@ -57,7 +57,7 @@ def record_study(home: Home, spec: StudySpec, trials: int, batch: int) -> int:
     """
     plan = make_plan(spec, home.cache)
     configs = [config for cell in plan.cells for config in cell.configs]
-    described = list(itertools.islice(_described(configs), trials))
+    described = list(itertools.islice(described_trials(configs), trials))
     paths = home.study(spec.name)
     paths.root.mkdir()
     paths.study_file.write_text(to_yaml(spec.model_dump(mode="json", exclude_defaults=True)), encoding="utf-8")
@@ -97,7 +97,7 @@ def make_reports(key: str, trial: dict[str, Any], first: int, last: int) -> list
     return [report(epoch) for epoch in range(first, last + 1)]
 
 
-def _described(configs: list[Config]) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
+def described_trials(configs: list[Config]) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
     """Every trial as the ledger records it."""
     for config in configs:
         for repeat in range(REPEATS):

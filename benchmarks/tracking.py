@@ -37,8 +37,8 @@ from unittest.mock import patch
 
 import psutil
 
-from benchmarks.ledger_scale import describe
 from benchmarks.machine import describe_run, headline, write_json
+from benchmarks.made_up import described_trials
 from study.agenda import cell_facts
 from study.ledger import Ledger
 from study.paths import Home
@@ -78,7 +78,7 @@ def begin(home: Home, known: int, trials: int) -> tuple[Ledger, Iterator[str]]:
     )
     plan = make_plan(spec, home.cache)
     found = [config for cell in plan.cells for config in cell.configs]
-    described = list(itertools.islice(describe(found), known + trials))
+    described = list(itertools.islice(described_trials(found), known + trials))
     paths = home.study(NAME)
     paths.root.mkdir(parents=True, exist_ok=True)
     for file in paths.root.glob("ledger.db*"):
