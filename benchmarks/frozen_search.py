@@ -127,7 +127,9 @@ def play(table: FrozenTable, search: str, seed: int, slots: int, configs: int, f
         "seed": seed,
     }
     spec = parse_spec(document)
-    with Ledger(folder / f"{search}-{seed}.db", write=True) as ledger:
+    home = folder / f"{search}-{seed}"  # its own: a proposer that learns keeps what it knows beside the ledger
+    home.mkdir()
+    with Ledger(home / "ledger.db", write=True) as ledger:
         ledger.record_spec(spec.model_dump(mode="json"), {})
         conductor = Conductor(make_plan(spec, folder / "cache"), ledger)
         curve = curve_of(Simulation(conductor, table, slots, random.Random(seed)).run())
