@@ -218,7 +218,8 @@ class Agenda:
         if config is None:
             return
         keys = [config.trial_key(repeat) for repeat in range(self.repeats)]
-        if not any(self._is_missing(key) or key in self.running for key in keys):
+        unknown = (states.INTERRUPTED, states.WAITING)  # the next launch goes on with them
+        if not any(self._is_missing(key) or key in self.running or self._state(key) in unknown for key in keys):
             del agenda.waiting[config_key]
             scores = [score for key in keys if (score := self._score(key)) is not None]
             self._tell(agenda, config, statistics.fmean(scores))

@@ -77,9 +77,8 @@ class SamplerProposer:
         if trial is None:
             return
         before = self._study._storage.get_trial(trial._trial_id).state.name
-        if (
-            before in ("PRUNED", "FAIL") and score is not None and stopped_at is None
-        ):  # trained on since, under other rules
+        given_up = before in ("PRUNED", "FAIL")  # by an earlier launch, perhaps under other rules
+        if given_up and score is not None and stopped_at is None:
             self._study.add_trial(_ended(self._searched(params) or {}, self._distributions, score))
         elif before != "RUNNING":
             pass

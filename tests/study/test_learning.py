@@ -56,6 +56,21 @@ class TestWhatTheyAreTold:
         ran = driver.launch(make_spec(**TWELVE, search__repeats=3), slots=1).ran
         assert [(number, repeat) for _, _, number, repeat in ran] == [(n, r) for n in range(12) for r in range(3)]
 
+    def test_no_mean_of_repeats_that_an_interruption_left(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        interrupted = [True]
+        driver.worker.accuracy = lambda todo, epoch: by_alpha(todo, epoch) + 0.01 * todo.repeat
+        driver.worker.mishap = lambda todo, epoch: (
+            "interrupted" if interrupted[0] and (todo.config.number, todo.repeat, epoch) == (3, 2, 5) else None
+        )
+        driver.launch(make_spec(**TWELVE, search__repeats=3))
+        assert sum(trial.state.name == "RUNNING" for trial in journal(folder)) == 1
+        interrupted[0] = False
+        driver.launch(make_spec(**TWELVE, search__repeats=3))
+        for trial in journal(folder):
+            assert trial.value == pytest.approx(0.9 - 0.1 * abs(trial.params["alpha"] - 1.0) + 0.009 + 0.01)
+
     def test_stopped_as_pruned_and_diverged_as_failed(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
         driver.worker.mishap = lambda todo, epoch: "diverged" if todo.config.number == 4 else None
         driver.launch(make_spec(**TWELVE, scheduler=ASHA))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Any
 import matplotlib
 import pytest
 
+from study.cli import main
 from study.ledger import Ledger
 from study.paths import Home, StudyPaths
+from study.report import make
 from study.report.document import Document, Section, Table, entry_text
 from study.report.gather import Material, gather
 from study.report.look import SETTINGS
 from study.report.parts import PARTS
 from tests.study.conftest import Driver, SpecMaker, Todo, Worker
 
+Command = Callable[..., tuple[int, str, str]]
 GAIN = {"ce": 0.0, "mse": 0.0001, "tce": 0.05}
 LOSS = {"ce": 3.0, "mse": 0.02, "tce": 1.0}
 
@@ -113,3 +117,19 @@ def words_of(section: Section) -> str:
 
 def section_of(document: Document, title: str) -> Section:
     return next(section for section in document.sections if section.title == title)
+
+
+@pytest.fixture
+def run(reporter: Reporter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Exit code, standard output and standard error of a command."""
+    monkeypatch.setenv("STUDY_HOME", str(reporter.home.root))
+    monkeypatch.setattr(make, "DPI", 30)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["study", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run

@@ -6,15 +6,12 @@ import json
 import math
 import re
 import sqlite3
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from study.cli import main
 from study.errors import StudyError
 from study.export import export_study
 from study.ledger import Ledger
@@ -23,27 +20,10 @@ from study.report.make import write_report
 from study.states import DIVERGED
 from study.yaml_file import to_yaml
 from tests.study.conftest import Todo
-from tests.study.report.conftest import Reporter
+from tests.study.report.conftest import Command, Reporter
 
-Command = Callable[..., tuple[int, str, str]]
 COMMANDS = ("compare", "report", "export", "confirm")
 SMALL: dict[str, Any] = {"families": ["ce", "mse"], "noise__rate": 0.0, "training__epochs": 3, "search__repeats": 2}
-
-
-@pytest.fixture
-def run(reporter: Reporter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Exit code, standard output and standard error of a command."""
-    monkeypatch.setenv("STUDY_HOME", str(reporter.home.root))
-    monkeypatch.setattr(make, "DPI", 30)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["study", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return run
 
 
 def launch(reporter: Reporter, **changes: Any) -> None:

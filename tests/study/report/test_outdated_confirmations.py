@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -12,18 +11,15 @@ from typing import Any
 import pytest
 
 from study.api import Study
-from study.cli import main
 from study.compare import Comparison, compare
 from study.confirm import ConfirmAgenda
 from study.confirmed import confirmations, confirmed_config
 from study.errors import StudyError
 from study.ledger import CONFIRM, Ledger
-from study.report import make
 from study.results import cell_results
 from tests.study.conftest import Todo
-from tests.study.report.conftest import Reporter, rows_of, section_of
+from tests.study.report.conftest import Command, Reporter, rows_of, section_of
 
-Command = Callable[..., tuple[int, str, str]]
 TASK = "digits, clean, mlp hidden=8"
 OUTRUN = f"tce on {TASK}: confirmed before the search came to choose another config or training; "
 AGAIN = "run 'study confirm small' again"
@@ -49,19 +45,14 @@ def launch(reporter: Reporter) -> Callable[..., None]:
 
 
 @pytest.fixture
-def run(reporter: Reporter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Exit code, standard output in one line, and standard error of a command."""
-    monkeypatch.setenv("STUDY_HOME", str(reporter.home.root))
-    monkeypatch.setattr(make, "DPI", 30)
+def run(run: Command) -> Command:
+    """The same, with standard output in one line."""
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["study", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), " ".join(said.out.split()), said.err
+    def joined(*words: str) -> tuple[int, str, str]:
+        code, out, err = run(*words)
+        return code, " ".join(out.split()), err
 
-    return run
+    return joined
 
 
 def compared(reporter: Reporter, phase: str | None = None) -> Comparison:
