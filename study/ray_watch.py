@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from types import TracebackType
 
 import psutil
 
 from study.stop import StopRequest
+from study.watch import Watch
 
 NAMES = ("raylet", "gcs_server")
 LOOK_EVERY_S = 1.0
 PATIENCE_S = 5.0
 
 
-class RayWatch:
+class RayWatch(Watch):
     """Inside it, the death of a child process that Ray needs is a KeyboardInterrupt; `died` then names the process.
 
     Where the main thread does not come back from Ray, `abandon` is called with that name on the watch's own thread: it
@@ -23,21 +22,13 @@ class RayWatch:
     """
 
     def __init__(self, stop: StopRequest, abandon: Callable[[str], None]) -> None:
+        super().__init__("ray-watch")
         self._stop, self._abandon = stop, abandon
         self.died: str | None = None
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="ray-watch", daemon=True)
 
-    def __enter__(self) -> RayWatch:
+    def __enter__(self) -> None:
         self._processes = [(p, p.name()) for p in psutil.Process().children() if p.name() in NAMES]
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._done.set()
-        self._thread.join()
+        super().__enter__()
 
     def _look(self) -> None:
         while self.died is None and not self._done.wait(LOOK_EVERY_S):
