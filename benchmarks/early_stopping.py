@@ -33,13 +33,13 @@ from typing import Any
 from benchmarks.frozen_table import STUDY, FrozenTable, freeze, write_table
 from benchmarks.machine import ROOT, describe_run, headline, write_json
 from benchmarks.search_curve import GOAL_POINTS, GOAL_SHARE, POINTS, Curve, Epoch, curve_of, goal_lines, save_figure
-from study.environment import usable_cpus
-from study.ledger import Ledger
-from study.paths import Home
-from study.results import cell_results
-from study.spaces import identity_of
-from study.study_file import load_spec
-from study.yaml_file import read_document, to_yaml
+from study.records.environment import usable_cpus
+from study.records.ledger import Ledger
+from study.records.paths import Home
+from study.results.selection import cell_results
+from study.spec.spaces import identity_of
+from study.spec.study_file import load_spec
+from study.spec.yaml_file import read_document, to_yaml
 
 ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
 DROPPED = ("RAY_ADDRESS", "STUDY_HOME")

@@ -3,7 +3,7 @@
     python -m benchmarks.frozen_search                  20 seeds of each search
     python -m benchmarks.frozen_search --seeds 2 --only tpe+asha
 
-Nothing trains. `study.conductor.Conductor` hands out trials and decides on them as in a launch, with a launch's
+Nothing trains. `study.running.conductor.Conductor` hands out trials and decides on them as in a launch, with a launch's
 proposers, ASHA and ledger; what a trial reports is read from `frozen/mnist-tce.json`. `--slots` trials run at a time,
 an epoch takes each of them one unit of time, and who is done first is heard first; those that are done together are
 heard in an order that the seed draws, as does a search its configs. Every search may ask for half of the grid's
@@ -28,14 +28,14 @@ from benchmarks.early_stopping import ASHA, FIGURE_HEIGHT
 from benchmarks.frozen_table import STUDY, TABLE, FrozenTable, read_table
 from benchmarks.machine import describe_run, headline, write_json
 from benchmarks.search_curve import GOAL_POINTS, GOAL_SHARE, POINTS, Epoch, curve_of, goal_lines, save_figure
-from study import states
-from study.agenda import Todo
-from study.conductor import Conductor
-from study.ledger import Ledger
-from study.plan import make_plan
-from study.spaces import identity_of
-from study.study_file import parse_spec
-from study.yaml_file import read_document
+from study.planning.agenda import Todo
+from study.planning.plan import make_plan
+from study.records import states
+from study.records.ledger import Ledger
+from study.running.conductor import Conductor
+from study.spec.spaces import identity_of
+from study.spec.study_file import parse_spec
+from study.spec.yaml_file import read_document
 
 SEARCHES = tuple(f"{name}{asha}" for asha in ("", "+asha") for name in ("random", "quasi_random", "tpe"))
 PROVEN = "tpe+asha"  # what the goal is about

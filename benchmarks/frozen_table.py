@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study import states
-from study.agenda import SCREENING
-from study.ledger import Ledger
-from study.spaces import identity_of
+from study.planning.agenda import SCREENING
+from study.records import states
+from study.records.ledger import Ledger
+from study.spec.spaces import identity_of
 
 FROZEN = Path(__file__).parent / "frozen"
 TABLE, STUDY = FROZEN / "mnist-tce.json", FROZEN / "mnist-tce.yaml"

@@ -32,8 +32,8 @@ from typing import Any
 
 from benchmarks.machine import ROOT, describe_run, headline, write_json
 from benchmarks.made_up import make_spec, record_study
-from study.ledger import Ledger
-from study.paths import Home
+from study.records.ledger import Ledger
+from study.records.paths import Home
 
 NAME, SYNCED = "ledger-scale", "ledger-scale-sync"
 BIN = Path(sys.executable).parent

@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from study.environment import describe_environment
+from study.records.environment import describe_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 

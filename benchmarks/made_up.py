@@ -14,14 +14,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from study.agenda import cell_facts
-from study.environment import describe_environment
-from study.ledger import Ledger
-from study.paths import Home
-from study.plan import Config, make_plan
+from study.planning.agenda import cell_facts
+from study.planning.plan import Config, make_plan
+from study.records.environment import describe_environment
+from study.records.ledger import Ledger
+from study.records.paths import Home
+from study.records.states import COMPLETED, DIVERGED
 from study.spec import StudySpec
-from study.states import COMPLETED, DIVERGED
-from study.yaml_file import to_yaml
+from study.spec.yaml_file import to_yaml
 
 REPEATS = 5
 RATES = [0.0, 0.2, 0.4, 0.6, 0.8]

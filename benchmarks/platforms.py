@@ -47,8 +47,8 @@ from typing import Any
 
 from benchmarks.machine import ROOT, describe_run, headline, write_json
 from benchmarks.ways import ALPHAS, EXPERIMENT, LEARNING_RATES, MAX_TRIALS, METRIC, TRIALS, WAYS, Done, Work
-from study.ledger import Ledger
-from study.paths import Home
+from study.records.ledger import Ledger
+from study.records.paths import Home
 
 OURS: dict[str, list[str]] = {
     "ours": ["--set", "resources.lanes=auto"],

@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import ROOT, describe_run, headline, write_json
-from study.conductor import Conductor
-from study.ledger import Ledger
-from study.paths import Home
-from study.ray_run import settle_environment
-from study.yaml_file import parse_document, to_yaml
+from study.records.ledger import Ledger
+from study.records.paths import Home
+from study.running.conductor import Conductor
+from study.running.ray_run import settle_environment
+from study.spec.yaml_file import parse_document, to_yaml
 
 NAME = "scale"
 FAMILIES = ["ce", "tce"]
@@ -77,8 +77,8 @@ def launch(folder: Path, trials: int, *, track: bool, asha: bool) -> Row:
     """One study in this process, which is a fresh one."""
     settle_environment()  # before Ray is imported, as `study launch` does
     from benchmarks.idle import IdleTrainable
-    from study.launch import launch as run
-    from study.study_file import parse_spec
+    from study.running.launch import launch as run
+    from study.spec.study_file import parse_spec
 
     began = time.time()
     home, quiet = Home(folder), Quiet()

@@ -39,12 +39,12 @@ import psutil
 
 from benchmarks.machine import describe_run, headline, write_json
 from benchmarks.made_up import described_trials
-from study.agenda import cell_facts
-from study.ledger import Ledger
-from study.paths import Home
-from study.plan import make_plan
+from study.planning.agenda import cell_facts
+from study.planning.plan import make_plan
+from study.records.ledger import Ledger
+from study.records.paths import Home
+from study.records.states import COMPLETED
 from study.spec import StudySpec
-from study.states import COMPLETED
 from study.tracking import mlflow_view
 from study.tracking.mlflow import MlflowTracker
 from study.tracking.mlflow_view import RUNNING_PAUSE_S, MlflowView

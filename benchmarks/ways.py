@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from study.environment import usable_cpus
+from study.records.environment import usable_cpus
 
 ALPHAS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 USUAL_RATES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2)

@@ -12,18 +12,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.confirmed import confirmations
 from study.errors import StudyError
-from study.ledger import CONFIRM, Ledger
-from study.paths import Home, StudyPaths
-from study.results import CellResult, cell_results
+from study.records.ledger import CONFIRM, Ledger
+from study.records.paths import Home, StudyPaths
+from study.results.confirmed import confirmations
+from study.results.selection import CellResult, cell_results
 from trainables.names import unknown_name
 from trainables.trial import SEARCH
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from study.compare import Comparison
+    from study.results.compare import Comparison
 
 ABOUT_CELL = ("dataset", "noise", "noise_rate", "model")
 
@@ -146,7 +146,7 @@ class Study:
 
     def compare(self, baseline: str | None = None, phase: str | None = None) -> Comparison:
         """Families compared, as `study compare` does; its `to_frame()` is a table. StudyError as that says."""
-        from study.compare import compare
+        from study.results.compare import compare
 
         with self._ledger() as ledger:
             return compare([(self.name, ledger)], baseline=baseline, phase=phase)

@@ -113,8 +113,8 @@ def main() -> None:
 
 def _damage() -> str | None:
     """What is wrong with a ledger that the command may have read: of the studies that it names, or of all of them."""
-    from study.damage import damage_of
-    from study.paths import Home
+    from study.records.damage import damage_of
+    from study.records.paths import Home
 
     home = Home.current()
     names = [name for name in home.names() if name in sys.argv] or home.names()

@@ -19,13 +19,14 @@ from study.cli.output import (
     program,
     single_repeats,
 )
-from study.limits import cut, difference_limits_of, limits_of
-from study.results import LARGEST, format_number, format_p, format_score, out_of_scope
-from study.settings import settings_in_words
-from study.statistics import EFFECT_FROM, FEWEST_PAIRS
+from study.results.limits import cut, difference_limits_of, limits_of
+from study.results.numbers import format_number, format_p, format_score
+from study.results.selection import LARGEST, out_of_scope
+from study.results.settings import settings_in_words
+from study.results.statistics import EFFECT_FROM, FEWEST_PAIRS
 
 if TYPE_CHECKING:
-    from study.compare import Comparison, Row
+    from study.results.compare import Comparison, Row
 
 
 def compare(
@@ -44,9 +45,9 @@ def compare(
 
     Example: study compare quickstart --baseline ce
     """
-    from study.compare import compare as run
-    from study.ledger import Ledger
-    from study.paths import Home
+    from study.records.ledger import Ledger
+    from study.records.paths import Home
+    from study.results.compare import compare as run
 
     home = Home.current()
     with ExitStack() as stack:

@@ -23,11 +23,11 @@ from study.cli.output import (
     single_repeats,
     tracking_facts,
 )
-from study.statistics import SIGNIFICANCE
+from study.results.statistics import SIGNIFICANCE
 
 if TYPE_CHECKING:
-    from study.compare import Comparison
-    from study.paths import StudyPaths
+    from study.records.paths import StudyPaths
+    from study.results.compare import Comparison
 
 
 def confirm(
@@ -61,12 +61,12 @@ def confirm(
     from rich.console import Console
 
     from study.cli.progress import LaunchProgress
-    from study.launch import confirm as run
-    from study.ledger import CONFIRM, Ledger
-    from study.paths import Home
-    from study.results import cell_results, comparison
+    from study.records.ledger import CONFIRM, Ledger
+    from study.records.paths import Home
+    from study.results.selection import cell_results, comparison
+    from study.running.launch import confirm as run
     from study.spec import ConfirmSpec
-    from study.study_file import load_launched
+    from study.spec.study_file import load_launched
 
     home = Home.current()
     paths = home.existing(name)
@@ -115,9 +115,9 @@ def confirm(
 
 def _with_more(paths: StudyPaths, name: str) -> str:
     """How many of the differences that were not told twice as many repeats would tell, where that can be said."""
-    from study.compare import compare
     from study.errors import StudyError
-    from study.ledger import CONFIRM, Ledger
+    from study.records.ledger import CONFIRM, Ledger
+    from study.results.compare import compare
 
     try:
         with Ledger(paths.ledger) as ledger:

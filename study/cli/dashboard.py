@@ -16,7 +16,7 @@ from study.cli.output import AsJson, console, print_json
 from study.errors import StudyError
 
 if TYPE_CHECKING:
-    from study.paths import Home
+    from study.records.paths import Home
 
 
 LOCAL = "127.0.0.1"
@@ -44,8 +44,8 @@ def dashboard(
 
     Example: study dashboard --port 5001
     """
-    from study.ledger import Ledger
-    from study.paths import Home
+    from study.records.ledger import Ledger
+    from study.records.paths import Home
     from study.tracking import launched_tracking, tracking_uri
     from study.tracking.links import CLASSICAL, dashboard_address, note_dashboard, page_address
     from study.tracking.server import ADMIN, Server, given_password, is_loopback
@@ -103,7 +103,7 @@ def _ask() -> str:
 
 def _tables(home: Home, names: Sequence[str], uri: str, address: str) -> dict[str, str]:
     """By study, where the store at `uri`, served at `address`, shows the best config of each family and task."""
-    from study.ledger import Ledger
+    from study.records.ledger import Ledger
     from study.redaction import redacted
     from study.tracking.links import run_links
 

@@ -63,8 +63,8 @@ def check(name: Name, data: DataRoot = None, options: Options = None, as_json: A
 
     Example: study data check image_folder --data ~/flowers --set size=64
     """
-    from study.paths import Home
-    from study.study_file import make_importable
+    from study.records.paths import Home
+    from study.spec.study_file import make_importable
     from trainables.data.inspect import describe
 
     make_importable(Path.cwd())
@@ -131,7 +131,7 @@ def _made(folder: Path) -> Iterator[None]:
 
 def _described(name: str, data: Path | None, options: list[str]) -> dict[str, Any]:
     """A data set as a description, `--data` as its root where it takes one."""
-    from study.yaml_file import override, parse_document
+    from study.spec.yaml_file import override, parse_document
     from trainables.data.datasets import takes_root
 
     document = parse_document("{}", "--set")

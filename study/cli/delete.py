@@ -29,9 +29,9 @@ def delete(
 
     Example: study delete quickstart --yes
     """
-    from study.ledger import Ledger, is_begun
-    from study.lock import WriterLock
-    from study.paths import Home
+    from study.records.ledger import Ledger, is_begun
+    from study.records.lock import WriterLock
+    from study.records.paths import Home
     from study.tracking import launched_tracking, tracking_uri
     from study.tracking.mlflow_removal import Removed, removable, remove_study
     from study.tracking.owner import Owner

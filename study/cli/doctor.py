@@ -14,8 +14,8 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: study doctor
     """
-    from study.checkup import examine
-    from study.paths import Home
+    from study.records.paths import Home
+    from study.upkeep.checkup import examine
 
     findings = examine(Home.current())
     if as_json:

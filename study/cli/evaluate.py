@@ -26,7 +26,7 @@ def evaluate(
     Example: study evaluate studies/quickstart/best/tce-clean.yaml
     """
     from study.export.use import evaluate as run
-    from study.paths import Home
+    from study.records.paths import Home
 
     evaluation = run(file, Home.current().cache, root=data, dataset=dataset)
     if as_json:

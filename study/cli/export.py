@@ -33,7 +33,7 @@ def export(
     Confirmed configs come with their test numbers. Example: study export quickstart --out best
     """
     from study.export import export_study
-    from study.paths import Home
+    from study.records.paths import Home
 
     home = Home.current()
     paths = home.existing(name)

@@ -37,7 +37,7 @@ def families(
     if name is None:
         _list(markdown, as_json)
         return
-    from study.study_file import make_importable
+    from study.spec.study_file import make_importable
     from trainables.losses.families import get_family
 
     make_importable(Path.cwd())
@@ -109,8 +109,8 @@ def _described(family: Any) -> dict[str, Any]:
 
 def _show(family: Any, draw: Path | None, failures: list[str] | None, as_json: bool) -> None:
     from search_spaces import get_page, get_space
-    from study.paths import Home
-    from study.yaml_file import to_yaml
+    from study.records.paths import Home
+    from study.spec.yaml_file import to_yaml
     from trainables.losses.dataless import dataless_loss
     from trainables.losses.drawing import draw_loss
     from trainables.losses.properties import measure_properties
@@ -156,7 +156,7 @@ def _title(family: Any) -> str:
 
 def _settings(family: Any, space: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Settings along the first real hyperparameter that the picture can show, in the family's order."""
-    from study.spaces import Distribution, parse_searchable
+    from study.spec.spaces import Distribution, parse_searchable
     from trainables.losses.drawing import shows
     from trainables.losses.families import Real
 

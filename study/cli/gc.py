@@ -24,10 +24,10 @@ def gc(
 
     Example: study gc quickstart --dry-run
     """
-    from study.garbage import find_garbage, free
-    from study.ledger import Ledger
-    from study.lock import WriterLock
-    from study.paths import Home
+    from study.records.ledger import Ledger
+    from study.records.lock import WriterLock
+    from study.records.paths import Home
+    from study.upkeep.garbage import find_garbage, free
 
     paths = Home.current().existing(name)
     if dry_run:

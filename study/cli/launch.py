@@ -57,9 +57,9 @@ def launch(
     Example: study launch quickstart --set training.epochs=5 --set name=short
     """
     from study.errors import PlacedStudyError, StudyError
-    from study.paths import Home, find_study_file
-    from study.study_file import load_spec, with_its_line
-    from study.time_limit import HOUR_S
+    from study.planning.time_limit import HOUR_S
+    from study.records.paths import Home, find_study_file
+    from study.spec.study_file import load_spec, with_its_line
 
     if trim and max_hours is None:
         raise StudyError("--trim needs to know when: say --max-hours H too")
@@ -82,7 +82,7 @@ def launch(
 def _shrink(spec: Any, document: Any, home: Any, as_json: bool) -> Any:
     from rich.console import Console
 
-    from study.smoke import shrink, try_full_networks
+    from study.planning.smoke import shrink, try_full_networks
 
     small = shrink(spec, document, home)
     progress = Console(stderr=True) if as_json else console
@@ -95,9 +95,9 @@ def _shrink(spec: Any, document: Any, home: Any, as_json: bool) -> Any:
 
 
 def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool) -> None:
-    from study.pilot import foresee
-    from study.preflight import check_resources
-    from study.time_limit import check_fits
+    from study.planning.pilot import foresee
+    from study.planning.preflight import check_resources
+    from study.planning.time_limit import check_fits
 
     check_resources(spec)
     check_fits(spec.name, foresee(spec, home, strict=strict), max_hours, duration)
@@ -108,9 +108,9 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool,
 
     from study.cli.progress import LaunchProgress
     from study.export import Exported, drop_stale, export_study
-    from study.launch import launch as run
-    from study.ledger import Ledger
-    from study.results import cell_results, comparison, out_of_scope
+    from study.records.ledger import Ledger
+    from study.results.selection import cell_results, comparison, out_of_scope
+    from study.running.launch import launch as run
 
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
     outcome = run(spec, document, home, progress, strict=strict, limit_s=limit_s)
@@ -172,8 +172,8 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
 def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> None:
     from rich.table import Table
 
-    from study.pilot import foresee
-    from study.preflight import check_resources
+    from study.planning.pilot import foresee
+    from study.planning.preflight import check_resources
 
     check_resources(spec)
     if not as_json:

@@ -13,7 +13,7 @@ from rich.table import Table
 from study.cli.output import AsJson, console, print_json
 
 if TYPE_CHECKING:
-    from study.ledger import Ledger
+    from study.records.ledger import Ledger
 
 
 def list_studies(as_json: AsJson = False) -> None:
@@ -22,9 +22,9 @@ def list_studies(as_json: AsJson = False) -> None:
     Example: study list --json
     """
     from study.errors import StudyError
-    from study.ledger import Ledger
-    from study.lock import is_held
-    from study.paths import Home
+    from study.records.ledger import Ledger
+    from study.records.lock import is_held
+    from study.records.paths import Home
 
     home = Home.current()
     rows: list[dict[str, Any]] = []
@@ -64,9 +64,9 @@ def list_studies(as_json: AsJson = False) -> None:
 
 def _is_confirmed(ledger: Ledger, name: str) -> bool:
     """Whether every trial of a confirmation has ended, and it still counts for all that the search has."""
-    from study import states
-    from study.confirmed import confirmations
-    from study.ledger import CONFIRM
+    from study.records import states
+    from study.records.ledger import CONFIRM
+    from study.results.confirmed import confirmations
 
     counts = ledger.cell_counts(0)  # a confirmation's cells say themselves how many repeats they have
     found = [counts.get(key, Counter()) for key, _ in ledger.cells(phase=CONFIRM)]

@@ -34,7 +34,7 @@ def models(
 
     Example: study models resnet20 --shape 1,28,28
     """
-    from study.study_file import make_importable
+    from study.spec.study_file import make_importable
     from trainables.models import MODELS
 
     make_importable(Path.cwd())
@@ -144,7 +144,7 @@ def _show(facts: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    from study.yaml_file import to_yaml
+    from study.spec.yaml_file import to_yaml
 
     console.print(f"{facts['model']}: {facts['title']}\n  {facts['source']}", markup=False)
     table = Table("argument", "range", "default", "meaning")

@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from study.redaction import hidden
-from study.results import differing_labels, format_score
+from study.results.numbers import format_score
+from study.results.selection import differing_labels
 from study.tracking.words import setting_text
 
 if TYPE_CHECKING:
-    from study.launch import Outcome
+    from study.running.launch import Outcome
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 DataRoot = Annotated[

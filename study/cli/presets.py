@@ -18,8 +18,8 @@ def presets(
 
     Example: study presets quickstart > mine.yaml
     """
-    from study.paths import find_study_file
-    from study.preset import read_presets
+    from study.records.paths import find_study_file
+    from study.spec.preset import read_presets
 
     if name is not None:
         text = find_study_file(name).read_text(encoding="utf-8")

@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from study.cli.output import duration
-from study.conductor import Conductor
-from study.results import cell_results, format_score
+from study.results.numbers import format_score
+from study.results.selection import cell_results
+from study.running.conductor import Conductor
 
 LINE_EVERY_S = 10.0
 PACE_S = 5.0  # before this no time is foretold

@@ -24,7 +24,7 @@ def report(
 
     Example: study report quickstart --out reports/quickstart
     """
-    from study.paths import Home
+    from study.records.paths import Home
     from study.report.make import write_report
     from study.tracking.mlflow_report import show_report
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from study.cli.output import AsJson, StudyName, comparison_tables, console, duration, out_of_scope_note, print_json
-from study.states import in_words
+from study.records.states import in_words
 
 
 def status(name: StudyName, as_json: AsJson = False) -> None:
@@ -17,12 +17,12 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
 
     Example: study status quickstart
     """
-    from study.confirmed import confirmations
     from study.errors import StudyError
-    from study.ledger import Ledger
-    from study.lock import is_held, owner
-    from study.paths import Home
-    from study.results import comparison, out_of_scope
+    from study.records.ledger import Ledger
+    from study.records.lock import is_held, owner
+    from study.records.paths import Home
+    from study.results.confirmed import confirmations
+    from study.results.selection import comparison, out_of_scope
     from study.spec import SelectSpec
     from study.tracking import trials_behind
 

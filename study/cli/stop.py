@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from study.cli.output import AsJson, StudyName, console, print_json, program, report_error
-from study.states import in_words
+from study.records.states import in_words
 
 
 def stop(
@@ -21,9 +21,9 @@ def stop(
 
     Ends with 1 where it still runs after the timeout. Example: study stop quickstart
     """
-    from study.ledger import Ledger, is_begun
-    from study.paths import Home
-    from study.stopping import ask_to_stop, wait_until_stopped
+    from study.records.ledger import Ledger, is_begun
+    from study.records.paths import Home
+    from study.running.stopping import ask_to_stop, wait_until_stopped
 
     paths = Home.current().existing(name)
     running = ask_to_stop(paths)

@@ -16,9 +16,9 @@ def sync(name: StudyName, as_json: AsJson = False) -> None:
 
     Example: study sync quickstart
     """
-    from study.ledger import Ledger
-    from study.lock import WriterLock
-    from study.paths import Home
+    from study.records.ledger import Ledger
+    from study.records.lock import WriterLock
+    from study.records.paths import Home
     from study.tracking import launched_tracking, tracking_uri
     from study.tracking.faults import patiently
     from study.tracking.links import run_links

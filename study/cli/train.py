@@ -31,8 +31,8 @@ def train(
     Example: study train studies/quickstart/best/tce-clean.yaml
     """
     from study.export import read_export
-    from study.paths import Home
-    from study.study_file import make_importable
+    from study.records.paths import Home
+    from study.spec.study_file import make_importable
 
     exported = read_export(file)
     for folder in (file.absolute().parent, Path.cwd()):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from study.results import format_score
+from study.results.numbers import format_score
 from study.tracking.words import setting_text
 from trainables.losses.families import get_family
 from trainables.own import is_own

@@ -17,10 +17,10 @@ from safetensors.numpy import save
 from study.errors import StudyError
 from study.export.card import card_text
 from study.export.values import confirmed_values, described_input, exported_values
-from study.ledger import CONFIRM, Ledger
-from study.paths import Home, StudyPaths
-from study.results import CellResult, ConfigResult, cell_results, nothing_completed, ranked, why_fewer
-from study.yaml_file import to_yaml
+from study.records.ledger import CONFIRM, Ledger
+from study.records.paths import Home, StudyPaths
+from study.results.selection import CellResult, ConfigResult, cell_results, nothing_completed, ranked, why_fewer
+from study.spec.yaml_file import to_yaml
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion, network_weights
 
 Format = Literal["yaml", "json"]

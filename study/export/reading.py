@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
-from study.shapes import Export, misfit
+from study.records.shapes import Export, misfit
 from study.spec import NoiseSpec, TrainingSpec
-from study.study_file import make_importable
-from study.yaml_file import read_document
+from study.spec.study_file import make_importable
+from study.spec.yaml_file import read_document
 from trainables.data.noise import NOISES
 from trainables.losses.families import get_family
 from trainables.models import check_model

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
 from study.export.reading import beside, described_input_of, network_of, read_export
-from study.ledger import Ledger
-from study.paths import Home, StudyPaths
+from study.records.ledger import Ledger
+from study.records.paths import Home, StudyPaths
 from study.redaction import redacted
 from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently
@@ -284,7 +284,7 @@ def _save(network: Deployed, described: dict[str, Any], folder: Path, title: str
 
 
 def _requirements(form: str) -> list[str]:
-    from study.environment import package_versions
+    from study.records.environment import package_versions
 
     found = package_versions()
     names = PACKAGES if form == "pt2" else (*PACKAGES, "torchvision", "loss-study")

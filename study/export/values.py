@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from study.confirmed import confirmed_config
 from study.export.reading import FORMAT
-from study.ledger import Ledger
-from study.paths import StudyPaths
-from study.remarks import remarks_of
-from study.results import CellResult, ConfigResult
+from study.records.ledger import Ledger
+from study.records.paths import StudyPaths
+from study.results.confirmed import confirmed_config
+from study.results.remarks import remarks_of
+from study.results.selection import CellResult, ConfigResult
 from study.spec import SelectSpec
 from trainables.data.datasets import settled_options
 from trainables.data.task import load_task

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from study.compare import Comparison, Row, compare
-from study.confirmed import confirmations
-from study.entries import Entry
 from study.errors import StudyError
-from study.ledger import CONFIRM, Ledger, TrialRecord
-from study.lock import is_held
-from study.paper import PaperSpec
-from study.paths import Home, StudyPaths
-from study.remarks import Remark, remarks_of
+from study.planning.smoke import MEANINGLESS
+from study.records.ledger import CONFIRM, Ledger, TrialRecord
+from study.records.lock import is_held
+from study.records.paths import Home, StudyPaths
+from study.records.states import in_words
 from study.report.look import Look, looks_of
-from study.results import CellResult, nothing_completed, out_of_scope
-from study.smoke import MEANINGLESS
+from study.results.compare import Comparison, Row, compare
+from study.results.confirmed import confirmations
+from study.results.entries import Entry
+from study.results.remarks import Remark, remarks_of
+from study.results.selection import CellResult, nothing_completed, out_of_scope
+from study.results.statistics import ROUNDING, SIGNIFICANCE, PairedTest, detectable_effect, pairwise_tests
 from study.spec import SelectSpec, dataset_title
-from study.states import in_words
-from study.statistics import ROUNDING, SIGNIFICANCE, PairedTest, detectable_effect, pairwise_tests
+from study.spec.paper import PaperSpec
 from study.tracking.links import RunLinks, run_links
 from trainables.trial import SEARCH
 

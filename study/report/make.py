@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from study.errors import StudyError
-from study.paths import Home, StudyPaths
+from study.records.paths import Home, StudyPaths
 from study.report.document import Document
 from study.report.gather import gather
 from study.report.latex import latex

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from study import states
-from study.agenda import SCREENING
+from study.planning.agenda import SCREENING
+from study.records import states
 from study.report.gather import Material
 from study.report.words import value_text
-from study.results import CellResult
-from study.spaces import identity_of
+from study.results.selection import CellResult
+from study.spec.spaces import identity_of
 
 LOG_FROM = 5  # the ratio of highest to lowest from which an axis is logarithmic
 

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from study.limits import OWN_LOSS, parts_of
-from study.results import format_number, format_p
+from study.results.limits import OWN_LOSS, parts_of
+from study.results.numbers import format_number, format_p
 from study.tracking.words import listed as listed
 from study.tracking.words import setting_text
 

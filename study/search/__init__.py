@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from study.paths import StudyPaths
+from study.records.paths import StudyPaths
 from study.search.record import Part, Record
-from study.spaces import Distribution
 from study.spec import SearchSpec
+from study.spec.spaces import Distribution
 
 Params = dict[str, Any]
 

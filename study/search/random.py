@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 from study.search import Params, split_space
-from study.spaces import Distribution, identity_of
+from study.spec.spaces import Distribution, identity_of
 from trainables.seeds import derive_seed
 
 

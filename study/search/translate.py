@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from study.spaces import Distribution, parse_searchable
+from study.spec.spaces import Distribution, parse_searchable
 
 JSON_MARK = "json:"  # Optuna's choices are numbers and names: a setting with options becomes a text
 

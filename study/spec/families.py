@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from search_spaces import get_space
-from study.spaces import Distribution, Searchable, check_searchable, parse_searchable, values_of
+from study.spec.spaces import Distribution, Searchable, check_searchable, parse_searchable, values_of
+from study.spec.strict import PlacedError, Strict
 from study.spec.training import DECAY, LR
-from study.strict import PlacedError, Strict
 from trainables.losses.families import Real, get_family
 from trainables.names import unknown_name
 

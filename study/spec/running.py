@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from study.redaction import holds_secret
-from study.strict import Strict
+from study.spec.strict import Strict
 
 
 class ResourcesSpec(Strict):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from study.strict import Strict
+from study.spec.strict import Strict
 from trainables.metrics.catalogue import METRICS, SELECTABLE
 from trainables.names import unknown_name
 

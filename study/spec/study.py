@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from study.paper import PaperSpec
-from study.spaces import Distribution
 from study.spec.families import FamilySpec
+from study.spec.paper import PaperSpec
 from study.spec.running import ResourcesSpec, TrackingSpec
 from study.spec.search import AshaSpec, ConfirmSpec, MedianSpec, NoSchedulerSpec, SearchSpec, SelectSpec
+from study.spec.spaces import Distribution
+from study.spec.strict import OneOrMany, PlacedError, Strict, named, without_repeats
 from study.spec.tasks import DatasetSpec, ModelSpec, NoiseSpec
 from study.spec.training import TrainingSpec
-from study.strict import OneOrMany, PlacedError, Strict, named, without_repeats
 from trainables.augmentation import standard_for
 from trainables.data.noise import parse as parse_noise
 from trainables.data.noise import title

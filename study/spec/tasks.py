@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from study.strict import ByName, OneOrMany, PlacedError, Strict, without_repeats
+from study.spec.strict import ByName, OneOrMany, PlacedError, Strict, without_repeats
 from trainables.data.datasets import check_dataset, get_source, option_names
 from trainables.data.noise import NOISES
 from trainables.data.noise import parse as parse_noise

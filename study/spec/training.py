@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from study.spaces import Searchable, as_real, check_searchable
-from study.strict import ByName, OneOrMany, PlacedError, Strict, named
+from study.spec.spaces import Searchable, as_real, check_searchable
+from study.spec.strict import ByName, OneOrMany, PlacedError, Strict, named
 from trainables.augmentation import complete_augmentation
 from trainables.losses.families import Real
 from trainables.normalisation import complete_normalisation

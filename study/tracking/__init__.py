@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from study.credentials import filled, filled_where_possible, is_open
-from study.ledger import Ledger
-from study.paths import Home
+from study.records.ledger import Ledger
+from study.records.paths import Home
 from study.redaction import redacted
+from study.security.credentials import filled, filled_where_possible, is_open
 from study.spec import StudySpec, TrackingSpec
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from study.ledger import Ledger
-from study.paths import Home
+from study.records.ledger import Ledger
+from study.records.paths import Home
 from study.redaction import without_user
 from study.tracking import launched_tracking, store_name, tracked_so_far
 from study.tracking.mlflow_page import CELLS

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from study.ledger import Ledger
-from study.paths import Home, StudyPaths
+from study.records.ledger import Ledger
+from study.records.paths import Home, StudyPaths
 from study.tracking.faults import PATIENCE_S
 from study.tracking.mlflow_store import in_a_line
 from study.tracking.mlflow_view import MlflowView

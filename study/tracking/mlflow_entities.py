@@ -8,8 +8,8 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-from study import states
-from study.ledger import Ledger, TrialRecord
+from study.records import states
+from study.records.ledger import Ledger, TrialRecord
 
 
 def metrics_of(ledger: Ledger, trial: TrialRecord, monitor: str, after: int) -> list[Metric]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from study.ledger import CONFIRM, Ledger
+from study.records.ledger import CONFIRM, Ledger
 from study.spec import SelectSpec
 from trainables.trial import SEARCH
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
-from study.ledger import Ledger
-from study.paths import Home, StudyPaths
+from study.records.ledger import Ledger
+from study.records.paths import Home, StudyPaths
 from study.redaction import redacted
 from study.tracking import launched_tracking, tracking_uri
 from study.tracking.faults import patiently

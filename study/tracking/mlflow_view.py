@@ -15,11 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from study import states
-from study.ledger import Ledger, TrialRecord
-from study.paths import Home, StudyPaths
+from study.records import states
+from study.records.ledger import Ledger, TrialRecord
+from study.records.paths import Home, StudyPaths
 from study.redaction import redacted
-from study.results import CellResult, cell_results
+from study.results.selection import CellResult, cell_results
 from study.tracking import tracked_so_far
 from study.tracking.links import EXPERIMENT
 from study.tracking.mlflow_page import view_tags, view_titles

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 
 STUDY_TAG = "study.name"
 ID_TAG = "study.id"

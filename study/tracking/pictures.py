@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from study.ledger import Ledger
-from study.paths import Home, StudyPaths
-from study.results import CellResult
+from study.records.ledger import Ledger
+from study.records.paths import Home, StudyPaths
+from study.results.selection import CellResult
 from study.spec import SelectSpec
 from study.tracking.curves import draw_curves
 from study.tracking.words import cell_run_name, values_text

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from study.errors import StudyError
-from study.paths import Home
+from study.records.paths import Home
 from study.redaction import remember
 
 ADMIN = "admin"  # the user's name

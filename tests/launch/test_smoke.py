@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from study.paths import preset_names
+from study.records.paths import preset_names
 from tests.launch.conftest import Place
 
 QUICK = ("tce-table2-cifar10", "simloss-cifar100", "mcel-fig5")  # one of each shape; the others take their time

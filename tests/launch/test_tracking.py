@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from study.ledger import Ledger
-from study.paths import Home
+from study.records.ledger import Ledger
+from study.records.paths import Home
 from tests.launch.conftest import TINY_TRIALS, Place, free_port, started
 from tests.tracking.servers import Answer, internal_error, serving, silence, trickle
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from study.agenda import Todo
-from study.conductor import Conductor
-from study.confirm import ConfirmAgenda, make_confirm_plan
-from study.ledger import Ledger
-from study.plan import Plan, make_plan
+from study.planning.agenda import Todo
+from study.planning.plan import Plan, make_plan
+from study.records.ledger import Ledger
+from study.running.conductor import Conductor
+from study.running.confirm import ConfirmAgenda, make_confirm_plan
 from study.spec import StudySpec
-from study.study_file import parse_spec
-from study.yaml_file import parse_document
+from study.spec.study_file import parse_spec
+from study.spec.yaml_file import parse_document
 
 SMALL = """\
 name: small
@@ -182,7 +182,7 @@ class Launch:
 
 @dataclass
 class Driver:
-    """Launches studies against one ledger, as `study/launch.py` does, with Ray and training left out."""
+    """Launches studies against one ledger, as `study/running/launch.py` does, with Ray and training left out."""
 
     ledger_path: Path
     cache: Path

@@ -9,7 +9,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from study.yaml_file import parse_document, to_yaml
+from study.spec.yaml_file import parse_document, to_yaml
 
 Place = tuple[str | int, ...]
 

@@ -6,8 +6,8 @@ import pytest
 
 from study.errors import StudyError
 from study.spec import StudySpec
-from study.study_file import parse_spec
-from study.yaml_file import override, parse_document
+from study.spec.study_file import parse_spec
+from study.spec.yaml_file import override, parse_document
 from tests.study.conftest import SMALL
 
 

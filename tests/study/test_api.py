@@ -12,8 +12,8 @@ import pytest
 
 from study import Study
 from study.errors import StudyError
-from study.ledger import Ledger
-from study.paths import StudyPaths
+from study.records.ledger import Ledger
+from study.records.paths import StudyPaths
 from tests.study.conftest import Driver, SpecMaker
 
 

@@ -12,10 +12,10 @@ from study.cli.launch import _print_outcome
 from study.cli.list_studies import list_studies
 from study.cli.output import comparison_notes, comparison_tables
 from study.export import Exported
-from study.launch import Outcome
-from study.ledger import Ledger
-from study.paths import StudyPaths
-from study.results import cell_results, comparison
+from study.records.ledger import Ledger
+from study.records.paths import StudyPaths
+from study.results.selection import cell_results, comparison
+from study.running.launch import Outcome
 from tests.study.conftest import Driver, SpecMaker
 
 

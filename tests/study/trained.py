@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study.agenda import Todo
-from study.ledger import Ledger
-from study.paths import Home, StudyPaths
+from study.planning.agenda import Todo
+from study.records.ledger import Ledger
+from study.records.paths import Home, StudyPaths
 from study.spec import StudySpec
 from tests.study.conftest import Driver, Worker
 from trainables.engine.session import Session

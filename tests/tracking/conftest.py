@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from study.agenda import Todo
-from study.ledger import Ledger
-from study.paths import Home, StudyPaths
+from study.planning.agenda import Todo
+from study.records.ledger import Ledger
+from study.records.paths import Home, StudyPaths
 from study.spec import StudySpec
 from study.tracking.mlflow_view import MlflowView
 from tests.study.conftest import Driver, SpecMaker, Worker

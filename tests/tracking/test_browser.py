@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 from study.report import write_report
 from study.tracking.links import run_links
 from study.tracking.mlflow_page import VIEW_TAG, view_tags

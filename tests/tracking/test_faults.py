@@ -12,7 +12,7 @@ import pytest
 from study.errors import StudyError
 from study.export import export_study
 from study.export.registry import register
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 from study.report import write_report
 from study.tracking import faults, make_tracker, trials_behind
 from study.tracking import mlflow as follower

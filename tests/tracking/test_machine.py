@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 from study.tracking import make_tracker
 from tests.tracking.conftest import Place
 

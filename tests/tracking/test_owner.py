@@ -15,8 +15,8 @@ from study.cli.dashboard import dashboard
 from study.cli.delete import delete
 from study.cli.sync import sync
 from study.errors import StudyError
-from study.ledger import Ledger
-from study.paths import Home
+from study.records.ledger import Ledger
+from study.records.paths import Home
 from study.report import write_report
 from study.tracking import trials_behind
 from study.tracking.mlflow_removal import Removed, remove_study

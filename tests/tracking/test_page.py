@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from study.cli.dashboard import dashboard
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 from study.report import write_report
 from study.tracking.links import page_address, run_links
 from study.tracking.mlflow_report import show_report

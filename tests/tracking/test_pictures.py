@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 from study.tracking.curves import curve_of, draw_curves
 from study.tracking.mlflow_view import MlflowView
 from tests.study.conftest import SpecMaker

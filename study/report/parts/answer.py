@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from study.compare import Row
-from study.ledger import CONFIRM
+from study.records.ledger import CONFIRM
 from study.report.document import Block, Items, Paragraph, Section
 from study.report.gather import Leaders, Material
 from study.report.words import counted, listed, metric_words, number_text, score_text
-from study.statistics import FEWEST_PAIRS, SIGNIFICANCE
+from study.results.compare import Row
+from study.results.statistics import FEWEST_PAIRS, SIGNIFICANCE
 
 
 def section(material: Material) -> Section:

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from study.ledger import CONFIRM
+from study.records.ledger import CONFIRM
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Material, by_task
 from study.report.look import INK, Look, panels
 from study.report.words import NOTHING, common_n, repeats_words, score_text, with_n
-from study.results import CellResult
+from study.results.selection import CellResult
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_calibration
 
 METRICS = {"ECE": "ece", "ECE, scaled": "ece_scaled", "temperature": "temperature", "NLL": "loss", "Brier": "brier"}

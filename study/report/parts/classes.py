@@ -10,7 +10,7 @@ import numpy as np
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.heatmap import Matrix, draw_matrices
-from study.results import CellResult
+from study.results.selection import CellResult
 from trainables.data.datasets import load_pool
 from trainables.data.task import load_task
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion

@@ -9,9 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.compare import Comparison, Row
-from study.ledger import CONFIRM
-from study.limits import Interval, cut, difference_limits_of, limits_of
+from study.records.ledger import CONFIRM
+from study.records.states import DIVERGED, ENDED
 from study.report.document import Block, Bold, Entry, Items, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Leaders, Material
 from study.report.look import INK, OUTSIDE, keep_within, new_figure, spare_outliers
@@ -29,8 +28,9 @@ from study.report.words import (
     span,
     with_n,
 )
-from study.states import DIVERGED, ENDED
-from study.statistics import EFFECT_FROM, FEWEST_PAIRS, PairedTest
+from study.results.compare import Comparison, Row
+from study.results.limits import Interval, cut, difference_limits_of, limits_of
+from study.results.statistics import EFFECT_FROM, FEWEST_PAIRS, PairedTest
 
 UNTESTED = "Nothing is marked where too few repeats, or differences that are all equal, leave nothing to test."
 LEVEL = "at 5 % divided by the number of tests (Bonferroni), which is enough for Holm's method"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from study.limits import limits_of
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import FAINT, INK, RASTER_FROM, panels
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
 from study.report.words import metric_words, value_text
+from study.results.limits import limits_of
 
 FEWEST_KEYS, FEWEST_CONFIGS = 2, 4
 COLOURS = LinearSegmentedColormap.from_list("worst to best", ("#e69f00", "#9a9da3", "#0072b2"))  # for both papers

@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.limits import OWN_LOSS, limits_of
 from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.families import WHO, Curve, draw_families
 from study.report.gather import Material
 from study.report.look import BAND, CROWD, Look, add_legend, keep_within, legend_height, panels, spare_outliers
 from study.report.words import finite, metric_words
-from study.results import CellResult
+from study.results.limits import OWN_LOSS, limits_of
+from study.results.selection import CellResult
 
 
 def section(material: Material) -> Section | None:

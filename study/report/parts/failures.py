@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from study import states
-from study.ledger import CONFIRM
+from study.records import states
+from study.records.ledger import CONFIRM
 from study.report.document import Block, Entry, Paragraph, Section, Table
 from study.report.gather import Material
 from study.report.words import NOTHING, settings

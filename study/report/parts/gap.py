@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 
-from study.agenda import SCREENING
-from study.ledger import TrialRecord
+from study.planning.agenda import SCREENING
+from study.records.ledger import TrialRecord
+from study.records.states import STOPPED_EARLY
 from study.report.document import Entry, Paragraph, Section, Table, slug
 from study.report.gather import Material
 from study.report.parts.curves import validation_metrics
 from study.report.words import common_n, metric_words, score_text, with_n
-from study.results import CellResult, ConfigResult
-from study.states import STOPPED_EARLY
+from study.results.selection import CellResult, ConfigResult
 
 
 def section(material: Material) -> Section | None:

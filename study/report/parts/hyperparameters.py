@@ -10,8 +10,8 @@ from itertools import chain
 
 from matplotlib.axes import Axes
 
-from study import states
-from study.agenda import SCREENING
+from study.planning.agenda import SCREENING
+from study.records import states
 from study.report.document import Block, Items, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.labels import label_rows, part_ticks
@@ -27,8 +27,8 @@ from study.report.look import (
 )
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
 from study.report.words import counted, listed, metric_words
-from study.results import CellResult
-from study.spaces import identity_of
+from study.results.selection import CellResult
+from study.spec.spaces import identity_of
 
 FEW_TICKS = 6  # values that are named on an axis
 FEW_VALUES = 12  # up to which means are joined by a line

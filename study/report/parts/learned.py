@@ -13,7 +13,7 @@ from study.report.gather import Material
 from study.report.heatmap import Matrix, draw_matrices, off_diagonal_range
 from study.report.look import INK, PALETTE, new_figure
 from study.report.parts.classes import class_names
-from study.results import CellResult
+from study.results.selection import CellResult
 from trainables.data.task import load_task
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arrays
 

@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from study.ledger import CONFIRM
-from study.limits import limits_of
+from study.records.ledger import CONFIRM
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.families import WHO, draw_families
 from study.report.families import Curve as FamilyCurve
@@ -18,7 +17,8 @@ from study.report.gather import Material
 from study.report.labels import part_ticks
 from study.report.look import CROWD, INK, OUTSIDE, add_legend, keep_within, legend_height, panels, spare_outliers
 from study.report.words import common_n, metric_words, repeats_words, score_text, with_n
-from study.statistics import interval
+from study.results.limits import limits_of
+from study.results.statistics import interval
 
 FEWEST_RATES = 3  # of an area: that of two is the mean of their scores
 BESIDE = 0.16  # of a row, that the intervals of two rates lie beside its marks

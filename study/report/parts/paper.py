@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from study.ledger import CONFIRM
-from study.paper import PaperMetric, PaperNumber
+from study.records.ledger import CONFIRM
 from study.report.document import Block, Entry, Paragraph, Section, Table
 from study.report.gather import Material
 from study.report.words import NOTHING, signed
-from study.results import CellResult, ConfigResult
+from study.results.selection import CellResult, ConfigResult
+from study.spec.paper import PaperMetric, PaperNumber
 
 SMOKE = (
     "The paper's numbers are not set beside those of this smoke run: a few hundred images, two epochs and another "

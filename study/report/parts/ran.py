@@ -6,11 +6,11 @@ import statistics
 import time
 from collections import Counter
 
-from study import states
+from study.records import states
 from study.report.document import Block, Entry, Items, Paragraph, Section, Table
 from study.report.gather import SIZES, Material
 from study.report.words import NOTHING, counted, listed
-from study.results import CellResult
+from study.results.selection import CellResult
 
 
 def section(material: Material) -> Section:

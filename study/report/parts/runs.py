@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 
-from study.ledger import CONFIRM
+from study.records.ledger import CONFIRM
 from study.report.document import Entry, Link, Paragraph, Section, Table
 from study.report.gather import Material
 from study.report.words import NOTHING
-from study.results import CellResult
+from study.results.selection import CellResult
 from study.tracking.links import RunLinks
 from trainables.trial import SEARCH
 

@@ -12,8 +12,8 @@ import matplotlib
 import pytest
 
 from study.cli import main
-from study.ledger import Ledger
-from study.paths import Home, StudyPaths
+from study.records.ledger import Ledger
+from study.records.paths import Home, StudyPaths
 from study.report import make
 from study.report.document import Document, Section, Table, entry_text
 from study.report.gather import Material, gather

@@ -14,11 +14,11 @@ import pytest
 
 from study.errors import StudyError
 from study.export import export_study
-from study.ledger import Ledger
+from study.records.ledger import Ledger
+from study.records.states import DIVERGED
 from study.report import make
 from study.report.make import write_report
-from study.states import DIVERGED
-from study.yaml_file import to_yaml
+from study.spec.yaml_file import to_yaml
 from tests.study.conftest import Todo
 from tests.study.report.conftest import Command, Reporter
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from study.errors import StudyError
+from study.planning.smoke import MEANINGLESS
 from study.report import make
 from study.report.document import Bold, Table
 from study.report.latex import latex
 from study.report.make import write_report
 from study.report.markdown import markdown
 from study.report.page import LARGEST_SVG, inline_svg
-from study.smoke import MEANINGLESS
 from tests.study.report.conftest import Reporter
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from study.api import Study
-from study.compare import Comparison, compare
-from study.confirm import ConfirmAgenda
-from study.confirmed import confirmations, confirmed_config
 from study.errors import StudyError
-from study.ledger import CONFIRM, Ledger
-from study.results import cell_results
+from study.records.ledger import CONFIRM, Ledger
+from study.results.compare import Comparison, compare
+from study.results.confirmed import confirmations, confirmed_config
+from study.results.selection import cell_results
+from study.running.confirm import ConfirmAgenda
 from tests.study.conftest import Todo
 from tests.study.report.conftest import Command, Reporter, rows_of, section_of
 
@@ -204,8 +204,8 @@ def test_an_export_gives_a_config_its_own_test_scores_by_the_same_rule(
 def test_a_confirmation_that_has_only_begun_is_shown_without_a_score(
     reporter: Reporter, launch: Callable[..., None]
 ) -> None:
-    from study.confirm import make_confirm_plan
-    from study.plan import make_plan
+    from study.planning.plan import make_plan
+    from study.running.confirm import make_confirm_plan
 
     launch("ce", tce(0.5, 1.0))
     spec = reporter.make_spec(families=["ce", tce(0.5, 1.0)], noise__rate=0.0, search__repeats=3)

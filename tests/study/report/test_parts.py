@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from study.compare import compare
 from study.errors import StudyError
-from study.ledger import Ledger
-from study.limits import limits_of
+from study.planning.smoke import MEANINGLESS
+from study.records.ledger import Ledger
+from study.records.states import DIVERGED, STOPPED_EARLY
 from study.report.document import Bold
 from study.report.look import FAINT, INK, looks_of, panels, spare_outliers
 from study.report.parts import calibration, classes, configs, learned
@@ -23,9 +23,9 @@ from study.report.parts.importance import importances
 from study.report.parts.noise import area
 from study.report.parts.tuning import expected_best
 from study.report.points import Point
-from study.smoke import MEANINGLESS
-from study.states import DIVERGED, STOPPED_EARLY
-from study.statistics import pairwise_tests
+from study.results.compare import compare
+from study.results.limits import limits_of
+from study.results.statistics import pairwise_tests
 from tests.study.conftest import ASHA, Todo
 from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
 

@@ -1,0 +1,307 @@
+"""Ray Tune's trials as lanes: where Tune would start an actor for a trial, the trial gets a lane of a host instead.
+
+Tune asks a `ResourceManager` for room and lets it say how an actor is started there. Ours has room for so many trials
+on every host, and what it starts is a handle whose calls go to the host's actor: Tune, its schedulers and its retries
+see trials as ever.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.air.execution.resources.request import AcquiredResources, ResourceRequest
+from ray.air.execution.resources.resource_manager import ResourceManager
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from ray.tune import tune as tune_module
+
+from study.planning.preflight import num_lanes, num_workers, places
+from study.running.host_watch import HostWatch
+from study.spec import StudySpec
+from trainables.hosting import TrialHost
+from trainables.watchdog import where_it_hung
+
+ANSWER_S = 5.0  # for which the driver waits for a host that may have died
+EXCUSED = 2  # deaths of a host among many that count as no failure of a trial's
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """What a host is and has.
+
+    At most `lanes` of an array train at a time, with `found` as many as pay; `places` trials are open at most, those
+    that wait for a lane among them. `share` of its device's free memory is for it.
+    """
+
+    count: int
+    places: int
+    share: float
+    cpus: float
+    gpus: float
+    lanes: int
+    found: bool
+    timeout_s: float
+    markers: Path
+    import_from: tuple[str, ...] = ()
+
+    @property
+    def device(self) -> str:
+        """What a host trains on."""
+        return "cuda" if self.gpus else "cpu"
+
+
+def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
+    """The processes that train a study's trials in lanes."""
+    wanted = spec.resources
+    return HostSettings(
+        count=num_workers(spec),
+        places=places(spec),
+        share=min(1.0, wanted.gpus) if wanted.gpus else 1 / num_workers(spec),
+        cpus=wanted.cpus,
+        gpus=wanted.gpus,
+        lanes=num_lanes(spec),
+        found=wanted.lanes == "auto",
+        timeout_s=wanted.timeout_s,
+        markers=scratch,
+        import_from=tuple(folder for folder in sys.path if folder),
+    )
+
+
+class Host:
+    """A host's actor, and the keys of the trials that are open there."""
+
+    def __init__(self, settings: HostSettings, number: int) -> None:
+        self.marker = settings.markers / f"lane-{number}"
+        remote = ray.remote(num_cpus=settings.cpus, num_gpus=settings.gpus, max_concurrency=2 * settings.places + 2)
+        self.actor = remote(TrialHost).remote(
+            settings.lanes, settings.found, settings.device, str(self.marker), list(settings.import_from),
+            settings.share, settings.timeout_s,
+        )  # fmt: skip
+        self.end = self.actor.live.remote()
+        self.keys: dict[int, str] = {}
+        self.asked, self.asked_at = self.actor.facts.remote(), math.inf  # it may begin as late as it likes
+        self.pid: int | None = None
+        self.ended_after_s: float | None = None
+
+    def is_dead(self, *, ask: bool = False) -> bool:
+        """Whether its process is gone, as far as Ray has told; or, with `ask`, as it answers. None is no death."""
+        if ask:
+            try:
+                ray.get(self.actor.ping.remote(), timeout=ANSWER_S)
+            except GetTimeoutError:
+                pass
+            except RayActorError:
+                return True
+        return bool(ray.wait([self.end], timeout=0)[0])
+
+    def silent_s(self) -> float:
+        """Seconds since it was asked for a word that it still owes; it is asked again when it gave one."""
+        now = time.monotonic()
+        if ray.wait([self.asked], timeout=0)[0]:
+            with suppress(RayError):
+                self.pid = ray.get(self.asked)["pid"]
+            self.asked, self.asked_at = self.actor.facts.remote(), now
+        return max(0.0, now - self.asked_at)
+
+    def end_it(self, silent_s: float) -> None:
+        """End its process, which was silent for so long."""
+        self.ended_after_s = silent_s
+        ray.kill(self.actor)
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)  # Ray asks the process to end itself, which a stopped one does not
+
+    def marked(self) -> set[str]:
+        """The open trial that trained alone when it died, if one did."""
+        try:
+            alone = self.marker.read_text(encoding="utf-8")
+        except OSError:
+            return set()
+        self.marker.unlink(missing_ok=True)
+        return {alone} & set(self.keys.values())
+
+    def where_it_hung(self) -> str | None:
+        """What it was doing when it ended itself, or was ended for its silence; None where neither happened."""
+        if self.ended_after_s is not None:
+            return "with no answer from its process, as one that was stopped"
+        return where_it_hung(Path(f"{self.marker}.hang"))
+
+
+class Hosts:
+    """All hosts. One that died is replaced when its trials are tried again.
+
+    A trial answers for a death that came while it trained alone. One that came while many trained is nobody's fault
+    `EXCUSED` times, then everybody's: each of them is tried again in an array of its own, for the length of a
+    checkpoint interval after the first time, to its end after another.
+    """
+
+    def __init__(self, settings: HostSettings) -> None:
+        self.settings, self.started, self.opened = settings, 0, 0
+        self.hosts = [self._start() for _ in range(settings.count)]
+        self.excused: set[str] = set()
+        self.hung: dict[str, str] = {}  # trials whose process ended itself, and where it hung
+        self.unexplained: Counter[str] = Counter()  # deaths of a trial's hosts
+
+    @property
+    def places(self) -> int:
+        """How many trials are open at most."""
+        return self.settings.count * self.settings.places
+
+    def open(self, config: dict[str, Any]) -> Lane:
+        """A lane for the trial of this config."""
+        self.look()
+        key, deaths = config["key"], self.unexplained[config["key"]]
+        alone_s = config["run"]["checkpoint_interval_s"] if deaths < EXCUSED else math.inf
+        run = config["run"] | {"alone": deaths > 0, "alone_s": alone_s}
+        wanted = {"key": key, "trial": config["trial"], "run": run}  # what Tune adds only Tune reads
+        host = min(self.hosts, key=lambda host: len(host.keys))
+        self.opened += 1
+        host.keys[self.opened] = key
+        return Lane(host, self.opened, wanted)
+
+    def excuses(self, key: str) -> bool:
+        """Whether the last failure of a trial was its host's death, for which another trial is to blame."""
+        self.look(key)
+        excused = key in self.excused
+        self.excused.discard(key)
+        return excused
+
+    def explain(self, trial: Any) -> str | None:
+        """Where a trial's process hung, if that is why it ended."""
+        self.look(trial.config["key"])
+        return self.hung.pop(trial.config["key"], None)
+
+    def look(self, failed: str = "") -> None:
+        """Replace the hosts that died; that of trial `failed` may have, though Ray has not told yet."""
+        for place, host in enumerate(self.hosts):
+            if host.is_dead(ask=failed in host.keys.values()):
+                marked, others = host.marked(), set(host.keys.values())
+                if (where := host.where_it_hung()) is not None:
+                    self.hung |= dict.fromkeys(others, where)
+                if marked:
+                    others -= marked
+                else:
+                    self.unexplained.update(others)
+                    others = {key for key in others if self.unexplained[key] <= EXCUSED}
+                self.excused |= others
+                self.hosts[place] = self._start()
+
+    def end_silent(self) -> None:
+        """End the processes that have not answered for `timeout_s`: one that is stopped runs no watchdog."""
+        for host in list(self.hosts):
+            if host.ended_after_s is None and (silent_s := host.silent_s()) > self.settings.timeout_s:
+                host.end_it(silent_s)
+
+    def _start(self) -> Host:
+        self.started += 1
+        return Host(self.settings, self.started)
+
+
+class Lane:
+    """What Tune takes for the handle of a trial's actor: the calls it makes, each with a future for an answer.
+
+    It refers to nothing that refers to it, so that its futures are gone with it, before Ray is.
+    """
+
+    def __init__(self, host: Host, number: int, config: dict[str, Any]) -> None:
+        self.host, self.number = host, number
+        self.opened = host.actor.open.remote(number, config)
+
+    @property
+    def __ray_ready__(self) -> Method:
+        return Method(lambda: self.opened)
+
+    @property
+    def train(self) -> Method:
+        return Method(lambda: self.host.actor.train.remote(self.number))
+
+    @property
+    def get_auto_filled_metrics(self) -> Method:
+        return Method(lambda **kind: self.host.actor.facts.remote())
+
+    @property
+    def stop(self) -> Method:
+        return Method(self._close)
+
+    __ray_terminate__ = stop
+
+    def _close(self) -> Any:
+        self.host.keys.pop(self.number, None)
+        return self.host.actor.close.remote(self.number)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of a handle: `.remote(...)` gives the future of its result."""
+
+    call: Any
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        return self.call(*args, **kwargs)
+
+
+@dataclass
+class LaneSlot(AcquiredResources):
+    """Room for a trial."""
+
+    hosts: Hosts
+
+    def annotate_remote_entities(self, entities: list[Any]) -> list[Any]:
+        return [Method(lambda config, **settings: self.hosts.open(config)) for _ in entities]
+
+
+class LaneResources(ResourceManager):
+    """Room on the hosts, by the number of trials."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self.hosts, self.requested, self.used = hosts, list[ResourceRequest](), 0
+
+    def request_resources(self, resource_request: ResourceRequest) -> None:
+        self.requested.append(resource_request)
+
+    def cancel_resource_request(self, resource_request: ResourceRequest) -> None:
+        self.requested.remove(resource_request)
+
+    def has_resources_ready(self, resource_request: ResourceRequest) -> bool:
+        return resource_request in self.requested and self.used < self.hosts.places
+
+    def acquire_resources(self, resource_request: ResourceRequest) -> LaneSlot | None:
+        if not self.has_resources_ready(resource_request):
+            return None
+        self.requested.remove(resource_request)
+        self.used += 1
+        return LaneSlot(resource_request, self.hosts)
+
+    def free_resources(self, acquired_resource: AcquiredResources) -> None:
+        self.used -= 1
+
+    def clear(self) -> None:
+        self.requested.clear()
+        self.used = 0
+
+
+@contextmanager
+def trials_in_lanes(hosts: Hosts) -> Iterator[None]:
+    """Within it, Tune's trials are lanes of `hosts`, which are watched.
+
+    `tune.run` has no setting for its resource manager.
+    """
+    controller = tune_module.TuneController
+    tune_module.TuneController = partial(controller, resource_manager_factory=lambda: LaneResources(hosts))
+    try:
+        with HostWatch(hosts.end_silent):
+            yield
+    finally:
+        tune_module.TuneController = controller

@@ -1,0 +1,165 @@
+"""A study's two phases, each as one call: the search that `study launch` runs, and its confirmation."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from study.planning.drift import drift, refuse
+from study.planning.feasibility import check_feasible, doubts
+from study.planning.plan import Plan, make_plan
+from study.planning.preflight import check_against_ledger, check_resources
+from study.planning.warm_start import check_warm_start
+from study.records.environment import describe_environment
+from study.records.ledger import Ledger
+from study.records.lock import WriterLock
+from study.records.paths import Home, StudyPaths
+from study.redaction import hidden
+from study.running.conductor import Conductor
+from study.running.confirm import ConfirmAgenda, make_confirm_plan
+from study.running.oracle import ask_oracle
+from study.running.ray_run import Progress, run_on_ray, settle_environment
+from study.running.stop import StopRequest
+from study.spec import StudySpec
+from study.spec.study_file import folder_of_modules
+from study.spec.yaml_file import Document
+from study.tracking import make_tracker, tracking_uri
+from study.tracking.links import run_links
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was.
+
+    It was `interrupted` by the user, or where it `timed_out`. `experiment` is the name of the study's in MLflow.
+    `left_out` says in a sentence each which cells have nothing to confirm.
+    """
+
+    paths: StudyPaths
+    ran: dict[str, int]
+    interrupted: bool
+    given_up: str | None
+    tracking_uri: str | None
+    tracking_problem: str | None
+    experiment: str | None = None
+    left_out: tuple[str, ...] = ()
+    timed_out: bool = False
+
+
+def launch(
+    spec: StudySpec,
+    document: Document,
+    home: Home,
+    progress: Progress,
+    *,
+    strict: bool = False,
+    limit_s: float | None = None,
+    trainable: Any = None,
+) -> Outcome:
+    """Make the world match the study: run the trials that are missing and return when there are none.
+
+    Blocks. SIGINT or SIGTERM once: trials finish their epoch, save and leave; twice, or while data is prepared: it
+    ends at once, as KeyboardInterrupt, and nothing that was reported is lost. After `limit_s` seconds, if any, it ends
+    as after one SIGINT. StudyError for what its user can mend; a mistake in the file, or a trial too large for the
+    machine, is refused before anything is started, and before anything but the data's cache is written. What changed in
+    code and versions since its trials ran is said, or refused where `strict`. `trainable` runs the trials in
+    `StudyTrainable`'s place, for benchmarks of all but training.
+    """
+    began = time.monotonic()
+    with _prepared(spec, home, progress) as (plan, paths, stop):
+        check_feasible(plan, home.cache)
+        for doubt in doubts(plan):
+            progress.stage(doubt)
+        check_against_ledger(plan, paths.ledger)
+        check_warm_start(spec, home)
+        launched_from = str(folder_of_modules(Path(document.source)))
+        environment = _environment(paths, launched_from, progress, strict=strict)
+        paths.root.mkdir(exist_ok=True)
+        with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
+            ledger.record_spec(spec.model_dump(mode="json"), environment)
+            paths.study_file.write_text(hidden(document.as_launched(), variables=False), encoding="utf-8")
+            left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - began))
+            with stop.after(left_s, lambda: progress.stage("the time is up: trials finish their epoch and save")):
+                return _conduct(Conductor(plan, ledger, stop), home, progress, stop, trainable)
+
+
+def confirm(
+    spec: StudySpec,
+    home: Home,
+    progress: Progress,
+    *,
+    partial: bool = False,
+    oracle: bool = False,
+    strict: bool = False,
+) -> Outcome:
+    """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
+
+    With `oracle` the search's checkpoints are judged by the test set too, for the report. StudyError too where trials
+    of the search are missing, unless `partial`.
+    """
+    with _prepared(spec, home, progress) as (plan, paths, stop):
+        check_against_ledger(plan, paths.ledger)
+        with WriterLock(paths.lock, "study confirm"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
+            winners = make_confirm_plan(plan, ledger, home.cache, partial=partial)
+            environment = _environment(paths, str(ledger.launched_from() or ""), progress, strict=strict)
+            ledger.record_spec(spec.model_dump(mode="json"), environment)
+            if oracle:
+                ask_oracle(ledger, paths, home.cache, progress.stage)
+            outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop)
+            return replace(outcome, left_out=winners.left_out)
+
+
+@contextmanager
+def _prepared(spec: StudySpec, home: Home, progress: Progress) -> Iterator[tuple[Plan, StudyPaths, StopRequest]]:
+    """What both phases begin with; signals are answered until it is left."""
+    settle_environment()
+    check_resources(spec)
+    paths = home.study(spec.name)
+    home.ensure_writable()
+    if spec.tracking.enabled:
+        tracking_uri(spec.tracking, home)  # a password that is missing is said before anything starts
+    stop = StopRequest(paths.stop)
+    try:
+        with stop.on_signals():
+            progress.stage("preparing data")
+            yield make_plan(spec, home.cache), paths, stop
+    except Exception:
+        if stop.at_once_asked:  # a library that was being imported made another error of it
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _environment(paths: StudyPaths, launched_from: str, progress: Progress, *, strict: bool) -> dict[str, Any]:
+    environment = describe_environment()
+    changes = drift(paths.ledger, environment)
+    if strict:
+        refuse(paths.name, changes)
+    for change in changes:
+        progress.stage(change)
+    return environment | {"launched_from": launched_from}
+
+
+def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopRequest, trainable: Any = None) -> Outcome:
+    """Run what is missing, with MLflow following; for the holder of the study's lock."""
+    spec, ledger = conductor.plan.spec, conductor.ledger
+    paths = home.study(spec.name)
+    tracker = make_tracker(spec, home, ledger)
+    try:
+        if not conductor.idle:
+            run_on_ray(conductor, home, progress, tracker.wake, stop, trainable)
+        progress.stage("bringing MLflow up to date")
+    finally:
+        with suppress(sqlite3.OperationalError):  # a full disk was reported already
+            ledger.interrupt_running("its launch ended")
+        problem = tracker.close(progress.stage)
+        progress.close()
+    links = run_links(ledger, home)
+    return Outcome(
+        paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem,
+        links.name if links else None, timed_out=conductor.interrupted and stop.timed_out,
+    )  # fmt: skip

@@ -1,0 +1,57 @@
+"""What the test set would have said of the search's checkpoints: to show what selecting by validation costs.
+
+Nothing selects on it. It is kept in the ledger apart from every score, and shown by the report's selection gap alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from study.errors import StudyError
+from study.records import states
+from study.records.ledger import Ledger
+from study.records.paths import StudyPaths
+
+
+def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[str], None]) -> int:
+    """Judge every kept checkpoint of the search, at the best or the last epoch as `select.epoch` says; how many now.
+
+    Those of trials that a scheduler stopped are among them. Left out are trials that another launch has still to
+    finish, and those that diverged, which have no score to set beside the answer. What was judged before is not judged
+    again, unless its trial has gone on since. StudyError where test images are missing or damaged.
+    """
+    from trainables.data.datasets import load_test
+    from trainables.engine.session import Session
+    from trainables.engine.testing import metrics_on_test
+
+    which: Literal["best", "last"] = "last" if (ledger.spec() or {})["select"]["epoch"] == "last" else "best"
+    wanted = _not_judged(ledger, paths, which)
+    judged = 0
+    for key in wanted:
+        trial, store = ledger.trial(key), paths.checkpoint(key)
+        try:
+            session = Session(key, trial, cache, store)
+            test = load_test(trial["dataset"], cache)
+        except ValueError as problem:
+            raise StudyError(f"trial {key}: {problem}") from None
+        if session.epoch:  # its checkpoint was usable
+            epoch = session.best_epoch if which == "best" else session.epoch
+            ledger.record_oracle(key, {"epoch": epoch, **metrics_on_test(session.place, test, which)})
+            judged += 1
+            say(f"asking the test set about the search's checkpoints: {judged} of {len(wanted)}")
+    return judged
+
+
+def _not_judged(ledger: Ledger, paths: StudyPaths, which: Literal["best", "last"]) -> list[str]:
+    """The trials of the search in scope with a checkpoint of another epoch than the one that was judged, if any was."""
+    known, configs = ledger.oracle(), {key for _, key, _, _ in ledger.configs()}
+    return [
+        trial.key
+        for trial in ledger.trials().values()
+        if trial.config_key in configs
+        and trial.state in (states.COMPLETED, states.STOPPED_EARLY)
+        and known.get(trial.key, {}).get("epoch") != (trial.best_epoch if which == "best" else trial.epoch)
+        and paths.checkpoint(trial.key).is_dir()
+    ]

@@ -1,0 +1,1 @@
+"""Passwords, tokens, open ports and known weaknesses of libraries."""

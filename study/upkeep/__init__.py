@@ -1,0 +1,1 @@
+"""Looking after studies: what `study doctor` checks and what `study gc` frees."""

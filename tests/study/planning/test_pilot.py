@@ -1,0 +1,153 @@
+"""A forecast from the ledger says what a launch would then run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.cli.launch import _dry_run
+from study.errors import StudyError
+from study.planning.pilot import foresee
+from study.records.ledger import Ledger
+from study.records.paths import Home
+from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
+
+
+@pytest.fixture
+def home(tmp_path: Path, cache: Path) -> Home:
+    home = Home(tmp_path)
+    home.cache.symlink_to(cache)
+    home.study("small").root.mkdir()
+    return home
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"search__repeats": 3}, {"noise__rate": [0.0, 0.2]}, {"scheduler": {"name": "none"}}],
+    ids=["nothing", "repeat", "noise rate", "no scheduler"],
+)
+def test_what_is_missing_is_what_a_launch_runs(
+    change: dict[str, Any], home: Home, cache: Path, make_spec: SpecMaker
+) -> None:
+    driver = Driver(home.study("small").ledger, cache)
+    spec, changed = make_spec(scheduler=ASHA, **FOUR), make_spec(**{"scheduler": ASHA, **FOUR, **change})
+    driver.launch(spec)
+    forecast = foresee(changed, home)
+    ran = len(driver.launch(changed).ran)
+    assert ran <= forecast.missing
+    assert bool(ran) == bool(forecast.missing)
+    if change != {"noise__rate": [0.0, 0.2]}:  # new configs may be stopped early
+        assert ran == forecast.missing
+
+
+def test_the_pace_is_that_of_the_studys_own_trials(home: Home, cache: Path, make_spec: SpecMaker) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    forecast = foresee(make_spec(search__repeats=3, **FOUR), home)
+    assert forecast.seconds_per_epoch == 0.5
+    assert (forecast.trials, forecast.missing) == (12, 4)
+    assert forecast.seconds == pytest.approx(4 * 9 * 0.5 / forecast.processes)
+    assert [(cell["family"], cell["configs"], cell["repeats"]) for cell in forecast.cells] == [("tce", 4, 3)]
+
+
+def test_a_forecast_doubts_batches_larger_than_the_training_set(
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = make_spec(training__batch_size=2000, **FOUR)
+    Driver(home.study("small").ledger, cache).launch(spec)
+    _dry_run(spec, home, as_json=False)
+    assert "digits: batches of 2000 are more than its 1150 training images" in capsys.readouterr().out
+    assert len(foresee(spec, home).as_json()["doubts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("lanes", "trained", "said", "estimate"),
+    [
+        (1, False, ", one trial each at a time", "About"),
+        ("auto", False, ", up to 16 lanes", "At most"),
+        (4, True, ", up to 4 lanes", "About"),
+    ],
+    ids=["no lanes", "lanes, by a few batches of one", "lanes, by the study's own trials"],
+)
+def test_a_forecast_tells_processes_from_lanes_and_an_upper_bound_from_an_estimate(
+    lanes: int | str, trained: bool, said: str, estimate: str,
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    spec = make_spec(resources__lanes=lanes, **FOUR)
+    if trained:
+        Driver(home.study("small").ledger, cache).launch(spec)
+    _dry_run(spec, home, as_json=False)
+    printed = capsys.readouterr().out
+    assert re.search(rf"\d+ process(es)?{said}", printed)
+    assert f"\n{estimate} " in printed
+    assert ("timed one lane at a time" in printed) == (estimate == "At most")
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_budget_is_named_and_bounds_the_estimate(
+    repeats: int, home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    space = {"families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}], "noise__rate": 0.0}
+    spec = make_spec(**space, search={"name": "random", "configs": 200, "epochs": 80, "repeats": repeats})
+    forecast = foresee(spec, home)
+    assert forecast.seconds == pytest.approx(80 * repeats * 0.5 / forecast.processes)
+    _dry_run(spec, home, as_json=False)
+    assert "80 epochs at most (search.epochs), 8 whole trainings" in capsys.readouterr().out
+
+
+def test_what_a_budget_was_spent_on_is_not_to_come_again(home: Home, cache: Path, make_spec: SpecMaker) -> None:
+    space = {"families": [{"family": "tce", "space": {"alpha": {"uniform": [0.25, 2.0]}}}], "noise__rate": 0.0}
+    search = {"name": "random", "configs": 200, "repeats": 1}
+    Driver(home.study("small").ledger, cache).launch(make_spec(**space, search=search | {"epochs": 45}))
+    forecast = foresee(make_spec(**space, search=search | {"epochs": 80}), home)
+    assert forecast.seconds == pytest.approx((80 - 45) * 0.5 / forecast.processes)
+
+
+def test_an_estimate_has_the_interval_of_the_trials_that_were_timed(
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    with Ledger(home.study("small").ledger, write=True) as ledger, ledger._transaction() as run:
+        run("UPDATE trials SET seconds = epoch * (CASE repeat WHEN 0 THEN 100 ELSE 300 END)")
+    spec = make_spec(search__repeats=3, **FOUR)
+    forecast = foresee(spec, home)
+    low, about, high = (
+        seconds / (4 * 9 / forecast.processes)
+        for seconds in (forecast.seconds_low or 0, forecast.seconds or 0, forecast.seconds_high or 0)
+    )
+    assert about == pytest.approx(200)
+    assert 100 <= low < about < high <= 300
+    _dry_run(spec, home, as_json=False)
+    assert re.search(r"\nAbout .* \(.* to .*\) of training", capsys.readouterr().out)
+
+
+def test_a_dry_run_says_and_refuses_the_changes_that_a_launch_would(
+    home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))  # in an environment of which nothing is known
+    _dry_run(make_spec(**FOUR), home, as_json=False)
+    assert "the code that trains has changed" in capsys.readouterr().out
+    with pytest.raises(StudyError, match="with --strict: the code that trains has changed"):
+        _dry_run(make_spec(**FOUR), home, as_json=False, strict=True)
+
+
+MINE = "from trainables.losses.ce import CrossEntropy\n\n\nclass Mine(CrossEntropy):\n    pass\n"
+
+
+def test_trials_that_are_new_because_ones_own_loss_has_changed_say_so(
+    home: Home, cache: Path, tmp_path: Path, make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "losses_that_change.py"
+    module.write_text(MINE)
+    spec = make_spec(families=["losses_that_change:Mine", "ce"], noise__rate=0.0, search__repeats=3)
+    Driver(home.study("small").ledger, cache).launch(spec)
+    told = "losses_that_change has changed: its 3 trials are new"
+    assert told not in foresee(spec, home).changes
+    module.write_text(MINE + "\n# another text\n")
+    forecast = foresee(spec, home)
+    assert told in forecast.changes
+    assert forecast.missing == 3

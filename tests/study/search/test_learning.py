@@ -1,0 +1,194 @@
+"""Proposers that learn: what they are told, what they keep in the study's folder, and how a later launch goes on."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from study.errors import StudyError
+from study.planning.warm_start import check_warm_start
+from study.records.ledger import Ledger
+from study.records.paths import Home
+from tests.study.conftest import ASHA, TPE, Driver, SpecMaker, by_alpha
+
+TWELVE = TPE | {"search": {"name": "tpe", "configs": 12, "repeats": 1}}
+
+
+def journal(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    """The trials of the only cell, as any reader of Optuna's storage sees them."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "search.journal")))
+    study = optuna.load_study(study_name=None, storage=storage)
+    return study.get_trials()
+
+
+def told(folder: Path) -> dict[str, tuple[str, float | None]]:
+    return {json.dumps(trial.params): (trial.state.name, trial.value) for trial in journal(folder)}
+
+
+@pytest.fixture
+def folder(driver: Driver) -> Path:
+    driver.worker.accuracy = by_alpha
+    return driver.ledger_path.parent
+
+
+class TestWhatTheyAreTold:
+    def test_a_completed_config_with_its_score(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        driver.launch(make_spec(**TWELVE))
+        for trial in journal(folder):
+            assert trial.state.name == "COMPLETE"
+            assert trial.value == pytest.approx(0.9 - 0.1 * abs(trial.params["alpha"] - 1.0) + 0.009)
+
+    def test_the_mean_of_its_repeats(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        driver.worker.accuracy = lambda todo, epoch: by_alpha(todo, epoch) + 0.01 * todo.repeat
+        ran = driver.launch(make_spec(**TWELVE, search__repeats=3)).ran
+        assert len(ran) == 36
+        for trial in journal(folder):
+            assert trial.value == pytest.approx(0.9 - 0.1 * abs(trial.params["alpha"] - 1.0) + 0.009 + 0.01)
+
+    def test_repeats_come_before_further_configs(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        ran = driver.launch(make_spec(**TWELVE, search__repeats=3), slots=1).ran
+        assert [(number, repeat) for _, _, number, repeat in ran] == [(n, r) for n in range(12) for r in range(3)]
+
+    def test_no_mean_of_repeats_that_an_interruption_left(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        interrupted = [True]
+        driver.worker.accuracy = lambda todo, epoch: by_alpha(todo, epoch) + 0.01 * todo.repeat
+        driver.worker.mishap = lambda todo, epoch: (
+            "interrupted" if interrupted[0] and (todo.config.number, todo.repeat, epoch) == (3, 2, 5) else None
+        )
+        driver.launch(make_spec(**TWELVE, search__repeats=3))
+        assert sum(trial.state.name == "RUNNING" for trial in journal(folder)) == 1
+        interrupted[0] = False
+        driver.launch(make_spec(**TWELVE, search__repeats=3))
+        for trial in journal(folder):
+            assert trial.value == pytest.approx(0.9 - 0.1 * abs(trial.params["alpha"] - 1.0) + 0.009 + 0.01)
+
+    def test_stopped_as_pruned_and_diverged_as_failed(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        driver.worker.mishap = lambda todo, epoch: "diverged" if todo.config.number == 4 else None
+        driver.launch(make_spec(**TWELVE, scheduler=ASHA))
+        states = [trial.state.name for trial in journal(folder)]
+        assert states.count("FAIL") == 1
+        assert states.count("PRUNED") == driver.states()["stopped_early"] > 0
+        steps = {trial.last_step for trial in journal(folder) if trial.state.name == "PRUNED"}
+        assert steps <= {1, 3}
+
+    def test_a_metric_to_be_small_with_its_sign_turned(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        driver.launch(make_spec(**TWELVE, select={"metric": "val_loss"}))
+        best = max(journal(folder), key=lambda trial: trial.value or 0)
+        assert abs(best.params["alpha"] - 1) == min(abs(trial.params["alpha"] - 1) for trial in journal(folder))
+
+
+class TestAnotherLaunch:
+    def test_goes_on_from_what_was_told(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        driver.launch(make_spec(**TWELVE))
+        before = told(folder)
+        launch = driver.launch(make_spec(**TWELVE, search__configs=20))
+        assert len(launch.ran) == 8
+        assert len(told(folder)) == 20
+        assert before.items() <= told(folder).items()
+
+    @pytest.mark.parametrize("name", ["tpe", "gp", "cma_es"])
+    def test_of_a_study_that_died_runs_no_config_twice(
+        self, name: str, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        spec = make_spec(**TPE, search__name=name, search__configs=14)
+        first = driver.launch(spec, dies_after=7)
+        second = driver.launch(spec)
+        assert driver.states() == {"completed": 14}
+        assert len(set(first.keys) | set(second.keys)) == 14
+        assert [state for state, _ in told(folder).values()] == ["COMPLETE"] * 14
+
+    def test_does_without_the_journal(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        driver.launch(make_spec(**TWELVE))
+        before = told(folder)
+        (folder / "search.journal").unlink()
+        assert len(driver.launch(make_spec(**TWELVE, search__configs=15)).ran) == 3
+        assert before.items() <= told(folder).items()
+
+    @pytest.mark.parametrize("torn", [b'{"op_code":4,"worker', b"\x00\xff\n{}\nnothing\n"], ids=["cut", "damaged"])
+    def test_bears_a_journal_that_was_cut_or_damaged(
+        self, torn: bytes, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        driver.launch(make_spec(**TWELVE))
+        with (folder / "search.journal").open("ab") as file:
+            file.write(torn)
+        assert len(driver.launch(make_spec(**TWELVE, search__configs=15)).ran) == 3
+        assert len(told(folder)) == 15
+
+    def test_of_another_space_begins_anew_with_what_it_still_holds(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        driver.launch(make_spec(**TWELVE))
+        wider = [{"family": "tce", "space": {"alpha": {"uniform": [0.1, 3.0]}}}]
+        assert len(driver.launch(make_spec(**TWELVE | {"families": wider}, search__configs=15)).ran) == 3
+
+    def test_without_the_scheduler_tells_what_the_stopped_ones_came_to(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        driver.launch(make_spec(**TWELVE, scheduler=ASHA))
+        driver.launch(make_spec(**TWELVE))
+        assert sum(trial.state.name == "COMPLETE" for trial in journal(folder)) == 12
+
+
+class TestWarmStart:
+    def launch_other(self, driver: Driver, make_spec: SpecMaker, name: str, **changes: Any) -> None:
+        other = Driver(driver.ledger_path.parent.parent / name / "ledger.db", driver.cache, driver.worker)
+        other.ledger_path.parent.mkdir()
+        other.launch(make_spec(**TWELVE, **{"name": name} | changes))
+
+    @pytest.fixture
+    def driver(self, tmp_path: Path, cache: Path) -> Driver:
+        (tmp_path / "small").mkdir()
+        return Driver(tmp_path / "small" / "ledger.db", cache)
+
+    def test_begins_where_the_other_study_ended(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        self.launch_other(driver, make_spec, "other", training__epochs=3)
+        distances = {}
+        for name, changes in (("cold", {}), ("warm", {"search__warm_start": "other"})):
+            one = Driver(driver.ledger_path.parent.parent / name / "ledger.db", driver.cache, driver.worker)
+            one.ledger_path.parent.mkdir()
+            one.launch(make_spec(**TWELVE, name=name, **changes), slots=1)
+            with Ledger(one.ledger_path) as ledger:
+                distances[name] = statistics.fmean(abs(p["alpha"] - 1) for _, _, _, p in ledger.configs())
+        assert distances["warm"] < 0.75 * distances["cold"]
+
+    def test_says_how_many_and_enters_them_once(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        self.launch_other(driver, make_spec, "other", training__epochs=3)
+        spec = make_spec(**TWELVE, search__warm_start="other")
+        driver.launch(spec, dies_after=4)
+        driver.launch(spec)
+        assert len(journal(folder)) == 24
+        with Ledger(driver.ledger_path) as ledger:
+            said = {event["message"] for event in ledger.events() if event["kind"] == "warm start"}
+        assert said == {"tce on digits, clean, mlp hidden=8: learnt from 12 of 12 configs of study 'other'"}
+
+    @pytest.mark.parametrize(
+        ("name", "changes", "rule"),
+        [
+            ("nobody", {}, "no study 'nobody'|'nobody'"),
+            ("small", {}, "goes on from its own results"),
+            ("other", {"select": {"metric": "val_loss"}}, "selects by"),
+        ],
+    )
+    def test_of_a_study_that_is_of_no_use_is_refused(
+        self, name: str, changes: dict[str, Any], rule: str, driver: Driver, make_spec: SpecMaker
+    ) -> None:
+        self.launch_other(driver, make_spec, "other")
+        with pytest.raises(StudyError, match=rule):
+            check_warm_start(
+                make_spec(**TWELVE, search__warm_start=name, **changes), Home(driver.ledger_path.parent.parent)
+            )
+
+    def test_of_a_search_that_does_not_learn_is_refused(self, make_spec: SpecMaker) -> None:
+        with pytest.raises(StudyError, match="'random' does not learn from results"):
+            make_spec(search={"name": "random", "configs": 4, "warm_start": "other"})
