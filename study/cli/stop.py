@@ -21,7 +21,8 @@ def stop(
 
     Ends with 1 where it still runs after the timeout. Example: study stop quickstart
     """
-    from study.records.ledger import Ledger, is_begun
+    from study.records.ledger import Ledger
+    from study.records.ledger_file import is_begun
     from study.records.paths import Home
     from study.running.stopping import ask_to_stop, wait_until_stopped
 
