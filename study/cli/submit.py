@@ -25,6 +25,8 @@ def submit_launch(context: typer.Context, study: str, address: str, send_env: li
     from study.remote.jobs import names_of_variables, submit
 
     asked = context.params
+    if asked["data"] is not None and not asked["data"].is_absolute():
+        raise StudyError(f"--data {asked['data']} counts from this machine's folder; give the cluster's whole path")
     checked = check(study, asked["overrides"] or [])
     name = checked.spec.name + (ENDING if asked["smoke"] else "")
     cluster, variables = Cluster(address), _values(send_env)

@@ -76,7 +76,7 @@ class Cluster:
     ) -> None:
         """Start `entrypoint` on the head as the job `job`, in a copy of `folder`."""
         environment = {"working_dir": str(folder), "env_vars": dict(variables)}
-        with self._in_a_line(), _heeding_no_gitignore():
+        with self._in_a_line():
             self._client.submit_job(
                 entrypoint=entrypoint, submission_id=job, runtime_env=environment, metadata=dict(metadata)
             )
@@ -101,12 +101,16 @@ class Cluster:
     def follow(self, job: str) -> Iterator[str]:
         """What a job writes, as it writes it, until it ends."""
         lines = self._client.tail_job_logs(job)
+
+        async def following() -> str | None:
+            return await anext(lines, None)
+
         with self._in_a_line(job), asyncio.Runner() as runner:
-            while True:
-                try:
-                    yield runner.run(anext(lines))
-                except StopAsyncIteration:
-                    return
+            try:
+                while (text := runner.run(following())) is not None:
+                    yield text
+            finally:
+                runner.run(lines.aclose())
 
     def stop(self, job: str) -> None:
         """End a job's processes by SIGTERM, and soon by SIGKILL."""
@@ -219,18 +223,6 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
         yield
     finally:
         os.environ.update(taken)
-
-
-@contextmanager
-def _heeding_no_gitignore() -> Iterator[None]:
-    """What is to travel was chosen already: nothing of it is left out."""
-    name = "RAY_RUNTIME_ENV_IGNORE_GITIGNORE"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(name) if before is None else os.environ.update({name: before})
 
 
 def _job(details: Any) -> Job:

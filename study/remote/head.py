@@ -21,8 +21,6 @@ from typing import NoReturn
 
 from study.errors import StudyError
 from study.records.paths import Home
-from study.remote.archive import pack
-from study.remote.code import PLATFORM
 from study.remote.framing import framed
 
 PIECE_BYTES = 16 * 2**20  # of an archive, in the log of one job
@@ -58,6 +56,8 @@ def _drive(*words: str) -> NoReturn:
 
 def _landed(file: Path) -> Path:
     """The study file in a folder that outlasts the job's, with the user's own files beside it."""
+    from study.remote.code import PLATFORM
+
     here = Path.cwd()
     others = {*PLATFORM, "__pycache__"}
     files = {path.relative_to(here): path for path in sorted(here.rglob("*")) if path.is_file()}
@@ -82,6 +82,8 @@ def _ask(words: Sequence[str]) -> None:
 
 
 def _pack(name: str, *, weights: bool, checkpoints: bool) -> None:
+    from study.remote.archive import pack
+
     paths, folder = Home.current().existing(name), _outgoing()
     for old in folder.iterdir():
         if time.time() - old.stat().st_mtime > KEPT_S:

@@ -25,6 +25,7 @@ ON_THE_CLUSTER = ("--address", "auto")  # how a launch on the head uses all of i
 DRIVERS = ("launch", "confirm")
 QUESTION = "question"
 LOOK_EVERY_S = 0.5
+START_S = 180.0  # within which a head that is well has started a question
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,13 @@ def names_of_variables(uri: str | None) -> list[str]:
 
 def _asked(cluster: Cluster, words: list[str]) -> Answer:
     job = _start(cluster, QUESTION, words, {"study": "", "action": QUESTION}, {}, {})
+    deadline = time.monotonic() + START_S
     try:
         while (found := cluster.job(job)).under_way:
+            if found.state == "PENDING" and time.monotonic() > deadline:
+                cluster.stop(job)
+                late = f"the head has not started job {job} within {START_S:g} s"
+                raise StudyError(f"{cluster.address}: {late}; its dashboard says more")
             time.sleep(LOOK_EVERY_S)
     except KeyboardInterrupt:
         cluster.stop(job)

@@ -53,6 +53,10 @@ class Laptop:
     def there(self, *words: str, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.run(*words, "--address", self.address, expect=expect, **environment)
 
+    def json_at(self, home: Path, *words: str) -> Any:
+        """What a command says of another home of studies, as on the head."""
+        return json.loads(self.run(*words, "--json", STUDY_HOME=str(home)).stdout)
+
     def json(self, *words: str, expect: int = 0) -> Any:
         return json.loads(self.run(*words, "--json", expect=expect).stdout)
 
