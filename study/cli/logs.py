@@ -34,11 +34,11 @@ def logs(
         for text in cluster.follow(job.id):
             sys.stdout.write(text)
             sys.stdout.flush()
-        return
+        job = cluster.job(job.id)
     log = cluster.log(job.id)
     if as_json:
         print_json({"job": job.id, "study": job.study, "state": job.state, "log": log})
     elif not log and not job.under_way:
         raise StudyError(f"job {job.id} {job.state} without a word: {job.why()}")
-    else:
+    elif not follow:
         sys.stdout.write(log)

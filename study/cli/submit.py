@@ -51,7 +51,7 @@ def words_of(context: typer.Context) -> list[str]:
     words: list[str] = []
     for parameter in context.command.params:
         value = context.params.get(parameter.name or "")
-        if parameter.param_type_name != "option" or parameter.name in STAY or value in (None, False, (), []):
+        if parameter.param_type_name != "option" or parameter.name in STAY or value is None or value is False:
             continue
         for each in value if isinstance(value, list | tuple) else [value]:
             words += [parameter.opts[0]] if each is True else [parameter.opts[0], str(each)]

@@ -27,12 +27,13 @@ PIECE_BYTES = 16 * 2**20  # of an archive, in the log of one job
 MOST_BYTES = 2 * 2**30  # that are brought home through logs
 KEPT_S = 24 * 3600.0  # an archive that nobody fetched to its end
 COMMAND = (sys.executable, "-m", "study.cli")
-DEFAULT_HOME = "studies"  # below the home folder, where STUDY_HOME says nothing: a job's own folder does not last
+DEFAULT_HOME = "studies"  # where STUDY_HOME says nothing; below the home folder, since a job's own does not last
 
 
 def main(words: Sequence[str]) -> None:
     """Do what `words` say; a mistake is part of the answer, never a traceback."""
-    os.environ.setdefault("STUDY_HOME", str(Path.home() / DEFAULT_HOME))
+    home = Path(os.environ.get("STUDY_HOME") or DEFAULT_HOME).expanduser()
+    os.environ["STUDY_HOME"] = str(Path.home() / home)
     action, *rest = words
     if action == "launch":
         _drive("launch", str(_landed(Path(rest[0]))), *rest[1:])

@@ -68,13 +68,13 @@ def waiting(tmp_path: Path, server: JobServer, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_all_that_was_asked_of_a_launch_travels(waiting: Submitter, server: JobServer) -> None:
-    words = ["--set", "seed=7", "--set", "name=ab", "--smoke", "--strict", "--max-hours", "2", "--trim"]
+    words = ["--set", "seed=7", "--set", "name=ab", "--smoke", "--strict", "--max-hours", "0", "--trim"]
     told = waiting.submit("launch", "tiny.yaml", *words, "--data", "/data sets")
 
     (job,) = server.jobs.values()
     assert job.details["entrypoint"] == (
         "python -m study.remote.head launch tiny.yaml --set seed=7 --set name=ab --data '/data sets' --smoke --strict "
-        "--max-hours 2.0 --trim"
+        "--max-hours 0.0 --trim"
     )
     assert job.details["metadata"] == {"study": "ab-smoke", "action": "launch", "digest": told["digest"]}
     assert told["job"] == job.details["submission_id"]
