@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,19 @@ from study.errors import StudyError
 from study.planning.warm_start import check_warm_start
 from study.records.ledger import Ledger
 from study.records.paths import Home
-from tests.study.conftest import ASHA, TPE, Driver, SpecMaker, by_alpha
+from tests.study.conftest import ASHA, TPE, Driver, SpecMaker, Todo, Worker, by_alpha
 
 TWELVE = TPE | {"search": {"name": "tpe", "configs": 12, "repeats": 1}}
+SMOOTH = {
+    "families": TPE["families"],
+    "noise__rate": 0.0,
+    "training__optimizer__lr": {"loguniform": [0.01, 0.5]},
+}
+FINITE = {
+    "families": [{"family": "tce", "space": {"alpha": {"grid": [0.25, 0.5, 0.75, 1.0, 1.5, 2.0]}}}],
+    "noise__rate": 0.0,
+    "training__optimizer__lr": {"grid": [0.01, 0.02, 0.05, 0.1, 0.2]},
+}
 
 
 def journal(folder: Path) -> list[optuna.trial.FrozenTrial]:
@@ -30,6 +41,10 @@ def journal(folder: Path) -> list[optuna.trial.FrozenTrial]:
 
 def told(folder: Path) -> dict[str, tuple[str, float | None]]:
     return {json.dumps(trial.params): (trial.state.name, trial.value) for trial in journal(folder)}
+
+
+def by_alpha_and_rate(todo: Todo, epoch: int) -> float:
+    return by_alpha(todo, epoch) - 0.1 * abs(math.log10(todo.config.params["training.optimizer.lr"] / 0.05))
 
 
 @pytest.fixture
@@ -107,6 +122,30 @@ class TestAnotherLaunch:
         assert driver.states() == {"completed": 14}
         assert len(set(first.keys) | set(second.keys)) == 14
         assert [state for state, _ in told(folder).values()] == ["COMPLETE"] * 14
+
+    @pytest.mark.parametrize(
+        ("name", "space", "launches"),
+        [
+            *((name, SMOOTH, (7, 13, 22)) for name in ("tpe", "cma_es", "quasi_random", "random")),
+            *((name, FINITE, (7, 13, 22)) for name in ("tpe", "cma_es", "quasi_random")),
+            ("gp", SMOOTH, (6, 12, 14)),
+        ],
+    )
+    def test_with_more_configs_proposes_what_one_launch_would_have(
+        self, name: str, space: dict[str, Any], launches: tuple[int, ...], tmp_path: Path, cache: Path,
+        make_spec: SpecMaker,
+    ) -> None:  # fmt: skip
+        proposed = []
+        for each in (launches[-1:], launches):
+            folder = tmp_path / f"{len(each)} launches"
+            folder.mkdir()
+            one = Driver(folder / "ledger.db", cache, Worker(by_alpha_and_rate))
+            for configs in each:
+                one.launch(make_spec(**space, search={"name": name, "configs": configs}), slots=1)
+            with Ledger(one.ledger_path) as ledger:
+                proposed.append([params for _, _, _, params in ledger.configs()])
+        assert len(proposed[0]) == launches[-1]
+        assert proposed[0] == proposed[1]
 
     def test_does_without_the_journal(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
         driver.launch(make_spec(**TWELVE))
