@@ -27,7 +27,6 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.tune import tune as tune_module
 
 from study.planning.preflight import num_lanes, num_workers, places
-from study.running.host_watch import HostWatch
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
 from trainables.watchdog import where_it_hung
@@ -294,14 +293,13 @@ class LaneResources(ResourceManager):
 
 @contextmanager
 def trials_in_lanes(hosts: Hosts) -> Iterator[None]:
-    """Within it, Tune's trials are lanes of `hosts`, which are watched.
+    """Within it, Tune's trials are lanes of `hosts`.
 
     `tune.run` has no setting for its resource manager.
     """
     controller = tune_module.TuneController
     tune_module.TuneController = partial(controller, resource_manager_factory=lambda: LaneResources(hosts))
     try:
-        with HostWatch(hosts.end_silent):
-            yield
+        yield
     finally:
         tune_module.TuneController = controller

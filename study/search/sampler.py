@@ -23,7 +23,7 @@ class SamplerProposer:
 
     A sampler that comes back to the same points again and again, as TPE does in a small finite space once it knows the
     good ones, is helped out by a random draw. With a `part` of the study's record it goes on from what it was told in
-    earlier launches. What is random in config i depends on `seed` and i alone: it is the same in a later launch.
+    earlier launches.
     """
 
     def __init__(self, name: str, space: dict[str, Any], size: int, seed: int, part: Part | None = None) -> None:
@@ -31,7 +31,6 @@ class SamplerProposer:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.size, self.foreseeable = size, name == "quasi_random"
-        self._name, self._seed = name, seed
         self._constants, searched = split_space(space)
         self._distributions = {key: optuna_distribution(value) for key, value in searched.items()}
         kind = hashlib.sha256(f"{name} {space}".encode()).hexdigest()[:6]  # another space is another Optuna study
@@ -41,8 +40,9 @@ class SamplerProposer:
             study_name=part and f"{part.name} ({name} {kind})",
             load_if_exists=True,
         )
-        self._study.sampler = _sampler(name, seed)
+        # Of one config's trials the last that did not fail counts: an ask that came back to a known one was failed.
         past = sorted(self._study.get_trials(deepcopy=False), key=lambda trial: trial.state.name != "FAIL")
+        self._study.sampler = _sampler(name, derive_seed(seed, len(past)) % 2**32 if past else seed)
         self._past = {_identity(self._params(trial)): trial for trial in past if LEARNT_FROM not in trial.user_attrs}
         self._learnt = {_identity(self._params(trial)) for trial in past if LEARNT_FROM in trial.user_attrs}
         self._recalled: deque[Params] = deque()
@@ -58,8 +58,6 @@ class SamplerProposer:
                 self._asked[_identity(params)] = self._again(params)
                 return params
         self._forget()
-        if not self.foreseeable:  # Optuna's samplers keep nothing but caches from one config to the next
-            self._study.sampler = _sampler(self._name, derive_seed(self._seed, len(self._asked)) % 2**32)
         for _ in range(ATTEMPTS):
             trial = self._study.ask(self._distributions)
             params = self._params(trial)

@@ -31,7 +31,7 @@ from tests.study.report.conftest import Reporter, by_family, rows_of, section_of
 
 CLEAN, NOISY = "digits, clean, mlp hidden=8", "digits, uniform 0.4, mlp hidden=8"
 EVERYWHERE = [
-    "The answer", "Comparison of families", "Against the noise rate", "Against each hyperparameter",
+    "The answer", "Comparison of families", "Budget of the search", "Against the noise rate", "Against each hyperparameter",
     "Learning curves", "Memorisation of wrong labels", "The selection gap", "Expected best of n configs",
     "Calibration", "What was asked", "What ran",
 ]  # fmt: skip
@@ -453,6 +453,17 @@ def test_a_family_without_a_completed_trial_is_shown_without_a_score(reporter: R
     document = reporter.document()
     assert rows_of({table.name: table for table in document.tables}["scores"])["mse"][CLEAN] == "–"
     assert "Failed and diverged trials" in titles(document)
+
+
+def test_the_budget_of_the_search_is_said_with_a_line_for_each_family_and_task(reporter: Reporter) -> None:
+    grid = {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5]}}}
+    reporter.launch(families=["ce", grid], search__repeats=2)
+    document = reporter.document()
+    words = words_of(section_of(document, "Budget of the search"))
+    assert "families had 1 (ce) and 3 (tce) configs on each task; the comparison is not at equal budget" in words
+    (table,) = [table for table in document.tables if table.name == "budget"]
+    assert table.columns == ("task", "family", "configs", "epochs of screening", "epochs", "core-seconds")
+    assert [row[1:] for row in table.rows] == [("ce", "1", "9", "18", "9"), ("tce", "3", "27", "54", "27")] * 2
 
 
 def test_what_losses_warn_of_stands_beside_the_scores_and_in_a_table(reporter: Reporter) -> None:
