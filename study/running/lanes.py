@@ -26,7 +26,7 @@ from ray.air.execution.resources.resource_manager import ResourceManager
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.tune import tune as tune_module
 
-from study.planning.preflight import num_lanes, num_workers, places
+from study.planning.preflight import memory_share, num_lanes, num_workers, places
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
 from trainables.watchdog import where_it_hung
@@ -66,7 +66,7 @@ def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
     return HostSettings(
         count=num_workers(spec),
         places=places(spec),
-        share=min(1.0, wanted.gpus) if wanted.gpus else 1 / num_workers(spec),
+        share=memory_share(spec),
         cpus=wanted.cpus,
         gpus=wanted.gpus,
         lanes=num_lanes(spec),

@@ -31,9 +31,9 @@ from tests.study.report.conftest import Reporter, by_family, rows_of, section_of
 
 CLEAN, NOISY = "digits, clean, mlp hidden=8", "digits, uniform 0.4, mlp hidden=8"
 EVERYWHERE = [
-    "The answer", "Comparison of families", "Budget of the search", "Against the noise rate", "Against each hyperparameter",
-    "Learning curves", "Memorisation of wrong labels", "The selection gap", "Expected best of n configs",
-    "Calibration", "What was asked", "What ran",
+    "The answer", "Comparison of families", "Budget of the search", "Against the noise rate",
+    "Against each hyperparameter", "Learning curves", "Memorisation of wrong labels", "The selection gap",
+    "Expected best of n configs", "Calibration", "What was asked", "What ran",
 ]  # fmt: skip
 
 
