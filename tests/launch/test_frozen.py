@@ -58,13 +58,16 @@ def test_a_stopped_process_is_ended_and_its_trials_are_completed_by_another(
     place.write(STUDY)
     (place.root / "beside_it.py").write_text(SLOW)
     driver = place.start("launch", "tiny.yaml", "--set", f"resources.lanes={lanes}")
-    wait_until(lambda: trained(place) > 4, PATIENCE_S)
-    family = psutil.Process(driver.pid).children(recursive=True)
-    workers = [each for each in family if any(worker in part for part in (each.name(), *each.cmdline()))]
-    assert workers
-    for each in workers:
-        os.kill(each.pid, signal.SIGSTOP)
-    output, errors = driver.communicate(timeout=PATIENCE_S)
+    try:
+        wait_until(lambda: trained(place) > 4, PATIENCE_S)
+        family = psutil.Process(driver.pid).children(recursive=True)
+        workers = [each for each in family if any(worker in part for part in (each.name(), *each.cmdline()))]
+        assert workers
+        for each in workers:
+            os.kill(each.pid, signal.SIGSTOP)
+        output, errors = driver.communicate(timeout=PATIENCE_S)
+    finally:
+        driver.kill()
     assert driver.returncode == 0, output + errors
     assert dict(place.rows("select state, count(*) from trials group by 1")) == {"completed": 2}
     retried = [event["message"] for event in place.json("status", "tiny")["events"] if event["kind"] == "retried"]
