@@ -54,6 +54,7 @@ class MemoryGauge:
     def measuring(self, trial: Trial, task: Task, family: str) -> Iterator[None]:
         """Inside it a lane of this trial, of which nothing is there yet, joins its array and trains an epoch."""
         from trainables.engine.memory import hand_back_freed_memory
+        from trainables.engine.resolve import trial_modules
         from trainables.engine.room import FILLED, memory_of
 
         if self.knows(trial, family):
@@ -67,6 +68,8 @@ class MemoryGauge:
         each = max(1, round(memory.peak() - before))
         fit = int(FILLED * (free - self._of_a_process(memory, before)) / each)
         kind = f"{task.model_name} on {task.dataset.title}, batches of {trial['training']['batch_size']}"
+        if (modules := trial_modules(trial["loss"])) is not None:
+            kind += f", modules at {modules}"
         self.needs[_signature(trial)] = MemoryNeed(kind, [family], self.device, each, max(0, fit))
 
     def _of_a_process(self, memory: Memory, held: float) -> float:

@@ -31,7 +31,7 @@ dataset: digits
 model: {name: mlp, hidden: 16}
 families: ["beside_it:Slow"]
 training: {epochs: 50, optimizer: {name: sgd, lr: 0.05}}
-resources: {cpus: 2, timeout_s: 10, checkpoint_interval_s: 0, report_interval_s: 0.2}
+resources: {cpus: 2, timeout_s: 10, checkpoint_interval_s: 0, report_interval_s: 0.2, retries: 6}
 search: {repeats: 2}
 tracking: {enabled: false}
 """

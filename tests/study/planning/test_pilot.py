@@ -173,6 +173,18 @@ def test_memory_is_measured_once_for_each_kind_of_trial(
     )
 
 
+def test_a_loss_with_modules_of_its_own_and_another_batch_size_are_kinds_of_their_own(
+    home: Home, make_spec: SpecMaker
+) -> None:
+    own = {"family": "msl", "space": {"xi": 0.5, "modules": "last", "training.batch_size": 64}}
+    larger = {"family": "ce", "label": "ce-128", "space": {"training.batch_size": 128}}
+    needs = foresee(make_spec(families=["ce", own, larger], noise__rate=0.0), home).memory
+    kind = "mlp hidden=8 on digits, batches of"
+    assert {need.kind: need.families for need in needs} == {
+        f"{kind} 64": ["ce"], f"{kind} 64, modules at last": ["msl"], f"{kind} 128": ["ce-128"],
+    }  # fmt: skip
+
+
 def test_lanes_that_fit_are_those_of_the_free_memory(
     home: Home, make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
