@@ -10,8 +10,10 @@ from pathlib import Path
 
 from local_stack.place import Place
 from local_stack.processes import end, find
-from local_stack.services import KINDS, healthy, lacking
+from local_stack.services import KINDS, Wish, healthy, lacking
 from local_stack.supervisor import clear_away
+
+SUPERVISOR_S = 90.0  # in which it ends the services
 
 DESCRIPTION = """\
 The services of compose.yaml as processes of this machine, on free ports of 127.0.0.1: Postgres, an S3 server (moto's),
@@ -25,18 +27,19 @@ When one service ends by itself the others are ended; DIR/failure then says whic
 """
 
 
-def start(place: Place, kinds: tuple[str, ...], workers: int, cpus: int) -> int:
+def start(place: Place, wish: Wish) -> int:
     """Start a stack and wait until it answers."""
     if state := place.read_state():
         running = find(state["supervisor"])
         what = f"is running (pid {running.pid})" if running else "was killed and may have left processes"
         return _say(f"{place.root}: a stack {what}; docker/local-stack stop {place.root}", 2)
-    if absent := lacking(kinds):
+    if absent := lacking(wish.kinds):
         return _say(f"not installed: {', '.join(absent)}; pip install {' '.join(map(repr, absent))}", 2)
     place.make()
     with place.log("stack").open("wb") as log:
         supervisor = subprocess.Popen(
-            [sys.executable, "-m", "local_stack.supervisor", place.root, ",".join(kinds), str(workers), str(cpus)],
+            [sys.executable, "-m", "local_stack.supervisor", place.root, ",".join(wish.kinds), str(wish.workers),
+             str(wish.cpus), str(wish.mortal)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
@@ -60,8 +63,7 @@ def stop(place: Place) -> int:
     if not state:
         return _say(f"{place.root}: no stack is running", 0)
     if supervisor := find(state["supervisor"]):
-        supervisor.terminate()
-        supervisor.wait(timeout=120)
+        end(supervisor, patience_s=SUPERVISOR_S)
     for known in reversed(state["services"]):
         if process := find(known):
             end(process)
@@ -113,10 +115,11 @@ def main() -> int:
     parser.add_argument("--workers", type=_count, default=2, metavar="N", help="Ray worker nodes; 2")
     parser.add_argument("--cpus", type=_count, default=1, metavar="N", help="CPUs that each of them offers; 1")
     parser.add_argument("--services", type=_kinds, default=KINDS, metavar="A,B", help=f"a part of {','.join(KINDS)}")
+    parser.add_argument("--mortal-workers", action="store_true", help="the others go on when a worker node ends")
     asked = parser.parse_intermixed_args()
     place = Place(asked.folder.absolute())
     if asked.what == "start":
-        return start(place, asked.services, asked.workers, asked.cpus)
+        return start(place, Wish(asked.services, asked.workers, asked.cpus, asked.mortal_workers))
     return stop(place) if asked.what == "stop" else status(place)
 
 

@@ -32,8 +32,8 @@ def programs() -> Path:
         if not (folder / "initdb").exists():
             continue
         try:
-            command = [folder / "postgres", "--version"]
-            subprocess.run(command, check=True, capture_output=True, user=account(), cwd="/")
+            asked = [str(folder / "postgres"), "--version"]
+            subprocess.run(asked, check=True, capture_output=True, user=account(), cwd="/")
         except (OSError, subprocess.CalledProcessError):
             continue
         return folder.resolve()

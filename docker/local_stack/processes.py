@@ -23,10 +23,10 @@ def find(known: dict[str, Any]) -> psutil.Process | None:
     """The process, if it still runs."""
     try:
         process = psutil.Process(known["pid"])
-        alive = process.create_time() == known["created"] and process.status() != psutil.STATUS_ZOMBIE
+        same = process.create_time() == known["created"]
     except psutil.NoSuchProcess:
         return None
-    return process if alive else None
+    return process if same and _runs(process) else None
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
@@ -49,22 +49,20 @@ def marked(run: Path) -> list[psutil.Process]:
     return found
 
 
-def end(process: psutil.Process, polite: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the process to end; whatever of its family is left after that is killed."""
+def end(process: psutil.Process, polite: signal.Signals = signal.SIGTERM, patience_s: float = PATIENCE_S) -> None:
+    """Ask the process to end; whatever of its family is left after that is asked too, and then killed."""
     members = family(process)
     _send([process], polite)
-    deadline = time.monotonic() + PATIENCE_S
-    psutil.wait_procs([process], timeout=PATIENCE_S)
-    orphans = [each for each in members if each.is_running()]
+    _wait([process], patience_s)
+    orphans = _wait(members, 0.0)
     _send(orphans, signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(orphans, timeout=max(2.0, deadline - time.monotonic()))
-    kill(stubborn)
+    kill(_wait(orphans, 2.0))
 
 
 def kill(processes: list[psutil.Process]) -> None:
     """End them at once."""
     _send(processes, signal.SIGKILL)
-    psutil.wait_procs(processes, timeout=5)
+    _wait(processes, 5.0)
 
 
 def _send(processes: list[psutil.Process], what: signal.Signals) -> None:
@@ -73,3 +71,18 @@ def _send(processes: list[psutil.Process], what: signal.Signals) -> None:
             process.send_signal(what)
         except psutil.NoSuchProcess:
             continue
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still run after so long. One that nobody has asked for its exit code yet has ended all the same."""
+    deadline = time.monotonic() + seconds
+    while (left := [each for each in processes if _runs(each)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -11,7 +11,8 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,11 +40,12 @@ class Wish:
     kinds: tuple[str, ...] = KINDS
     workers: int = 2
     cpus: int = 1
+    mortal: bool = False  # a worker node may end, and the others go on
 
 
 @dataclass(frozen=True)
 class Service:
-    """One process with what descends from it. `prepare` runs before it starts, `told` goes into the user's shell."""
+    """One process with what descends from it. `told` goes into the user's shell."""
 
     name: str
     command: Callable[[], list[str]]
@@ -52,6 +54,8 @@ class Service:
     told: dict[str, str] = field(default_factory=dict)
     account: str | None = None
     polite: signal.Signals = signal.SIGTERM
+    outlives: bool = False  # others need it to end well
+    mortal: bool = False
 
 
 def lacking(kinds: tuple[str, ...]) -> list[str]:
@@ -87,7 +91,7 @@ def plan(wish: Wish, place: Place, run: Path) -> list[Service]:
     if "mlflow" in kinds:
         found.append(_mlflow(place, database, s3))
     if "ray" in kinds:
-        found += _ray(wish, place, run)
+        found += _ray(wish, place, run, s3.told if "s3" in kinds else {})
     return found
 
 
@@ -101,7 +105,7 @@ def _postgres(place: Place, run: Path) -> Service:
     uri = f"postgresql://{postgres.USER}:{password}@127.0.0.1:{port}/postgres"
     return Service(
         "postgres", command, f"127.0.0.1:{port}", told={"POSTGRES_PORT": str(port), "POSTGRES_URI": uri},
-        account=postgres.account(), polite=signal.SIGINT,
+        account=postgres.account(), polite=signal.SIGINT, outlives=True,
     )  # fmt: skip
 
 
@@ -140,9 +144,10 @@ def _mlflow(place: Place, database: Service, s3: Service) -> Service:
     )
 
 
-def _ray(wish: Wish, place: Place, run: Path) -> list[Service]:
+def _ray(wish: Wish, place: Place, run: Path, storage: dict[str, str]) -> list[Service]:
     place.new_secret("ray_token")
-    environment = {
+    environment = storage | {
+        "MLFLOW_PASSWORD_FILE": str(place.secret("mlflow_admin_password")),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(place.secret("ray_token")),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -159,16 +164,15 @@ def _ray(wish: Wish, place: Place, run: Path) -> list[Service]:
         f"--head --port={port} --include-dashboard=true --dashboard-host=127.0.0.1 --dashboard-port={dashboard}",
         f"--ray-client-server-port={free_port()}" if find_spec("grpc") else "",
     ]
+    node = partial(_node, run=run, environment=environment)
+    workers = [node(f"ray-worker-{number}", f"--address={address}", wish.cpus) for number in range(1, wish.workers + 1)]
     return [
-        _node("ray-head", " ".join(head), 0, run, environment, told),
-        *(
-            _node(f"ray-worker-{number}", f"--address={address}", wish.cpus, run, environment, {})
-            for number in range(1, wish.workers + 1)
-        ),
+        replace(node("ray-head", " ".join(head), 0), told=told, outlives=True),
+        *(replace(each, mortal=wish.mortal) for each in workers),
     ]
 
 
-def _node(name: str, options: str, cpus: int, run: Path, environment: dict[str, str], told: dict[str, str]) -> Service:
+def _node(name: str, options: str, cpus: int, run: Path, environment: dict[str, str]) -> Service:
     agent = free_port()
     ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
     options += (
@@ -178,7 +182,7 @@ def _node(name: str, options: str, cpus: int, run: Path, environment: dict[str, 
     mark = json.dumps({name: 1})  # a resource by which a task can be sent to this node
     return Service(
         name, lambda: [*ray, "start", *options.split(), "--resources", mark],
-        f"http://127.0.0.1:{agent}/api/healthz", environment, told,
+        f"http://127.0.0.1:{agent}/api/healthz", environment,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,7 +53,8 @@ class Supervisor:
                 time.sleep(GLANCE_S)
         except (FailedError, postgres.MissingError) as problem:
             name = getattr(problem, "service", "postgres")
-            self.place.write(self.place.failure, f"{problem}\n{self.place.log(name)} ends:\n{self._tail(name)}\n")
+            log = f"{self.place.log(name)} ends:\n{self.place.last_lines(name)}"
+            self.place.write(self.place.failure, f"{problem}\n{log}\n")
             return 1
         except KeyboardInterrupt:
             return 0
@@ -81,7 +83,7 @@ class Supervisor:
 
     def _look(self) -> None:
         for service, process in self.running:
-            if (code := process.poll()) is not None:
+            if (code := process.poll()) is not None and not service.mortal:
                 raise FailedError(service.name, f"ended by itself with exit code {code}")
 
     def _remember(self) -> None:
@@ -94,16 +96,21 @@ class Supervisor:
         state: dict[str, Any] = {"supervisor": supervisor, "run": str(self.run), "services": services}
         self.place.write_state(state)
 
-    def _tail(self, name: str) -> str:
-        return self.place.last_lines(name)
-
     def _end(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.place.env.unlink(missing_ok=True)
-        for service, process in reversed(self.running):
-            end(psutil.Process(process.pid), service.polite) if process.poll() is None else None
+        for outlives in (False, True):
+            ending = [(each, process) for each, process in self.running if each.outlives is outlives]
+            with ThreadPoolExecutor(max_workers=len(ending) + 1) as pool:
+                list(pool.map(_end, ending))
         clear_away(self.place, self.run)
+
+
+def _end(running: tuple[Service, subprocess.Popen[bytes]]) -> None:
+    service, process = running
+    if process.poll() is None:
+        end(psutil.Process(process.pid), service.polite)
 
 
 def clear_away(place: Place, run: Path) -> None:
@@ -120,14 +127,14 @@ def _leave(*_: object) -> NoReturn:
 
 
 def main(arguments: list[str]) -> int:
-    """FOLDER KINDS WORKERS CPUS, as `__main__.py` gives them."""
-    folder, kinds, workers, cpus = arguments
-    place = Place(Path(folder))
+    """FOLDER KINDS WORKERS CPUS MORTAL, as `__main__.py` gives them."""
+    folder, kinds, workers, cpus, mortal = arguments
+    place, wish = Place(Path(folder)), Wish(tuple(kinds.split(",")), int(workers), int(cpus), mortal == "True")
     lock = place.lock()
     if lock is None:
         return 3
     with lock:
-        return Supervisor(place, Wish(tuple(kinds.split(",")), int(workers), int(cpus))).serve()
+        return Supervisor(place, wish).serve()
 
 
 if __name__ == "__main__":
