@@ -19,7 +19,7 @@ from local_stack.place import Place
 from local_stack.processes import MARK, end, identity, kill, marked
 from local_stack.services import Service, Wish, environment_of, healthy, plan
 
-START_S = 120.0  # MLflow's first start makes its tables, on slow disks for half a minute
+START_S = 240.0  # MLflow's first start makes its tables: 6 s, a minute where others keep the machine busy
 GLANCE_S = 0.5
 
 
