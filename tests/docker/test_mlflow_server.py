@@ -18,7 +18,8 @@ PASSWORD = "p%40s/w:o@rd %"
 @pytest.fixture(scope="module")
 def serve() -> ModuleType:
     spec = importlib.util.spec_from_file_location("serve", ROOT / "docker" / "mlflow" / "serve.py")
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -26,7 +26,7 @@ def test_a_server_on_postgres_with_files_in_s3_has_every_run_and_picture(place: 
             aws_secret_access_key=stack["AWS_SECRET_ACCESS_KEY"], region_name=stack["AWS_DEFAULT_REGION"],
         )  # fmt: skip
         kept = [each["Key"] for each in client.list_objects_v2(Bucket=stack["MLFLOW_BUCKET"])["Contents"]]
-        engine = sqlalchemy.create_engine(stack["POSTGRES_URI"])
+        engine = sqlalchemy.create_engine(stack["POSTGRES_URI"].replace("postgresql:", "postgresql+psycopg2:"))
         with engine.connect() as store:
             keys = store.execute(
                 sqlalchemy.text("select count(*), count(distinct value) from tags where key = 'study.key'")
