@@ -9,7 +9,9 @@ import typer
 from study.cli.output import (
     AsJson,
     DataRoot,
+    SendEnv,
     Strictly,
+    Submit,
     comparison_notes,
     comparison_tables,
     console,
@@ -23,11 +25,13 @@ from study.cli.output import (
     program,
     tracking_facts,
 )
+from study.cli.submit import submit_launch
 
 MINUTE = 60.0  # seconds, from which no fraction of one is said
 
 
 def launch(
+    context: typer.Context,
     study: Annotated[str, typer.Argument(metavar="FILE", help="A study file, or the name of a preset.")],
     overrides: Annotated[
         list[str] | None,
@@ -50,6 +54,8 @@ def launch(
         bool,
         typer.Option("--trim", help="With --max-hours: launch it anyway, and end it gently when they have passed."),
     ] = False,
+    submit: Submit = None,
+    send_env: SendEnv = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
@@ -63,6 +69,11 @@ def launch(
 
     if trim and max_hours is None:
         raise StudyError("--trim needs to know when: say --max-hours H too")
+    if submit is not None:
+        if dry_run:
+            raise StudyError("--dry-run runs nothing, here or there; leave out --submit")
+        submit_launch(context, study, submit, send_env or [], as_json)
+        return
     spec, document = load_spec(find_study_file(study), overrides or [], data)
     home = Home.current()
     if smoke:

@@ -20,7 +20,8 @@ from study.planning.preflight import check_against_ledger, num_lanes, num_worker
 from study.planning.stand_in import plan_without_data
 from study.records import states
 from study.records.environment import describe_environment
-from study.records.ledger import Ledger, TrialRecord
+from study.records.ledger import Ledger
+from study.records.ledger_reader import TrialRecord
 from study.records.paths import Home
 from study.search import Params
 from study.spec import StudySpec

@@ -8,7 +8,8 @@ from typing import Any
 from study.errors import StudyError
 from study.planning.plan import Plan
 from study.records.environment import num_gpus, usable_cpus
-from study.records.ledger import Ledger, is_begun
+from study.records.ledger import Ledger
+from study.records.ledger_file import is_begun
 from study.spec import StudySpec, TrainingSpec, dataset_title
 
 CPU_LANES, GPU_LANES = 16, 64  # with `lanes: auto`, at the most

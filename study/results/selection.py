@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study.records import states
-from study.records.ledger import CONFIRM, Ledger, TrialRecord
+from study.records.ledger import CONFIRM, Ledger
+from study.records.ledger_reader import TrialRecord
 from trainables.trial import SEARCH
 
 TIMES = ("time", "seconds")  # in a report, and no result

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from study.errors import StudyError
-from study.records.ledger import CONFIRM, MIGRATIONS, SCHEMA_VERSION, Ledger
+from study.records.ledger import CONFIRM, Ledger
+from study.records.ledger_file import MIGRATIONS, SCHEMA_VERSION
 from study.records.states import COMPLETED, FAILED, RUNNING, WAITING
 
 MONITOR = "val_accuracy_noisy"
@@ -232,7 +233,7 @@ def test_a_ledger_that_is_not_there_is_not_made_by_reading_it(path: Path) -> Non
 WRITE_FOREVER = f"""
 import sys
 from pathlib import Path
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 with Ledger(Path(sys.argv[1]), write=True) as ledger:
     batch = 0
     while True:
@@ -293,7 +294,7 @@ def test_a_ledger_of_the_first_format_is_brought_to_this_one_with_what_is_in_it(
 OPENER = """
 import sys
 from pathlib import Path
-from study.ledger import Ledger
+from study.records.ledger import Ledger
 path = Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
