@@ -148,6 +148,7 @@ def _ray(wish: Wish, place: Place, run: Path, storage: dict[str, str]) -> list[S
     place.new_secret("ray_token")
     environment = storage | {
         "MLFLOW_PASSWORD_FILE": str(place.secret("mlflow_admin_password")),
+        "STUDY_HOME": os.environ.get("STUDY_HOME") or str(place.root / "studies"),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(place.secret("ray_token")),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -204,4 +205,5 @@ def environment_of(service: Service, run: Path, mark: str) -> dict[str, str]:
     """The environment of its process: ours, without what would lead it to another cluster or server."""
     foreign = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "MLFLOW_TRACKING_URI", "AWS_PROFILE")
     ours = {name: value for name, value in os.environ.items() if name not in foreign}
+    ours["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{ours.get('PATH', os.defpath)}"  # jobs ask for `python`
     return {**ours, "TMPDIR": str(run / "tmp"), "PYTHONUNBUFFERED": "1", **service.environment, mark: str(run)}
