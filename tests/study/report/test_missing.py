@@ -28,7 +28,6 @@ MANY: dict[str, Any] = {
     ],
     "noise__rate": 0.0,
     "search": {"name": "random", "configs": 22, "repeats": 1},
-    "search__repeats": 1,
 }
 
 
@@ -109,3 +108,11 @@ def test_configs_whose_scores_are_all_equal_have_a_sentence_and_no_bars(reporter
 )
 def test_families_with_the_same_reason_are_named_in_one_go(reasons: dict[str, str], said: str) -> None:
     assert not_shown(reasons) == said
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_large_marks_are_explained_where_there_are_any(reporter: Reporter, repeats: int) -> None:
+    reporter.launch(families=[TCE], noise__rate=0.0, search={"name": "random", "configs": 4, "repeats": repeats})
+    said = caption(section_of(reporter.document(), "Against each hyperparameter"))
+    assert ("Large marks: " in said) == (repeats > 1)
+    assert said.startswith("Small marks: " if repeats > 1 else "Marks: ")
