@@ -7,6 +7,8 @@ import re
 import time
 import urllib.request
 
+import pytest
+
 from tests.launch.conftest import STUDY, Place, free_port
 
 SHORT = ("--set", "training.epochs=2", "--set", "search.repeats=1", "--set", "noise.rate=0.4")
@@ -18,6 +20,8 @@ def commands(said: str) -> list[str]:
     return NAMED.findall(said.replace("\n", "  "))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_what_launch_and_confirm_name_next_runs_as_it_stands_there(place: Place) -> None:
     path = f"{STUDY.parent}:{os.environ['PATH']}"
     launched = place.run("launch", "tiny.yaml", *SHORT, PATH=path).stdout
