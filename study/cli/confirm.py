@@ -96,6 +96,7 @@ def confirm(
             "interrupted": outcome.interrupted,
             "given_up": outcome.given_up,
             "left_out": list(outcome.left_out),
+            "notes": list(outcome.notes),
             "metric": metric,
             "comparison": rows,
             "tracking": tracking_facts(outcome),
@@ -115,6 +116,8 @@ def confirm(
         print_failed(name, "confirm", rows)
         for sentence in outcome.left_out:
             console.print(f"[yellow]left out[/] {sentence}")
+        for sentence in outcome.notes:
+            console.print(f"[yellow]note[/] {sentence}")
         if outcome.tracking_problem:
             print_tracking_problem(name, outcome.tracking_problem)
         if any(row["n"] for row in rows) and not outcome.interrupted:

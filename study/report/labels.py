@@ -1,4 +1,4 @@
-"""Labels that fit into a figure: lines no longer than its panels are high, tick labels that do not touch."""
+"""Labels that fit into a figure: lines no longer than its panels are high or wide, tick labels that do not touch."""
 
 from __future__ import annotations
 
@@ -41,6 +41,27 @@ def wrapped(label: Text, longest: float) -> str:
             lines.append(word)
     label.set_text(original)
     return "\n".join(lines)
+
+
+def wrap_titles(figure: Figure) -> None:
+    """Break panels' titles into lines that end before the next panel, or the figure, does. The figure is whole."""
+    figure.draw_without_rendering()
+    boxes = {axes: axes.get_window_extent() for axes in figure.axes}
+    for axes, box in boxes.items():
+        title = left_title(axes)
+        beside = [each.x0 for each in boxes.values() if each.x0 > box.x0 and each.y0 < box.y1 and each.y1 > box.y0]
+        longest = min([*beside, figure.bbox.x1]) - box.x0 - GAP * figure.dpi / 72
+        if title.get_window_extent().width > longest:
+            title.set_text(wrapped(title, longest))
+
+
+def left_title(axes: Axes) -> Text:
+    """The text of a panel's title, which begins where the panel does."""
+    said = axes.get_title(loc="left")
+    found = (
+        each for each in axes.get_children() if isinstance(each, Text) and each.get_horizontalalignment() == "left"
+    )
+    return next(text for text in found if text.get_text() == said)
 
 
 def part_ticks(figure: Figure) -> None:

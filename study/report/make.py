@@ -52,9 +52,12 @@ def write_report(home: Home, paths: StudyPaths, out: Path | None = None, *, base
 
 def _contents(document: Document) -> dict[str, bytes]:
     """Every file by its path in the report's folder."""
+    from study.report.labels import wrap_titles  # brings matplotlib
+
     files, svgs, pngs = {}, {}, {}
     for picture in document.pictures:
         svg, png = io.StringIO(), io.BytesIO()
+        wrap_titles(picture.figure)
         picture.figure.savefig(svg, format="svg", metadata={"Date": None}, dpi=DPI)
         picture.figure.savefig(png, format="png", dpi=DPI)
         svgs[picture.name], pngs[picture.name] = svg.getvalue(), png.getvalue()

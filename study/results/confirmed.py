@@ -47,6 +47,23 @@ def confirmations(ledger: Ledger, study: str) -> Confirmations:
     )
 
 
+def outdated_keys(ledger: Ledger) -> dict[str, bool]:
+    """Of all that was ever confirmed whether its scores have been outrun, by the keys of cells and of trials.
+
+    Trials of a cell that counts are outdated where the last `study confirm` asked for them no more.
+    """
+    ever = ledger.cells(phase=CONFIRM, all_scopes=True)
+    if not ever:
+        return {}
+    counted = {cell.key: cell for cell in confirmations(ledger, "").cells}
+    repeats = {config.key: cell.facts["repeats"] for cell in counted.values() for config in cell.configs}
+    configs = {key for _, key, _, _ in ledger.configs(phase=CONFIRM, all_scopes=True)}
+    trials = [trial for trial in ledger.trials().values() if trial.config_key in configs]
+    return {key: key not in counted for key, _ in ever} | {
+        trial.key: trial.repeat >= repeats.get(trial.config_key, 0) for trial in trials
+    }
+
+
 def confirmed_config(
     ledger: Ledger, confirmed: Sequence[CellResult], cell: CellResult, config: ConfigResult
 ) -> tuple[CellResult, ConfigResult] | None:

@@ -21,7 +21,7 @@ from study.records import states
 from study.records.keys import counts, key_of
 from study.records.ledger import CONFIRM, Ledger
 from study.records.ledger_reader import TrialRecord
-from study.results.selection import CellResult, ConfigResult, cell_results, nothing_completed, ranked
+from study.results.selection import CellResult, ConfigResult, cell_results, nothing_completed, ranked, why_fewer
 from study.search import Params
 from study.spec import ConfirmSpec, StudySpec
 from trainables.data.datasets import load_pool, load_test
@@ -130,11 +130,14 @@ class Winner:
 
 @dataclass(frozen=True)
 class ConfirmPlan:
-    """All winners of a study; `left_out` says in a sentence each which cells have none."""
+    """All winners of a study. `left_out` says in a sentence each which cells have none, `notes` which have fewer than
+    were asked for.
+    """
 
     spec: StudySpec
     cells: tuple[ConfirmCell, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def most_epochs(self) -> int:
@@ -168,7 +171,9 @@ def make_confirm_plan(plan: Plan, ledger: Ledger, cache: Path, *, partial: bool 
     ]
     if spec.confirm.protocol == "retrain":
         _check_last_batches(confirmed, cache)
-    return ConfirmPlan(spec, tuple(confirmed), tuple(_why_not(result) for _, result, best in winners if not best))
+    left_out = tuple(_why_not(result) for _, result, best in winners if not best)
+    fewer = [_fewer(result, len(best), spec.confirm.top) for _, result, best in winners if best]
+    return ConfirmPlan(spec, tuple(confirmed), left_out, tuple(filter(None, fewer)))
 
 
 def _test_digest(task: Task, cache: Path) -> str:
@@ -198,9 +203,19 @@ def _check_last_batches(cells: list[ConfirmCell], cache: Path) -> None:
                 raise StudyError(f"{problem}, in a study of another name; or confirm with --protocol holdout") from None
 
 
+def _fewer(result: CellResult, found: int, top: int) -> str:
+    """Empty where there are enough."""
+    why = why_fewer(result, top)
+    return f"{_title(result)}: {found} of {top} configs confirmed; {why}" if why else ""
+
+
+def _title(result: CellResult) -> str:
+    return f"{result.facts['label']} on {result.facts['task']}"
+
+
 def _why_not(result: CellResult) -> str:
     said = states.in_words(result.counts) or "no trial ran"
-    return f"{result.facts['label']} on {result.facts['task']}: no config to confirm ({said})"
+    return f"{_title(result)}: no config to confirm ({said})"
 
 
 class ConfirmAgenda:

@@ -37,7 +37,7 @@ class Outcome:
     """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was.
 
     It was `interrupted` by the user, or where it `timed_out`. `experiment` is the name of the study's in MLflow.
-    `left_out` says in a sentence each which cells have nothing to confirm.
+    `left_out` says in a sentence each which cells have nothing to confirm, `notes` which have less than was asked for.
     """
 
     paths: StudyPaths
@@ -48,6 +48,7 @@ class Outcome:
     tracking_problem: str | None
     experiment: str | None = None
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     timed_out: bool = False
 
 
@@ -111,7 +112,7 @@ def confirm(
             if oracle:
                 ask_oracle(ledger, paths, home.cache, progress.stage)
             outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop)
-            return replace(outcome, left_out=winners.left_out)
+            return replace(outcome, left_out=winners.left_out, notes=winners.notes)
 
 
 @contextmanager

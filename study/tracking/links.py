@@ -17,6 +17,7 @@ from study.tracking.mlflow_page import CELLS
 DASHBOARD_PORT = 5000
 ADDRESS = re.compile(r"http://([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}")  # of a dashboard; a report shows nothing else
 EXPERIMENT = "experiment"  # stands for a trial's key where the ledger notes an experiment's id, and its name as state
+STANDING = "standing"  # likewise, where it notes as state which confirmations the store was told to be outdated
 CLASSICAL = "workflowType=machine_learning"  # MLflow's page is about language models unless it is told
 
 
@@ -50,6 +51,7 @@ def run_links(ledger: Ledger, home: Home) -> RunLinks | None:
     store = store_name(tracking, home)
     noted = tracked_so_far(ledger, store)
     experiment, _, name = noted.pop(EXPERIMENT, (None, 0, ""))
+    noted.pop(STANDING, None)
     if experiment is None or not tracking.enabled:
         return None
     runs = {key: run_id for key, (run_id, _, _) in noted.items()}

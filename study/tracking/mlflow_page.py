@@ -11,6 +11,7 @@ from typing import Any
 
 from study.records.ledger import CONFIRM, Ledger
 from study.spec import SelectSpec
+from study.tracking.words import OUTDATED_TAG, outdated_text
 from trainables.trial import SEARCH
 
 VIEW_TAG = "mlflow.sharedViewState."  # of an experiment: MLflow's page keeps saved views there
@@ -99,7 +100,8 @@ def _is_edited(view: str | None) -> bool:
 
 
 def _filter(level: str, phase: str, task: Mapping[str, str] | None = None) -> str:
-    wanted = {"level": level, "phase": phase, **(task or {})}
+    current = {OUTDATED_TAG.removeprefix("study."): outdated_text(False)} if phase == CONFIRM else {}
+    wanted = {"level": level, "phase": phase, **current, **(task or {})}
     return " and ".join(f"tags.`study.{name}` = '{value}'" for name, value in wanted.items())
 
 

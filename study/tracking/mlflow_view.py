@@ -16,19 +16,31 @@ from pathlib import Path
 from typing import Any
 
 from study.records import states
+from study.records.keys import key_of
 from study.records.ledger import Ledger
 from study.records.ledger_reader import TrialRecord
 from study.records.paths import Home, StudyPaths
 from study.redaction import redacted
+from study.results.confirmed import outdated_keys
 from study.results.selection import CellResult, cell_results
 from study.tracking import tracked_so_far
-from study.tracking.links import EXPERIMENT
+from study.tracking.links import EXPERIMENT, STANDING
 from study.tracking.mlflow_page import view_tags, view_titles
 from study.tracking.mlflow_store import KEY_TAG, keeps_files_in, make_sqlite_store, settle_environment
 from study.tracking.note import NOTE_TAG, with_tables
 from study.tracking.owner import Owner, settled_experiment
 from study.tracking.pictures import Pictures
-from study.tracking.words import cell_run_name, cell_tags, flat_params, trial_run_name, values_text
+from study.tracking.words import (
+    OUTDATED_TAG,
+    cell_run_name,
+    cell_tags,
+    flat_params,
+    outdated_text,
+    phase_of,
+    trial_run_name,
+    values_text,
+)
+from trainables.trial import SEARCH
 
 STATUS = {
     states.RUNNING: "RUNNING",
@@ -59,6 +71,7 @@ class MlflowView:
         self._artifacts_are_here = True  # not where the home was moved: MLflow keeps absolute paths
         self._cursors: dict[str, tuple[str, int, str]] | None = None  # None until the store was asked
         self._configs: dict[str, tuple[str, int]] = {}
+        self._standing: dict[str, str] = {}  # what runs of confirmations say, by key
         self._running_pushed_at: dict[str, float] = {}
         self._summarised_at = -math.inf
 
@@ -73,9 +86,11 @@ class MlflowView:
         return len(self._behind())
 
     def level(self, *, hurry: bool = False) -> None:
-        """Bring over what is new. With `hurry` also the latest epochs of trials that are still running."""
-        todo = self.behind()
-        if not todo and not self._outdated(hurry):
+        """Bring over what is new. With `hurry` also the latest epochs of trials that are still running, and which
+        confirmations the search has outrun.
+        """
+        todo, standing = self.behind(), self._standing_now() if hurry else {}
+        if not todo and not self._is_news(standing) and not self._outdated(hurry):
             return
         self.connect()
         cells, configs = dict(self.ledger.cells(phase=None, all_scopes=True)), self._configs_of(todo)
@@ -99,6 +114,7 @@ class MlflowView:
             self._summarise(cell, status)
         if any(status == "RUNNING" for _, status in outdated):
             self._summarised_at = time.monotonic()
+        self._mark(standing)
         if refused:
             raise refused[0]
 
@@ -124,11 +140,12 @@ class MlflowView:
         self._artifacts_are_here = served or keeps_files_in(self.artifacts, experiment.artifact_location)
         self._furnish(client, experiment)
         known = self._noted_of(experiment)
-        found = {}
-        for key, run_id in self._existing_runs(client):
+        found, self._standing = {}, {}
+        for key, run_id, outdated in self._existing_runs(client):
             if key in found:  # its answer was lost on the way, and it was made again
                 client.delete_run(run_id)
                 continue
+            self._standing[key] = outdated
             before = known.get(key)
             # A run that the ledger does not know of was made by a launch that died before it could note it down.
             found[key] = before if before and before[0] == run_id else (run_id, 0, "")
@@ -162,6 +179,26 @@ class MlflowView:
         cells = cell_results(self.ledger, phase=None, all_scopes=True)
         return [(cell, found[cell.key]) for cell in cells if cell.key in found]
 
+    def _standing_now(self) -> dict[str, str]:
+        return {key: outdated_text(outdated) for key, outdated in outdated_keys(self.ledger).items()}
+
+    def _is_news(self, standing: Mapping[str, str]) -> bool:
+        """Whether a run says otherwise; as the ledger noted it, before the store is asked."""
+        if self._cursors is not None:
+            return bool(self._to_mark(standing))
+        return bool(standing) and self._noted().get(STANDING, ("", 0, ""))[2] != key_of(standing)
+
+    def _to_mark(self, standing: Mapping[str, str]) -> list[str]:
+        return [key for key in standing if key in self._noted() and self._standing.get(key) != standing[key]]
+
+    def _mark(self, standing: Mapping[str, str]) -> None:
+        """Let runs of confirmations say whether they are outdated, and note that they do."""
+        for key in self._to_mark(standing):
+            self._client.set_tag(self._cursor(key)[0], OUTDATED_TAG, standing[key])
+            self._standing[key] = standing[key]
+        if standing:
+            self.ledger.record_tracked(self.store, [(STANDING, "", 0, key_of(standing))])
+
     def _noted(self) -> dict[str, tuple[str, int, str]]:
         return tracked_so_far(self.ledger, self.store) if self._cursors is None else self._cursors
 
@@ -190,7 +227,8 @@ class MlflowView:
             log.warning(told)
         return known
 
-    def _existing_runs(self, client: Any) -> Iterator[tuple[str, str]]:
+    def _existing_runs(self, client: Any) -> Iterator[tuple[str, str, str]]:
+        """Key, id, and what it says of being outdated."""
         token = None
         while True:
             page = client.search_runs(
@@ -201,7 +239,7 @@ class MlflowView:
             )
             for run in page:
                 if KEY_TAG in run.data.tags:
-                    yield run.data.tags[KEY_TAG], run.info.run_id
+                    yield run.data.tags[KEY_TAG], run.info.run_id, run.data.tags.get(OUTDATED_TAG, "")
             token = page.token
             if not token:
                 return
@@ -219,6 +257,8 @@ class MlflowView:
 
     def _run(self, key: str, name: str, started_at: float, tags: dict[str, str]) -> str:
         if self._cursors is None or key not in self._cursors:
+            if OUTDATED_TAG in tags:
+                self._standing[key] = tags[OUTDATED_TAG]
             run = self._client.create_run(
                 self._experiment_id, start_time=int(started_at * 1000), run_name=name, tags={KEY_TAG: key, **tags}
             )
@@ -232,14 +272,15 @@ class MlflowView:
         self.pushed += 1
 
     def _parent(self, cell_key: str, facts: dict[str, Any], started_at: float) -> str:
-        return self._run(cell_key, cell_run_name(facts), started_at, {"study.level": "cell", **cell_tags(facts)})
+        tags = {"study.level": "cell", **cell_tags(facts), **_current(facts)}
+        return self._run(cell_key, cell_run_name(facts), started_at, tags)
 
     def _push(self, trial: TrialRecord, number: int, cell: dict[str, Any], parent: str) -> None:
         from study.tracking import mlflow_entities as entities  # brings mlflow
 
         description = self.ledger.trial(trial.key)
         params = flat_params(description, trial.repeat)
-        tags = {"mlflow.parentRunId": parent, "study.level": "trial", **cell_tags(cell)}
+        tags = {"mlflow.parentRunId": parent, "study.level": "trial", **cell_tags(cell), **_current(cell)}
         started_at = trial.started_at or time.time()
         run_id = self._run(trial.key, trial_run_name(cell, params, trial.repeat), started_at, tags)
         _, epoch, state = self._cursor(trial.key)
@@ -296,6 +337,11 @@ def cell_status(counts: Mapping[str, int], ended: bool) -> str:
     if not counts[states.WAITING] + counts[states.RUNNING] + counts[states.INTERRUPTED]:
         return "FINISHED"
     return "KILLED" if ended else "RUNNING"
+
+
+def _current(cell: Mapping[str, Any]) -> dict[str, str]:
+    """What a new run of a confirmation says: that it counts."""
+    return {} if phase_of(cell) == SEARCH else {OUTDATED_TAG: outdated_text(False)}
 
 
 def _chunks(values: Sequence[Any], size: int) -> Iterator[list[Any]]:

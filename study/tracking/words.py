@@ -7,6 +7,8 @@ from typing import Any
 
 from trainables.trial import SEARCH
 
+OUTDATED_TAG = "study.outdated"  # of what was confirmed: `yes` where its scores have been outrun, else `no`
+
 
 def cell_run_name(cell: Mapping[str, Any]) -> str:
     """`tce · η=0.4 · digits, small_cnn`: what differs most stands first, since narrow columns cut the end."""
@@ -42,6 +44,11 @@ def cell_tags(cell: Mapping[str, Any]) -> dict[str, str]:
     return {f"study.{name}": value for name, value in (facts | {"phase": phase_of(cell)}).items()} | {
         "study.cell": cell_run_name(cell)
     }
+
+
+def outdated_text(outdated: bool) -> str:
+    """The value of `OUTDATED_TAG`."""
+    return "yes" if outdated else "no"
 
 
 def phase_of(cell: Mapping[str, Any]) -> str:

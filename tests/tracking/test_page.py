@@ -85,6 +85,74 @@ def test_views_show_what_matters_and_every_filter_and_column_is_there(place: Pla
         assert not view["orderByAsc"]
 
 
+TWO: dict[str, Any] = {"noise__rate": 0.0, "confirm": {"repeats": 3}}
+
+
+def tce(*alphas: float) -> dict[str, Any]:
+    return {"family": "tce", "space": {"alpha": {"grid": list(alphas)}}}
+
+
+def outdated_of(place: Place) -> dict[str, set[str]]:
+    """What the runs of a confirmation say, by family."""
+    found: dict[str, set[str]] = {}
+    for run in place.runs("tags.`study.phase` = 'confirm'"):
+        found.setdefault(run.data.tags["study.label"], set()).add(run.data.tags["study.outdated"])
+    return found
+
+
+def shown_as_confirmed(place: Place) -> list[str]:
+    return sorted(run.data.tags["study.label"] for run in place.runs(views_of(place)["confirmed"]["searchFilter"]))
+
+
+def test_what_the_search_has_outrun_leaves_the_view_of_what_is_confirmed_and_stays_findable(
+    new_place: NewPlace,
+) -> None:
+    place = new_place(families=["ce", tce(0.5, 1.0)], **TWO)
+    place.worker.accuracy = lambda todo, epoch: 0.6 + 0.05 * todo.config.number + 0.001 * epoch
+    place.launch()
+    place.confirm()
+    place.track()
+    assert outdated_of(place) == {"ce": {"no"}, "tce": {"no"}}
+    assert shown_as_confirmed(place) == ["ce"] * 3 + ["tce"] * 3
+    place.spec = new_place(families=["ce", tce(0.5, 1.0, 1.5)], **TWO).spec
+    place.launch()
+    place.track()
+    assert outdated_of(place) == {"ce": {"no"}, "tce": {"yes"}}
+    assert shown_as_confirmed(place) == ["ce"] * 3
+    assert len(place.runs("tags.`study.outdated` = 'yes'")) == 3 + 1  # its trials and its cell
+    place.confirm()
+    place.track()
+    assert outdated_of(place) == {"ce": {"no"}, "tce": {"no", "yes"}}
+    assert shown_as_confirmed(place) == ["ce"] * 3 + ["tce"] * 3
+    (best,) = {run.data.params["alpha"] for run in place.runs(views_of(place)["confirmed"]["searchFilter"])
+               if run.data.tags["study.label"] == "tce"}  # fmt: skip
+    assert best == "1.5"
+
+
+def test_runs_from_before_they_said_so_are_marked_by_the_next_sync_and_in_a_store_that_was_emptied(
+    new_place: NewPlace,
+) -> None:
+    import mlflow
+
+    place = new_place(families=["ce", tce(0.5, 1.0)], **TWO)
+    place.launch()
+    place.confirm()
+    place.track()
+    client = mlflow.MlflowClient(tracking_uri=place.home.mlflow_uri)
+    for run in place.runs("tags.`study.phase` = 'confirm'"):
+        client.delete_tag(run.info.run_id, "study.outdated")
+    with Ledger(place.paths.ledger, write=True) as ledger:
+        ledger.record_tracked(place.home.mlflow_uri, [("standing", "", 0, "older")])
+    place.spec = place.spec.model_copy(update={"families": place.spec.families[:1]})
+    place.launch()  # runs nothing, and leaves tce out
+    place.track()
+    assert outdated_of(place) == {"ce": {"no"}, "tce": {"yes"}}
+    (place.home.root / "mlflow.db").unlink()
+    place.track()
+    assert outdated_of(place) == {"ce": {"no"}, "tce": {"yes"}}
+    assert place.track().pushed == 0
+
+
 def test_trials_of_tasks_that_do_not_compare_are_never_in_one_view(place: Place) -> None:
     for name, view in views_of(place).items():
         noises = {run.data.tags["study.noise"] for run in place.runs(view["searchFilter"])}

@@ -77,7 +77,7 @@ def _against_baseline(rows: list[Row], *, more_is_better: bool) -> str:
 
 
 def _against_best(leaders: Leaders) -> str:
-    n, it = len(leaders.best.entry.scores), leaders.family if leaders.tied else "it"
+    n = len(leaders.best.entry.scores)
     if not leaders.others:
         return "No other family has a score."
     if not leaders.tested:
@@ -87,7 +87,7 @@ def _against_best(leaders: Leaders) -> str:
         return f"Whether another family is worse cannot be said: {why}."
     said = []
     if leaders.level:
-        said.append(f"Not distinguishable from {it}: {_level(leaders)}.")
+        said.append(f"Not distinguishable from {leaders.family}: {_level(leaders)}.")
     else:
         first = leaders.family if leaders.tied else "It"
         said.append(f"{first} is distinguishable from every other family that was tested.")
@@ -118,7 +118,8 @@ def _named(families: list[str], tested: int) -> str:
 
 def _level(leaders: Leaders) -> str:
     if len(leaders.level) > MOST_NAMED:
-        return f"{len(leaders.level)} of the {counted(len(leaders.others), 'other')}, marked † below"
+        which = "all" if len(leaders.level) == len(leaders.others) else f"{len(leaders.level)} of"
+        return f"{which} the {counted(len(leaders.others), 'other')}, marked † below"
     rows = [row for row in leaders.others if row.entry.family in leaders.level]
     return listed([f"{row.entry.family} ({number_text(abs(row.test.mean))} behind)" for row in rows if row.test])
 

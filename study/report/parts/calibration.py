@@ -115,11 +115,15 @@ def _picture(material: Material, task: str, cells: Sequence[CellResult]) -> Pict
     common = common_n(len(bins) for bins in found.values())
     caption = (
         "Validation images with their true labels, best config of the search at its chosen epoch. The images of "
-        f"{f'n = {common} repeats' if common else 'all repeats'} in 15 bins by their confidence; bins of fewer than "
-        f"{FEWEST} images are left out. On the straight line a network is right as often as it says; below it, it is "
-        "too sure. Grey: the share of images in each bin, before scaling."
+        f"{_of_repeats(common)} in 15 bins by their confidence; bins of fewer than {FEWEST} images are left out. On "
+        "the straight line a network is right as often as it says; below it, it is too sure. Grey: the share of images "
+        "in each bin, before scaling."
     )
     return Picture(f"reliability-{slug(task)}", f"Reliability on {_images(confirmed=False)}: {task}", caption, figure)
+
+
+def _of_repeats(common: int | None) -> str:
+    return "all repeats" if common is None else "the one repeat" if common == 1 else f"n = {common} repeats"
 
 
 def _bins(material: Material, cell: CellResult) -> np.ndarray:

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from study.report.document import Block, Paragraph, Picture, Section, slug
+from study.report.document import Block, Items, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import FAINT, INK, RASTER_FROM, panels
+from study.report.missing import not_shown, why_no_space
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
 from study.report.words import metric_words, value_text
 from study.results.limits import limits_of
 
-FEWEST_KEYS, FEWEST_CONFIGS = 2, 4
+FEWEST_CONFIGS = 4
 COLOURS = LinearSegmentedColormap.from_list("worst to best", ("#e69f00", "#9a9da3", "#0072b2"))  # for both papers
 LONGEST = 14  # letters of a value
 FEW = 10  # images, by which scores differ at least that stand for the worst and the best colour
 
 
 def section(material: Material) -> Section | None:
-    """A figure for each task, a panel for each family that searched several hyperparameters at once."""
+    """A figure for each task, a panel for each family that searched several hyperparameters, and who lacks one."""
     pictures: list[Block] = []
+    absent: list[str] = []
     for task, cells in material.tasks.items():
         images: set[int | None] = set()
         found: dict[str, tuple[list[str], list[Point]]] = {}
+        reasons: dict[str, str] = {}
         for cell in cells:
-            points = points_of(material, cell)
-            keys = searched_keys(cell, points)
-            scored = sum(point.screened is not None for point in points)
-            if len(keys) >= FEWEST_KEYS and len(points) >= FEWEST_CONFIGS and scored:
-                found[cell.facts["label"]] = keys, points
-                images.add(material.sizes(cell)["validation"] if cell.best else None)
+            label, points = cell.facts["label"], points_of(material, cell)
+            if why := why_no_space(cell, points) or _why_not(points):
+                reasons[label] = why
+                continue
+            found[label] = searched_keys(cell, points), points
+            images.add(material.sizes(cell)["validation"] if cell.best else None)
         if found:
-            pictures.append(_picture(material, task, found, min(filter(None, images), default=None)))
+            picture = _picture(material, task, found, min(filter(None, images), default=None))
+            pictures.append(replace(picture, caption=f"{picture.caption} {not_shown(reasons)}".strip()))
+        else:
+            absent.append(f"{task}: no figure. {not_shown(reasons)}")
     if not pictures:
         return None
     text = (
@@ -42,7 +49,13 @@ def section(material: Material) -> Section | None:
         "(n = 1 each). Thin grey lines are configs that a scheduler stopped or that diverged. Bundles of blue lines "
         "show settings that went well together; few configs show little."
     )
-    return Section("Configs at a glance", (Paragraph(text), *pictures))
+    return Section("Configs at a glance", (Paragraph(text), *pictures, *([Items(tuple(absent))] if absent else [])))
+
+
+def _why_not(points: Sequence[Point]) -> str:
+    if len(points) < FEWEST_CONFIGS:
+        return f"fewer than {FEWEST_CONFIGS} configs"
+    return "" if any(point.screened is not None for point in points) else "no config completed the screening repeat"
 
 
 def _picture(

@@ -32,6 +32,11 @@ from study.spec.spaces import identity_of
 
 FEW_TICKS = 6  # values that are named on an axis
 FEW_VALUES = 12  # up to which means are joined by a line
+CROSSES = "Crosses: those that a scheduler stopped, at what fewer epochs gave. "
+LARGE_MARKS = (
+    "Large marks: means of the configs with that value that have all repeats, joined where the values are few; the "
+    "band spans those configs' lowest and highest mean. "
+)
 SHARED = "training."  # settings that families share
 
 
@@ -120,12 +125,12 @@ def _picture(material: Material, task: str, found: list[Panel]) -> Picture:
     add_legend(figure, families, material.looks, marks=True)
     label_rows(figure, metric_words(material.select.monitor, clean=material.is_clean(task)))
     part_ticks(figure)
-    stopped = any(p.stopped is not None for panel in found for points in panel.families.values() for p in points)
+    shown = [point for panel in found for points in panel.families.values() for point in points]
+    repeated = any(len(point.scores) > 1 for point in shown)
+    stopped = any(point.stopped is not None for point in shown)
     caption = (
-        "Small marks: configs on the screening repeat (n = 1 each). "
-        + ("Crosses: those that a scheduler stopped, at what fewer epochs gave. " if stopped else "")
-        + "Large marks: means of the configs with that value that have all repeats, joined where the values are few; "
-        "the band spans those configs' lowest and highest mean. Scores are of validation images."
+        f"{'Small marks' if repeated else 'Marks'}: configs on the screening repeat (n = 1 each). {CROSSES * stopped}"
+        f"{LARGE_MARKS * repeated}Scores are of validation images."
     )
     caption += f" {OUTSIDE}" * cut
     return Picture(f"hyperparameters-{slug(task)}", task, caption, figure)

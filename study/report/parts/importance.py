@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from study.report.document import Block, Paragraph, Picture, Section, slug
+from study.report.document import Block, Items, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import PALETTE, panels
+from study.report.missing import not_shown, why_no_space
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
 from study.report.words import value_text
+from study.results.selection import CellResult
 
 FEWEST_CONFIGS = 20
 TREES = 64  # Optuna's own number
@@ -23,6 +26,8 @@ RESAMPLES, TREES_RESAMPLED = 20, 4  # forests are slow, and an interval needs no
 RESAMPLES_PED = 50
 FEWEST_TOP = 5  # configs above PED-ANOVA's threshold, as its page in Optuna asks for
 TOP_SHARE = 0.1
+TITLE = "Importance of hyperparameters"
+FANOVA, PED_ANOVA = METHODS = ("fANOVA", "PED-ANOVA")
 
 Importances = dict[str, float]
 
@@ -36,33 +41,66 @@ class Estimate:
     high: Importances
 
 
+Panel = tuple[list[Axis], dict[str, Estimate]]  # hyperparameters, and what each method says of them
+
+
 def section(material: Material) -> Section | None:
-    """A figure for each task; a sentence where no family has enough configs."""
-    pictures: list[Block] = []
-    most, several = 0, False
-    for task, cells in material.tasks.items():
-        found: dict[str, tuple[list[Axis], dict[str, Estimate]]] = {}
-        for cell in cells:
-            points = [point for point in points_of(material, cell) if point.screened is not None]
-            keys = searched_keys(cell, points)
-            points = [point for point in points if all(key in point.values for key in keys)]
-            if len(keys) < 2:
-                continue
-            several, most = True, max(most, len(points))
-            if len(points) >= FEWEST_CONFIGS:
-                estimates = importances(points, keys, maximise=material.select.mode == "max")
-                if estimates:
-                    name = f"{cell.facts['label']} (n = {len(points)} configs)"
-                    found[name] = [axis_of(key, points) for key in keys], estimates
-        if found:
-            pictures.append(Picture(f"importance-{slug(task)}", task, CAPTION, _draw(found)))
-    if not several:
+    """A figure for each task, and what is not in it; a sentence where no family has enough configs."""
+    completed = {cell.key: _completed(material, cell) for cells in material.tasks.values() for cell in cells}
+    counts = [len(completed[cell.key]) for cell in material.searched if not why_no_space(cell, completed[cell.key])]
+    if not counts:
         return None
-    text = TEXT if pictures else (
-        f"Not given: with fewer than {FEWEST_CONFIGS} completed configs of a family (the most here: n = {most}), both "
-        "fANOVA and PED-ANOVA mirror chance more than hyperparameters."
-    )  # fmt: skip
-    return Section("Importance of hyperparameters", (Paragraph(text), *pictures))
+    if max(counts) < FEWEST_CONFIGS:
+        text = (
+            f"Not given: with fewer than {FEWEST_CONFIGS} completed configs of a family (the most here: n = "
+            f"{max(counts)}), both fANOVA and PED-ANOVA mirror chance more than hyperparameters."
+        )
+        return Section(TITLE, (Paragraph(text),))
+    pictures: list[Block] = []
+    absent: list[str] = []
+    for task, cells in material.tasks.items():
+        found, reasons = _estimated(
+            [(cell, completed[cell.key]) for cell in cells], maximise=material.select.mode == "max"
+        )
+        if found:
+            caption = f"{CAPTION} {not_shown(reasons)}".strip()
+            pictures.append(Picture(f"importance-{slug(task)}", task, caption, _draw(found)))
+        else:
+            absent.append(f"{task}: no figure. {not_shown(reasons)}")
+    return Section(TITLE, (Paragraph(TEXT), *pictures, *([Items(tuple(absent))] if absent else [])))
+
+
+def _completed(material: Material, cell: CellResult) -> list[Point]:
+    """The configs that completed the screening repeat, and have all that was searched."""
+    points = [point for point in points_of(material, cell) if point.screened is not None]
+    keys = searched_keys(cell, points)
+    return [point for point in points if all(key in point.values for key in keys)]
+
+
+def _estimated(
+    completed: Sequence[tuple[CellResult, Sequence[Point]]], *, maximise: bool
+) -> tuple[dict[str, Panel], dict[str, str]]:
+    """What is drawn of a task's families, and why of the others nothing."""
+    found: dict[str, Panel] = {}
+    reasons: dict[str, str] = {}
+    for cell, points in completed:
+        label = cell.facts["label"]
+        if why := why_no_space(cell, points) or _why_not(points):
+            reasons[label] = why
+            continue
+        keys = searched_keys(cell, points)
+        estimates = importances(points, keys, maximise=maximise)
+        if estimates:
+            found[f"{label} (n = {len(points)} configs)"] = [axis_of(key, points) for key in keys], estimates
+        lacking = [method for method in METHODS if method not in estimates]
+        reasons |= {f"{method} of {label}": "its scores hardly vary" for method in lacking}
+    return found, reasons
+
+
+def _why_not(points: Sequence[Point]) -> str:
+    if len(points) < FEWEST_CONFIGS:
+        return f"fewer than {FEWEST_CONFIGS} completed configs"
+    return "all scores are equal" if len({point.screened for point in points}) == 1 else ""
 
 
 TEXT = (
@@ -84,8 +122,8 @@ def importances(points: Sequence[Point], keys: Sequence[str], *, maximise: bool)
 
     top = min(0.5, max(TOP_SHARE, FEWEST_TOP / len(points)))
     methods: dict[str, tuple[Callable[[int], Any], int, int]] = {
-        "fANOVA": (lambda trees: FanovaImportanceEvaluator(n_trees=trees, seed=0), RESAMPLES, TREES_RESAMPLED),
-        "PED-ANOVA": (lambda trees: PedAnovaImportanceEvaluator(target_quantile=top), RESAMPLES_PED, 0),
+        FANOVA: (lambda trees: FanovaImportanceEvaluator(n_trees=trees, seed=0), RESAMPLES, TREES_RESAMPLED),
+        PED_ANOVA: (lambda trees: PedAnovaImportanceEvaluator(target_quantile=top), RESAMPLES_PED, 0),
     }
     trials, found = _as_trials(points, {key: axis_of(key, points) for key in keys}), {}
     for name, (make, resamples, trees) in methods.items():
@@ -141,14 +179,15 @@ def _evaluate(trials: Sequence[Any], keys: Sequence[str], evaluator: Any, maximi
     return {key: float(found.get(key, 0.0)) for key in keys} if np.isfinite(list(found.values())).all() else {}
 
 
-def _draw(found: dict[str, tuple[list[Axis], dict[str, Estimate]]]) -> Figure:
+def _draw(found: dict[str, Panel]) -> Figure:
     most = max(len(axes) for axes, _ in found.values())
     figure, grid = panels(len(found), columns=2, height=0.75 + 0.42 * most, legend_rows=1)
     for axes, (name, (searched, estimates)) in zip(grid, found.items(), strict=True):
-        for place, (method, estimate) in enumerate(estimates.items()):
+        for method, estimate in estimates.items():
+            place = METHODS.index(method)
             shares = list(estimate.shares.values())
             at = np.arange(len(shares)) + (place - 0.5) * 0.38
-            axes.barh(at, shares, 0.36, color=PALETTE[place], alpha=0.75, label=method)
+            axes.barh(at, shares, 0.36, color=PALETTE[place], alpha=0.75)
             axes.hlines(at, list(estimate.low.values()), list(estimate.high.values()), color=PALETTE[place], lw=1.6)
             axes.plot(list(estimate.low.values()), at, "|", color=PALETTE[place], ms=5)
             axes.plot(list(estimate.high.values()), at, "|", color=PALETTE[place], ms=5)
@@ -158,6 +197,7 @@ def _draw(found: dict[str, tuple[list[Axis], dict[str, Estimate]]]) -> Figure:
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("importance")
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    drawn = {method: place for place, method in enumerate(METHODS) if any(method in each for _, each in found.values())}
+    handles = [Patch(color=PALETTE[place], alpha=0.75, label=method) for method, place in drawn.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.report.families import COLUMNS, Curve, draw_families
-from study.report.labels import label_rows, part_ticks
+from study.report.labels import label_rows, left_title, part_ticks, wrap_titles
 from study.report.look import CROWD, NAMED_OUTSIDE, SETTINGS, looks_of, panels, spare_outliers
 from study.report.parts import learned
 from tests.study.report.conftest import Reporter, section_of
@@ -62,6 +62,21 @@ def test_tick_labels_that_would_touch_are_left_out_and_their_ticks_stay() -> Non
     assert texts(other) == ["0", "1"]
 
 
+def test_a_title_ends_before_the_next_panel_and_the_figure_do_and_short_ones_stay_in_a_line() -> None:
+    figure, grid = panels(3, columns=2)
+    long = "digits limit=400, uniform 0.4, small_cnn width=4 hidden=16, and more"
+    for axes, title in zip(grid, (long, long, "tce"), strict=True):
+        axes.set_title(title)
+    wrap_titles(figure)
+    figure.draw_without_rendering()
+    boxes = [left_title(axes).get_window_extent() for axes in grid]
+    assert boxes[0].x1 <= grid[1].get_window_extent().x0
+    assert boxes[1].x1 <= figure.bbox.x1
+    assert [left_title(axes).get_text().split() for axes in grid] == [long.split(), long.split(), ["tce"]]
+    assert ["\n" in left_title(axes).get_text() for axes in grid] == [True, True, False]
+    assert boxes[2].y1 < grid[0].get_window_extent().y0
+
+
 def test_names_that_would_touch_are_slanted_and_none_is_left_out() -> None:
     figure, (axes, _, _) = panels(3)
     axes.set_xticks(range(5), names := [f"module number {i}" for i in range(5)])
@@ -82,7 +97,7 @@ def test_families_outside_are_named_above_the_panel_and_below_its_title_and_not_
     (said,) = axes.texts
     assert said.get_text() == "outside: first, second and 2 more"
     assert len(said.get_text()) < NAMED_OUTSIDE + 20
-    title = axes._left_title.get_window_extent()  # type: ignore[attr-defined]
+    title = left_title(axes).get_window_extent()
     assert axes.get_window_extent().y1 < said.get_window_extent().y0
     assert said.get_window_extent().y1 <= title.y0 + 1
 

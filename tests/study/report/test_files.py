@@ -1,4 +1,4 @@
-"""The files of a report: a page that needs nothing else, LaTeX that compiles, whole or not at all."""
+"""The files of a report: a page that needs nothing else, Markdown that leads to its figures, whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 from study.errors import StudyError
 from study.planning.smoke import MEANINGLESS
 from study.report import make
-from study.report.document import Bold, Table
-from study.report.latex import latex
+from study.report.document import Bold, Document, Section, Table
 from study.report.make import write_report
 from study.report.markdown import markdown
 from study.report.page import LARGEST_SVG, inline_svg
@@ -123,40 +122,8 @@ def test_tables_and_figures_lie_beside_the_page_and_markdown_leads_to_them(repor
         assert re.fullmatch(r"\|( .* \|)+", line)
 
 
-def test_every_table_is_balanced_latex_with_nothing_unescaped(reporter: Reporter) -> None:
-    paper = {"source": "A & B_2, 5 % of #1", "numbers": [{"family": "ce", "value": 50.0}]}
-    reporter.launch(families=["ce", "mse"], paper=paper, search__repeats=2)
-    files = sorted((write_report(reporter.home, reporter.paths).parent / "tables").glob("*.tex"))
-    assert len(files) > 5
-    for file in files:
-        check_latex(file.read_text())
-
-
-def check_latex(text: str) -> None:
-    body = text.split("\n", 1)[1]  # the first line is a remark
-    assert body.isascii()
-    plain = re.sub(r"\\[\\{}&%$#_]", "", body)
-    assert plain.count("{") == plain.count("}")
-    assert plain.count("$") % 2 == 0
-    begun, ended = re.findall(r"\\begin{(\w+)}", body), re.findall(r"\\end{(\w+)}", body)
-    assert begun == ended[::-1] == ["table", "tabular"]
-    (align,) = re.findall(r"\\begin{tabular}{([lr]+)}", body)
-    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-    assert rows
-    for row in rows:
-        assert len(re.findall(r"(?<!\\)&", row)) == len(align) - 1
-    without_rows = "\n".join(line for line in body.splitlines() if not line.endswith(r"\\"))
-    assert not re.search(r"(?<!\\)[&%#_]", re.sub(r"\\label{[^}]*}", "", without_rows))
-    assert not re.search(r"(?<!\\)[%#_^~]", "\n".join(rows))
-
-
-def test_special_characters_are_printed_in_latex_and_markdown() -> None:
+def test_special_characters_are_printed_in_markdown() -> None:
     row: tuple[Bold | str, ...] = ("tce_0.5 & co", Bold("50 % ± 1"), "−3 ~ $x^2$ \\ {y} | <z>")
-    text = latex(Table("t", "A_b", "lrl", ("a", "b", "c"), (row,), "100 %"))
-    check_latex(text)
-    assert r"tce\_0.5 \& co & \textbf{50 \% $\pm$ 1} & $-$3" in text
-    from study.report.document import Document, Section
-
     said = markdown(Document("a_b", "", "", (Section("S", (Table("t", "A", "lrl", ("a", "b", "c"), (row,)),)),)))
     assert "| tce\\_0.5 & co | **50 % ± 1** |" in said
     assert "\\|" in said

@@ -89,7 +89,7 @@ def test_what_compare_cannot_tell_from_the_best_has_a_dagger_and_a_difference_th
     assert row.test is not None
     assert rows_of(found["told"])["ce"][CLEAN] == f"{abs(row.test.mean):.4f} ({row.detectable:.4f})"
     said = words_of(reporter.document().sections[0])
-    assert f"Not distinguishable from it: ce ({abs(row.test.mean):.4f} behind)." in said
+    assert f"Not distinguishable from mse: ce ({abs(row.test.mean):.4f} behind)." in said
     assert "it does not mean that the two are equal" in said
 
 

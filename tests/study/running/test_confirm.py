@@ -45,6 +45,25 @@ def test_top_takes_the_next_best_configs_too(driver: Driver, make_spec: SpecMake
     assert sorted(driver.confirm(spec).ran) == [("ce", 0.0, 0, 0), ("tce", 0.0, 0, 0), ("tce", 0.0, 1, 0)]
 
 
+def test_a_cell_with_fewer_configs_than_asked_for_says_why_as_an_export_does(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    spec = make_spec(confirm={"repeats": 1, "top": 3}, noise__rate=0.0)
+    driver.launch(spec)
+    (alone,) = (found := winners_of(driver, spec)).notes
+    assert alone == "ce on digits, clean, mlp hidden=8: 1 of 3 configs confirmed; the search has no other config"
+    assert found.left_out == ()
+    assert [cell.num_configs for cell in found.cells] == [1, 3]
+
+
+def test_where_all_cells_have_the_configs_that_were_asked_for_nothing_is_said(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    spec = make_spec(confirm={"repeats": 1, "top": 1}, noise__rate=0.0)
+    driver.launch(spec)
+    assert winners_of(driver, spec).notes == ()
+
+
 def test_what_is_published_is_the_configs_that_the_search_chose_whatever_the_test_set_says_of_the_others(
     driver: Driver, make_spec: SpecMaker
 ) -> None:
