@@ -17,7 +17,7 @@ from study.records.lock import WriterLock, is_held, owner
 HOLD = """
 import sys
 from pathlib import Path
-from study.lock import WriterLock
+from study.records.lock import WriterLock
 with WriterLock(Path(sys.argv[1]), "study launch"):
     print("held", flush=True)
     sys.stdin.read()
