@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from tests.faults.table import Row, keep
 from tests.launch.conftest import TINY, TINY_TRIALS, Place
 
-EPOCHS = 40
+EPOCHS = 100
 CHECKPOINT_INTERVAL_S = 1.0
 STUDY = f"""\
 {TINY.replace("epochs: 4", f"epochs: {EPOCHS}")}\
@@ -50,12 +50,14 @@ class Disturbed:
     calm: Place
     options: tuple[str, ...] = ()
     struck_at: list[float] = field(default_factory=list)
+    launches: list[subprocess.Popen[str]] = field(default_factory=list)
 
     # -- launching ------------------------------------------------------------------------------------------------
 
     def launch(self, **environment: str) -> subprocess.Popen[str]:
         """Start a launch, in a process group of its own."""
-        return self.place.start("launch", "tiny.yaml", *self.options, group=True, **environment)
+        self.launches.append(self.place.start("launch", "tiny.yaml", *self.options, group=True, **environment))
+        return self.launches[-1]
 
     def launch_until(self, condition: Callable[[], Any], **environment: str) -> subprocess.Popen[str]:
         """Start a launch and wait for something to have come of it, while it goes on."""
@@ -80,8 +82,9 @@ class Disturbed:
         return int(self._one("select count(*) from reports") or 0)
 
     def under_way(self) -> int:
-        """How many trials are running and some way into it."""
-        return int(self._one("select count(*) from trials where state = 'running' and epoch >= 10") or 0)
+        """How many trials are some way into their training, and far from its end."""
+        amid = f"epoch between 10 and {EPOCHS // 2}"
+        return int(self._one(f"select count(*) from trials where state = 'running' and {amid}") or 0)
 
     def strike(self) -> None:
         """The fault comes now: what the ledger has from now on is recovery."""
@@ -179,6 +182,16 @@ def _by_epoch(place: Place, keys: set[str]) -> dict[tuple[str, int], tuple[float
     return {(key, epoch): (loss, accuracy) for key, epoch, loss, accuracy in place.rows(NUMBERS) if key in keys}
 
 
+def trains(running: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes of a launch in which a trial of its own is training."""
+    return family_of(running, "Trainable.train")
+
+
+def hosts(running: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes of a launch that train lanes."""
+    return family_of(running, "TrialHost")
+
+
 def family_of(running: subprocess.Popen[str], called: str = "") -> list[psutil.Process]:
     """The processes that a launch started, those whose command has `called` in it."""
     found = []
@@ -218,6 +231,10 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def disturbed(place: Place, calm: Place) -> Disturbed:
+def disturbed(place: Place, calm: Place) -> Iterator[Disturbed]:
     """The study, to be launched and disturbed."""
-    return Disturbed(place, calm)
+    made = Disturbed(place, calm)
+    yield made
+    for launched in made.launches:
+        launched.kill()  # where its test failed; nothing, where it has ended
+        launched.communicate()

@@ -57,7 +57,7 @@ def test_of_two_launches_at_once_the_second_is_refused_by_name_of_the_first(plac
 @pytest.mark.parametrize("reused", [False, True], ids=["nobody has", "another program has"])
 def test_a_lock_whose_owner_died_holds_nobody_back(reused: bool, disturbed: Disturbed) -> None:
     lock = disturbed.place.home / "tiny" / "writer.lock"
-    running = disturbed.launch_until(lambda: disturbed.ended() >= 1)
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 1 and disturbed.under_way())
     kill(running)
     disturbed.strike()
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -114,7 +114,7 @@ def test_other_code_and_versions_are_told_recorded_per_trial_and_refused_where_s
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: optuna\nVersion: 99.0\n")
 
-    running = disturbed.launch_until(lambda: disturbed.ended() >= 2)
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 2 and disturbed.under_way())
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=200)
     assert running.returncode == 130

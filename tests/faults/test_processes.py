@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.conftest import EPOCHS, LANES, ROUNDING, Disturbed, family_of, kill
+from tests.faults.conftest import EPOCHS, LANES, ROUNDING, Disturbed, family_of, hosts, kill, trains, wait_until
 from tests.launch.conftest import TINY_TRIALS
 
 GROUP = "Killed processes (SIGKILL)"
@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 def test_a_killed_process_of_one_trial_is_replaced_and_its_trial_goes_on(disturbed: Disturbed) -> None:
     running = disturbed.launch_until(disturbed.under_way)
-    family_of(running, "ray::StudyTrainable")[0].kill()
+    wait_until(lambda: trains(running))
+    trains(running)[0].kill()
     disturbed.strike()
     said, problems = running.communicate(timeout=400)
     assert running.returncode == 0, said + problems
@@ -31,7 +32,7 @@ def test_a_killed_process_of_one_trial_is_replaced_and_its_trial_goes_on(disturb
 def test_a_killed_host_of_lanes_is_replaced_and_its_trials_go_on(disturbed: Disturbed) -> None:
     disturbed = replace(disturbed, options=LANES)
     running = disturbed.launch_until(lambda: disturbed.under_way() >= 2)
-    family_of(running, "ray::TrialHost")[0].kill()
+    hosts(running)[0].kill()
     disturbed.strike()
     said, problems = running.communicate(timeout=400)
     assert running.returncode == 0, said + problems
@@ -45,7 +46,7 @@ def test_a_killed_host_of_lanes_is_replaced_and_its_trials_go_on(disturbed: Dist
 
 
 def test_a_killed_driver_takes_ray_with_it_and_the_same_command_goes_on(disturbed: Disturbed) -> None:
-    running = disturbed.launch_until(lambda: disturbed.ended() >= 2)
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 2 and disturbed.under_way())
     kill(running)
     disturbed.strike()
     before = set(disturbed.place.rows("select trial_key, epoch, metrics from reports"))
@@ -84,7 +85,7 @@ def test_a_driver_killed_at_ten_random_instants_leaves_nothing_that_the_next_can
 def test_a_launch_that_loses_ray_says_so_and_the_same_command_goes_on(
     name: str, called: str, disturbed: Disturbed
 ) -> None:
-    running = disturbed.launch_until(lambda: disturbed.ended() >= 1)
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 1 and disturbed.under_way())
     (process,) = [process for process in family_of(running) if process.name() == name]
     process.kill()
     disturbed.strike()

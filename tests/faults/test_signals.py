@@ -96,7 +96,7 @@ def test_sigterm_to_the_driver_saves_and_the_same_command_goes_on(disturbed: Dis
 
 @slow
 def test_sigterm_to_the_whole_group_leaves_and_the_same_command_goes_on(disturbed: Disturbed) -> None:
-    running = disturbed.launch_until(lambda: disturbed.ended() >= 1)
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 1 and disturbed.under_way())
     os.killpg(running.pid, signal.SIGTERM)  # as a service manager does: Ray's processes get it too
     disturbed.strike()
     ends_saying_so(running)
@@ -116,7 +116,7 @@ def test_a_closed_terminal_saves_and_the_same_command_goes_on(disturbed: Disturb
     if child == 0:
         os.chdir(place.root)
         os.execve(STUDY, [str(STUDY), "launch", "tiny.yaml"], place.environment())
-    wait_until(lambda: bool(os.read(screen, 65536)) and disturbed.ended() >= 1)
+    wait_until(lambda: bool(os.read(screen, 65536)) and disturbed.ended() >= 1 and disturbed.under_way())
     os.close(screen)
     disturbed.strike()
     _, status = os.waitpid(child, 0)

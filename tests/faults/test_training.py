@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.faults.conftest import ROUNDING, Disturbed, family_of
+from tests.faults.conftest import ROUNDING, Disturbed, hosts
 from tests.faults.table import Row, keep
 from trainables.data.task import TaskData, load_task
 from trainables.engine.lane import LaneState
@@ -45,6 +45,7 @@ from trainables.losses.ce import CrossEntropy
 CALLS = itertools.count()
 MARK = Path(__file__).with_name("gone_wrong")
 LATE = 60  # calls, some of them in validation
+TOO_MUCH = 10**15  # numbers: four million gigabytes
 
 
 def goes_wrong():
@@ -84,6 +85,11 @@ class Dies(Late):
         os.kill(os.getpid(), 9)
 
 
+class Devours(Late):
+    def wrong(self, losses):
+        return losses + torch.empty(TOO_MUCH)[0]
+
+
 class Hungry(nn.Module):
     def __init__(self, image_shape, num_classes):
         super().__init__()
@@ -91,7 +97,7 @@ class Hungry(nn.Module):
 
     def forward(self, images):
         if goes_wrong():
-            torch.empty(10**15)  # four million gigabytes
+            torch.empty(TOO_MUCH)
         return self.linear(images.flatten(1))
 '''
 pytestmark = pytest.mark.timeout(900)
@@ -133,12 +139,12 @@ def assert_told(disturbed: Disturbed, state: str, says: str) -> str:
     return reason
 
 
-def run(disturbed: Disturbed, state: str, says: str, *, retried: bool = True) -> str:
+def run(disturbed: Disturbed, state: str, says: str, *, retried: bool = True, completed: int = CLEAN_TRIALS) -> str:
     """Launch it to its end, in which one trial ends in `state` and all others are like the twin's; the reason."""
     disturbed.launch_to_the_end(expect=1 if state == "failed" else 0)
     disturbed.struck_at.append((disturbed.place.root / "gone_wrong").stat().st_mtime)
     within = ROUNDING if "resources.cpus=2" in disturbed.options else 0.0
-    disturbed.assert_like_calm(within=within, states={"completed": CLEAN_TRIALS, state: 1})
+    disturbed.assert_like_calm(within=within, states={"completed": completed, state: 1})
     ((key,),) = disturbed.place.rows(f"select trial_key from trials where state = '{state}'")
     own = disturbed.place.rows(f"select count(*) from events where kind = 'retried' and trial_key = '{key}'")
     assert (own[0][0] >= 1) == retried
@@ -184,16 +190,28 @@ def test_a_loss_that_raises_fails_its_trial_and_no_other(lanes: int, beside: Cal
 
 @slow
 @lanes
+def test_a_loss_that_runs_out_of_memory_fails_its_trial_and_no_other(
+    lanes: int, beside: Callable[..., Disturbed]
+) -> None:
+    disturbed = beside(lanes, with_loss("Devours"))
+    run(disturbed, "failed", "can't allocate memory")
+    narrower = "the lanes are halved until it trains alone; it" if lanes > 1 else "it"
+    disturbed.keep(
+        GROUP, f"a loss that asks for more memory than there is, {among(lanes)}",
+        f"{narrower} is tried again and then given up, the reason is the error; {others(lanes)}", recovered=False,
+    )  # fmt: skip
+
+
+@slow
+@lanes
 def test_a_model_that_runs_out_of_memory_fails_its_trial_and_no_other(
     lanes: int, beside: Callable[..., Disturbed]
 ) -> None:
     disturbed = beside(lanes, "families=[ce]", 'model=[{name: mlp, hidden: 16}, "beside_it:Hungry"]')
-    disturbed.launch_to_the_end(expect=1)
-    disturbed.struck_at.append((disturbed.place.root / "gone_wrong").stat().st_mtime)
-    disturbed.assert_like_calm(within=ROUNDING if lanes > 1 else 0.0, states={"completed": 2, "failed": 1})
-    assert_told(disturbed, "failed", "can't allocate memory")
+    run(disturbed, "failed", "can't allocate memory", completed=2)
+    where = "beside the lanes of another" if lanes > 1 else "in a trial of its own"
     disturbed.keep(
-        GROUP, f"a model that asks for more memory than there is, {among(lanes)}",
+        GROUP, f"a model that asks for more memory than there is, {where}",
         f"that trial is tried again and then given up, the reason is the error; {others(lanes)}", recovered=False,
     )  # fmt: skip
 
@@ -231,7 +249,7 @@ def test_a_host_of_lanes_that_is_stopped_is_ended_and_its_trials_go_on(disturbed
     changes = ("resources.lanes=4", f"resources.timeout_s={TIMEOUT_S}")
     disturbed = replace(disturbed, options=tuple(p for change in changes for p in ("--set", change)))
     running = disturbed.launch_until(lambda: disturbed.under_way() >= 2)
-    os.kill(family_of(running, "ray::TrialHost")[0].pid, signal.SIGSTOP)
+    os.kill(hosts(running)[0].pid, signal.SIGSTOP)
     disturbed.strike()
     said, problems = running.communicate(timeout=400)
     assert running.returncode == 0, said + problems
@@ -300,7 +318,7 @@ def _train(trial: dict[str, Any], data: TaskData, sick: int, factor: float) -> l
     array = LaneArray(data, trial["model"], trial["training"])
     for row in range(4):
         lane = make_lane(str(row), trial | {"seeds": {**trial["seeds"], "weights": row}}, data)
-        loss: Loss = Sick(data.num_classes) if row == sick else lane.loss
+        loss: Loss = Sick(lane.loss.num_classes) if row == sick else lane.loss
         array.add(replace(lane, loss=loss))
     states: dict[str, LaneState] = {}
     for epoch in range(1, EPOCHS + 1):
