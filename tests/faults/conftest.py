@@ -101,15 +101,18 @@ class Disturbed:
         return max(lost, default=0.0)
 
     def recovery_s(self) -> float:
-        """Seconds from the fault to the next epoch, of a trial that was tried again where one was.
+        """Seconds from the fault to the next epoch: of the next launch, where it ended this one.
 
-        The longest of them where the fault came several times.
+        Of a trial that was tried again, where one was. The longest of them where the fault came several times.
         """
         retried = {key for (key,) in self.place.rows("select trial_key from events where kind = 'retried'")}
         times = sorted(at for key, _, at in self._times() if not retried or key in retried)
-        until = [*self.struck_at[1:], math.inf]
-        spans = [[at for at in times if a < at < b] for a, b in zip(self.struck_at, until, strict=True)]
-        return max(span[0] - struck for struck, span in zip(self.struck_at, spans, strict=True) if span)
+        launches = [at for (at,) in self.place.rows("select time from specs")]
+        found = []
+        for struck, until in zip(self.struck_at, [*self.struck_at[1:], math.inf], strict=True):
+            since = min((at for at in launches if struck < at < until), default=struck)
+            found += [at - struck for at in times if since < at < until][:1]
+        return max(found)
 
     def duplicates(self) -> int:
         """MLflow runs and points that stand more than once. The ledger's tables cannot hold any."""
