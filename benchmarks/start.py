@@ -31,9 +31,9 @@ began = time.perf_counter()
 import torch
 from pathlib import Path
 from dataclasses import replace
-from study.paths import find_study_file
-from study.plan import make_plan
-from study.study_file import load_spec
+from study.records.paths import find_study_file
+from study.planning.plan import make_plan
+from study.spec.study_file import load_spec
 from trainables.data.task import load_task
 from trainables.engine.lanes import LaneArray
 from trainables.engine.session import make_lane

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 from study.cli import app
-from study.records.ledger import MIGRATIONS
+from study.records.ledger_file import MIGRATIONS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -27,9 +27,11 @@ from study.cli import (
     gc,
     launch,
     list_studies,
+    logs,
     models,
     predict,
     presets,
+    pull,
     report,
     schema,
     status,
@@ -53,6 +55,8 @@ app = typer.Typer(
 app.command("launch")(launch.launch)
 app.command("status")(status.status)
 app.command("stop")(stop.stop)
+app.command("logs")(logs.logs)
+app.command("pull")(pull.pull)
 app.command("confirm")(confirm.confirm)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)

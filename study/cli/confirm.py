@@ -10,8 +10,10 @@ from study.cli.output import (
     NO_SCORES,
     ONE_REPEAT,
     AsJson,
+    SendEnv,
     Strictly,
     StudyName,
+    Submit,
     comparison_tables,
     console,
     exit_by,
@@ -23,6 +25,7 @@ from study.cli.output import (
     single_repeats,
     tracking_facts,
 )
+from study.cli.submit import submit_confirm
 from study.results.statistics import SIGNIFICANCE
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 
 def confirm(
+    context: typer.Context,
     name: StudyName,
     repeats: Annotated[
         int | None, typer.Option("--repeats", metavar="N", min=1, help="Fresh repeats of each config.")
@@ -52,6 +56,8 @@ def confirm(
         ),
     ] = False,
     strict: Strictly = False,
+    submit: Submit = None,
+    send_env: SendEnv = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
@@ -68,6 +74,9 @@ def confirm(
     from study.spec import ConfirmSpec
     from study.spec.study_file import load_launched
 
+    if submit is not None:
+        submit_confirm(context, name, submit, send_env or [], as_json)
+        return
     home = Home.current()
     paths = home.existing(name)
     spec = load_launched(paths)

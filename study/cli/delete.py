@@ -29,7 +29,8 @@ def delete(
 
     Example: study delete quickstart --yes
     """
-    from study.records.ledger import Ledger, is_begun
+    from study.records.ledger import Ledger
+    from study.records.ledger_file import is_begun
     from study.records.lock import WriterLock
     from study.records.paths import Home
     from study.tracking import launched_tracking, tracking_uri

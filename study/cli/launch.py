@@ -9,7 +9,9 @@ import typer
 from study.cli.output import (
     AsJson,
     DataRoot,
+    SendEnv,
     Strictly,
+    Submit,
     comparison_notes,
     comparison_tables,
     console,
@@ -23,11 +25,14 @@ from study.cli.output import (
     program,
     tracking_facts,
 )
+from study.cli.submit import submit_launch
 
+MIB = 2**20
 MINUTE = 60.0  # seconds, from which no fraction of one is said
 
 
 def launch(
+    context: typer.Context,
     study: Annotated[str, typer.Argument(metavar="FILE", help="A study file, or the name of a preset.")],
     overrides: Annotated[
         list[str] | None,
@@ -50,6 +55,8 @@ def launch(
         bool,
         typer.Option("--trim", help="With --max-hours: launch it anyway, and end it gently when they have passed."),
     ] = False,
+    submit: Submit = None,
+    send_env: SendEnv = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
@@ -63,6 +70,11 @@ def launch(
 
     if trim and max_hours is None:
         raise StudyError("--trim needs to know when: say --max-hours H too")
+    if submit is not None:
+        if dry_run:
+            raise StudyError("--dry-run runs nothing, here or there; leave out --submit")
+        submit_launch(context, study, submit, send_env or [], as_json)
+        return
     spec, document = load_spec(find_study_file(study), overrides or [], data)
     home = Home.current()
     if smoke:
@@ -199,6 +211,8 @@ def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> No
             f"Screening the configs of a cell takes {forecast.budget} epochs at most (search.epochs), {whole} whole "
             f"training{'' if whole == 1 else 's'}: more configs only where some end early."
         )
+    for need in forecast.memory:
+        console.print(_memory_text(need, forecast.lanes), highlight=False, markup=False)
     if forecast.seconds is None or forecast.seconds_per_epoch is None:
         console.print("How long they take cannot be said before the data is there. No trial was run.")
         return
@@ -209,6 +223,19 @@ def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> No
         f"{about} {_estimate(forecast)} of training where none is stopped early "
         f"({_pace_text(forecast.seconds_per_epoch)} an epoch, {forecast.basis}{alone}). No trial was run."
     )
+
+
+def _memory_text(need: Any, lanes: int) -> str:
+    """`Memory: 12 MiB for a trial of mlp on digits, batches of 64 (ce, tce); 16 lanes fit in each process.`"""
+    size = f"{max(1, round(need.bytes_per_trial / MIB)):,} MiB"
+    said = f"Memory: {size} for a trial of {need.kind} ({', '.join(need.families)}), beside its process; "
+    if need.lanes_that_fit == 0:
+        return f"{said}it does not fit: give a process more of the machine, as with --set resources.cpus=2"
+    if lanes == 1:
+        return f"{said}it fits."
+    if need.lanes_that_fit < lanes:
+        return f"{said}{need.lanes_that_fit} of {lanes} lanes fit in each process, the others wait."
+    return f"{said}{lanes} lanes fit in each process."
 
 
 def _estimate(forecast: Any) -> str:

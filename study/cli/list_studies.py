@@ -10,17 +10,48 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from study.cli.output import AsJson, console, print_json
+from study.cli.output import Address, AsJson, console, print_json
 
 if TYPE_CHECKING:
     from study.records.ledger import Ledger
 
 
-def list_studies(as_json: AsJson = False) -> None:
+def list_studies(address: Address = None, as_json: AsJson = False) -> None:
     """Every study in the studies' home (STUDY_HOME, or ./studies).
 
     Example: study list --json
     """
+    rows, where = _rows() if address is None else _rows_there(address)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console.print(f"No study in {where}. Start one: study launch quickstart")
+        return
+    table = Table("study", "trials", "done", "running", "confirmed", "on disk", "last epoch")
+    for row in rows:
+        if "problem" in row:
+            table.add_row(row["study"], f"[red]{row['problem']}[/]")
+            continue
+        last = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["last"])) if row["last"] else ""
+        told = ["yes" if row[what] else "" for what in ("running", "confirmed")]
+        table.add_row(
+            row["study"], str(row["trials"]), str(row["ended"]), *told, f"{row['bytes'] / 1e6:.1f} MB", last
+        )  # fmt: skip
+    console.print(table)
+
+
+def _rows_there(address: str) -> tuple[list[dict[str, Any]], str]:
+    """What the head of a cluster lists, and where that is."""
+    from study.remote.client import Cluster
+    from study.remote.jobs import ask
+
+    cluster = Cluster(address)
+    return ask(cluster, "list", "--json").json(), cluster.address
+
+
+def _rows() -> tuple[list[dict[str, Any]], str]:
+    """The studies of this machine's home, and where that is."""
     from study.errors import StudyError
     from study.records.ledger import Ledger
     from study.records.lock import is_held
@@ -43,23 +74,7 @@ def list_studies(as_json: AsJson = False) -> None:
                 )
         except StudyError as problem:
             rows.append({"study": name, "problem": str(problem)})
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        console.print(f"No study in {home.root}. Start one: study launch quickstart")
-        return
-    table = Table("study", "trials", "done", "running", "confirmed", "on disk", "last epoch")
-    for row in rows:
-        if "problem" in row:
-            table.add_row(row["study"], f"[red]{row['problem']}[/]")
-            continue
-        last = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["last"])) if row["last"] else ""
-        told = ["yes" if row[what] else "" for what in ("running", "confirmed")]
-        table.add_row(
-            row["study"], str(row["trials"]), str(row["ended"]), *told, f"{row['bytes'] / 1e6:.1f} MB", last
-        )  # fmt: skip
-    console.print(table)
+    return rows, str(home.root)
 
 
 def _is_confirmed(ledger: Ledger, name: str) -> bool:

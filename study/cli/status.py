@@ -4,19 +4,56 @@ from __future__ import annotations
 
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
-from study.cli.output import AsJson, StudyName, comparison_tables, console, duration, out_of_scope_note, print_json
+from study.cli.output import (
+    Address,
+    AsJson,
+    StudyName,
+    comparison_tables,
+    console,
+    duration,
+    out_of_scope_note,
+    print_json,
+)
 from study.records.states import in_words
 
 
-def status(name: StudyName, as_json: AsJson = False) -> None:
+def status(name: StudyName, address: Address = None, as_json: AsJson = False) -> None:
     """How a study stands: states, the comparison so far, what happened last.
 
     Example: study status quickstart
     """
+    facts = _facts(name) if address is None else _facts_there(name, address)
+    if as_json:
+        print_json(facts)
+    else:
+        _print(facts, here=address is None)
+
+
+def _facts_there(name: str, address: str) -> dict[str, Any]:
+    """What the head of a cluster says, with the job that drives the study there, or did last."""
+    from study.errors import StudyError
+    from study.remote.client import Cluster
+    from study.remote.jobs import ask, newest
+
+    cluster = Cluster(address)
+    job = newest(cluster, name)
+    try:
+        facts: dict[str, Any] = ask(cluster, "status", name, "--json").json()
+    except StudyError:
+        if job is None:
+            raise
+        if job.under_way:
+            raise StudyError(f"study '{name}' has no ledger yet; its job {job.id} is {job.state}; ask again") from None
+        raise StudyError(f"study '{name}' did not begin; job {job.id} {job.state}: {job.why()}") from None
+    return facts | {"job": {"id": job.id, "action": job.action, "state": job.state} if job else None}
+
+
+def _facts(name: str) -> dict[str, Any]:
     from study.errors import StudyError
     from study.records.ledger import Ledger
     from study.records.lock import is_held, owner
@@ -52,13 +89,14 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         for state, count in row["states"].items():
             states[state] = states.get(state, 0) + count
     select = SelectSpec.model_validate(spec["select"])
-    facts: dict[str, Any] = {
+    return {
         "study": name,
         "folder": str(paths.root),
         "running": owner(paths.lock) if running else None,
         "states": states,
         "training_seconds": sum(row["seconds"] for row in all_rows),
         "metric": select.monitor,
+        "test_metric": select.test_metric,
         "comparison": rows,
         "confirmed": confirmed,
         "confirmations_left_out": list(found.left_out),
@@ -67,25 +105,31 @@ def status(name: StudyName, as_json: AsJson = False) -> None:
         "events": events,
         "tracking_behind": behind,
     }
-    if as_json:
-        print_json(facts)
-        return
-    console.print(f"[bold]{name}[/] in {paths.root}")
-    console.print(f"running: {facts['running']}" if running else "not running")
+
+
+def _print(facts: dict[str, Any], *, here: bool) -> None:
+    name, running, states = facts["study"], facts["running"], facts["states"]
+    console.print(f"[bold]{name}[/] in {facts['folder']}{'' if here else ' on the head'}")
+    if job := facts.get("job"):
+        console.print(f"job: {job['id']}, {job['state']}")
+    console.print(f"running: {running}" if running else "not running")
     console.print(f"trials: {in_words(states) or 'none'}; {duration(facts['training_seconds'])} of training")
-    for table in [*comparison_tables(rows, select.monitor), *comparison_tables(confirmed, select.test_metric)]:
+    for table in [
+        *comparison_tables(facts["comparison"], facts["metric"]),
+        *comparison_tables(facts["confirmed"], facts["test_metric"]),
+    ]:
         console.print(table)
-    for sentence in found.left_out:
+    for sentence in facts["confirmations_left_out"]:
         console.print(f"[yellow]left out[/] {escape(sentence)}")
-    if outside:
-        console.print(out_of_scope_note(outside))
-    for failure in failures[:10]:
+    if facts["out_of_scope"]:
+        console.print(out_of_scope_note(facts["out_of_scope"]))
+    for failure in facts["failures"][:10]:
         console.print(f"[red]{failure['state']}[/] {failure['trial']}: {failure['reason']}")
-    for event in events[-10:]:
+    for event in facts["events"][-10:]:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["time"]))
         console.print(f"[dim]{at} {event['kind']}[/] {event['message']} {event['trial_key'] or ''}")
-    if behind and not running:
-        console.print(f"MLflow lacks news of {behind} trials: study sync {name}")
-    if set(states) & {"waiting", "interrupted", "running"} and not running:
-        again = shlex.join(["study", "launch", str(paths.study_file)])
+    if facts["tracking_behind"] and not running:
+        console.print(f"MLflow lacks news of {facts['tracking_behind']} trials: study sync {name}")
+    if set(states) & {"waiting", "interrupted", "running"} and not running and here:
+        again = shlex.join(["study", "launch", str(Path(facts["folder"], "study.yaml"))])
         console.print(f"Trials are missing: launch it again to go on ({again}).")

@@ -17,7 +17,8 @@ from typing import Any
 from study.planning.plan import Cell, Config, Plan
 from study.planning.warm_start import learn_from
 from study.records import states
-from study.records.ledger import Ledger, TrialRecord
+from study.records.ledger import Ledger
+from study.records.ledger_reader import TrialRecord
 from study.records.paths import StudyPaths
 from study.search import Proposer, make_record
 from study.spec import StudySpec

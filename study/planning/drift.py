@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
-from study.records.ledger import Ledger, is_begun
+from study.records.ledger import Ledger
+from study.records.ledger_file import is_begun
 from trainables.own import is_own
 
 if TYPE_CHECKING:

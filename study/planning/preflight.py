@@ -8,7 +8,8 @@ from typing import Any
 from study.errors import StudyError
 from study.planning.plan import Plan
 from study.records.environment import num_gpus, usable_cpus
-from study.records.ledger import Ledger, is_begun
+from study.records.ledger import Ledger
+from study.records.ledger_file import is_begun
 from study.spec import StudySpec, TrainingSpec, dataset_title
 
 CPU_LANES, GPU_LANES = 16, 64  # with `lanes: auto`, at the most
@@ -57,6 +58,12 @@ def num_lanes(spec: StudySpec) -> int:
     """How many trials a process trains as one program, at the most."""
     wanted = spec.resources
     return (GPU_LANES if wanted.gpus else CPU_LANES) if wanted.lanes == "auto" else wanted.lanes
+
+
+def memory_share(spec: StudySpec) -> float:
+    """The part of a device's free memory that one process may count on."""
+    wanted = spec.resources
+    return min(1.0, wanted.gpus) if wanted.gpus else 1 / num_workers(spec)
 
 
 def places(spec: StudySpec) -> int:

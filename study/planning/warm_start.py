@@ -6,7 +6,8 @@ from pathlib import Path
 
 from study.errors import StudyError
 from study.planning.plan import Cell
-from study.records.ledger import Ledger, is_begun
+from study.records.ledger import Ledger
+from study.records.ledger_file import is_begun
 from study.records.paths import Home
 from study.results.selection import CellResult, cell_results
 from study.search import Proposer

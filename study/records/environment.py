@@ -25,8 +25,11 @@ def package_versions() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """The commit of this code, with `+changes` where the work tree differs from it; 'unknown' outside a checkout."""
-    root = Path(__file__).resolve().parents[2]
+    """The commit of this code, with `+changes` where the work tree differs from it.
+
+    Outside a checkout, as on a cluster that was sent the code, what STUDY_COMMIT says; else 'unknown'.
+    """
+    root, elsewhere = Path(__file__).resolve().parents[2], os.environ.get("STUDY_COMMIT", "unknown")
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -35,10 +38,10 @@ def git_commit() -> str:
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
-            return "unknown"
+            return elsewhere
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return elsewhere
 
 
 def training_code() -> str:

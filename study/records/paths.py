@@ -79,6 +79,16 @@ class Home:
         return self.root / ".cache"
 
     @property
+    def submitted(self) -> Path:
+        """On a cluster's head: the study files that were submitted, with the modules beside them, by their content."""
+        return self.root / ".submitted"
+
+    @property
+    def outgoing(self) -> Path:
+        """On a cluster's head: studies packed for `study pull`, until they are fetched."""
+        return self.root / ".outgoing"
+
+    @property
     def mlflow_uri(self) -> str:
         """The default MLflow store."""
         return f"sqlite:///{self.root / 'mlflow.db'}"

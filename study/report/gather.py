@@ -13,7 +13,8 @@ from typing import Any
 
 from study.errors import StudyError
 from study.planning.smoke import MEANINGLESS
-from study.records.ledger import CONFIRM, Ledger, TrialRecord
+from study.records.ledger import CONFIRM, Ledger
+from study.records.ledger_reader import TrialRecord
 from study.records.lock import is_held
 from study.records.paths import Home, StudyPaths
 from study.records.states import in_words

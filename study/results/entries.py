@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from study.records import states
-from study.records.ledger import Ledger, TrialRecord
+from study.records.ledger import Ledger
+from study.records.ledger_reader import TrialRecord
 from study.results.confirmed import Confirmations
 from study.results.selection import CellResult
 from trainables.trial import SEARCH

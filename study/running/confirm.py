@@ -19,7 +19,8 @@ from study.planning.agenda import Todo, cell_facts
 from study.planning.plan import Cell, Config, Plan, Task
 from study.records import states
 from study.records.keys import counts, key_of
-from study.records.ledger import CONFIRM, Ledger, TrialRecord
+from study.records.ledger import CONFIRM, Ledger
+from study.records.ledger_reader import TrialRecord
 from study.results.selection import CellResult, ConfigResult, cell_results, nothing_completed, ranked
 from study.search import Params
 from study.spec import ConfirmSpec, StudySpec

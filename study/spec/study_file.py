@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from study.errors import PlacedStudyError, StudyError
-from study.records.ledger import Ledger, is_begun
+from study.records.ledger import Ledger
+from study.records.ledger_file import is_begun
 from study.records.paths import StudyPaths
 from study.redaction import hidden
 from study.spec import StudySpec

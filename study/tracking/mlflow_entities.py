@@ -9,7 +9,8 @@ from typing import Any
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from study.records import states
-from study.records.ledger import Ledger, TrialRecord
+from study.records.ledger import Ledger
+from study.records.ledger_reader import TrialRecord
 
 
 def metrics_of(ledger: Ledger, trial: TrialRecord, monitor: str, after: int) -> list[Metric]:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from study.records import states
-from study.records.ledger import Ledger, TrialRecord
+from study.records.ledger import Ledger
+from study.records.ledger_reader import TrialRecord
 from study.records.paths import Home, StudyPaths
 from study.redaction import redacted
 from study.results.selection import CellResult, cell_results

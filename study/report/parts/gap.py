@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from study.planning.agenda import SCREENING
-from study.records.ledger import TrialRecord
+from study.records.ledger_reader import TrialRecord
 from study.records.states import STOPPED_EARLY
 from study.report.document import Entry, Paragraph, Section, Table, slug
 from study.report.gather import Material

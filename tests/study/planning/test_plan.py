@@ -21,9 +21,9 @@ PlanMaker = Callable[..., Plan]
 NAMES_OF_KEYS = """
 import json, sys
 from pathlib import Path
-from study.plan import make_plan
-from study.study_file import parse_spec
-from study.yaml_file import parse_document
+from study.planning.plan import make_plan
+from study.spec.study_file import parse_spec
+from study.spec.yaml_file import parse_document
 plan = make_plan(parse_spec(parse_document(sys.argv[1], "small.yaml")), Path(sys.argv[2]))
 configs = [config for cell in plan.cells for config in cell.configs]
 trials = [c.trial_key(r) for c in configs for r in range(2)]

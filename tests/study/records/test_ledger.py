@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from study.errors import StudyError
-from study.records.ledger import CONFIRM, MIGRATIONS, SCHEMA_VERSION, Ledger
+from study.records.ledger import CONFIRM, Ledger
+from study.records.ledger_file import MIGRATIONS, SCHEMA_VERSION
 from study.records.states import COMPLETED, FAILED, RUNNING, WAITING
 
 MONITOR = "val_accuracy_noisy"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from study.planning.plan import make_plan
-from study.records.ledger import Ledger, TrialRecord
+from study.records.ledger import Ledger
+from study.records.ledger_reader import TrialRecord
 from study.results.selection import cell_results
 from study.running.conductor import HOPELESS, Conductor
 from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, Todo, by_alpha, by_number
