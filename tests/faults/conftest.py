@@ -103,9 +103,12 @@ class Disturbed:
     def recovery_s(self) -> float:
         """Seconds from the fault to the next epoch: of the next launch, where it ended this one.
 
-        Of a trial that was tried again, where one was. The longest of them where the fault came several times.
+        Of a trial that was tried again and not given up, where one was. The longest where the fault came several times.
         """
-        retried = {key for (key,) in self.place.rows("select trial_key from events where kind = 'retried'")}
+        again = (
+            "select trial_key from events join trials using (trial_key) where kind = 'retried' and state != 'failed'"
+        )
+        retried = {key for (key,) in self.place.rows(again)}
         times = sorted(at for key, _, at in self._times() if not retried or key in retried)
         launches = [at for (at,) in self.place.rows("select time from specs")]
         found = []

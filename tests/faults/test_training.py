@@ -236,7 +236,7 @@ def test_a_trial_that_kills_its_process_is_tried_again_alone_and_given_up(
     run(disturbed, "failed", "its worker process died")
     disturbed.keep(
         GROUP, f"a trial whose process is killed whenever it trains, {among(lanes)}",
-        f"{tried_again(lanes)}, and then given up; {others(lanes)}",
+        f"{tried_again(lanes)}, and then given up; {others(lanes)}", recovered=lanes > 1,
     )  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def test_a_trial_that_hangs_is_tried_again_alone_and_given_up(lanes: int, beside
     disturbed.keep(
         GROUP, f"a trial that hangs, {among(lanes)} (`timeout_s: {TIMEOUT_S}`)",
         f"its process is ended; {tried_again(lanes)}, and then given up; the reason names file and line; "
-        f"{others(lanes)}",
+        f"{others(lanes)}", recovered=lanes > 1,
     )  # fmt: skip
 
 
