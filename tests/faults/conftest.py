@@ -95,9 +95,12 @@ class Disturbed:
         return sum(last - first + 1 for _, first, last in self._spans())
 
     def lost_s(self) -> float:
-        """Seconds of the longest span of epochs that a trial had to train once more."""
-        times = {(key, epoch): at for key, epoch, at in self._times()}
-        lost = [times[key, last] - times.get((key, first - 1), times[key, first]) for key, first, last in self._spans()]
+        """Seconds of training in the longest span of epochs that a trial had to train once more."""
+        took = self.place.rows(
+            "select trial_key, epoch, json_extract(metrics, '$.seconds') * json_extract(metrics, '$.lanes') from reports"
+        )
+        seconds = {(key, epoch): found for key, epoch, found in took}
+        lost = [sum(seconds[key, epoch] for epoch in range(first, last + 1)) for key, first, last in self._spans()]
         return max(lost, default=0.0)
 
     def recovery_s(self) -> float:
