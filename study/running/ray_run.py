@@ -109,6 +109,7 @@ def run_on_ray(
             from ray import tune
             from ray.tune import TuneError
 
+            from study.running.host_watch import HostWatch
             from study.running.lanes import Hosts, host_settings, trials_in_lanes
             from study.running.tuning import ConductorStopper, InTurn, LedgerCallback, OwnProcesses, PlanSearcher
             from trainables.base import StudyTrainable
@@ -116,7 +117,7 @@ def run_on_ray(
             laned = num_lanes(spec) > 1 and trainable is None
             at_most = slots if laned else 2 * slots
             hosts = Hosts(host_settings(spec, Path(scratch))) if laned else None
-            processes = hosts or OwnProcesses()
+            processes = hosts or OwnProcesses(spec.resources.timeout_s)
             settings_of = partial(run_settings, spec, home, paths, scratch)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
@@ -134,7 +135,7 @@ def run_on_ray(
             )  # fmt: skip
             watch = RayWatch(stop, lambda died: _leave(conductor, progress, stop, scratch, died))
             try:
-                with watch, trials_in_lanes(hosts) if hosts else nullcontext():
+                with watch, HostWatch(processes.end_silent), trials_in_lanes(hosts) if hosts else nullcontext():
                     tuner.fit()
             except TuneError:
                 if conductor.ledger.failure is None:

@@ -1,50 +1,73 @@
-"""A host whose process is stopped, as by a suspended container: it is ended and replaced, and its trials go on."""
+"""A trial's process that is stopped, as in a suspended container: it is ended, and its trials go on in another."""
 
 from __future__ import annotations
 
 import os
 import signal
-import time
+import sqlite3
 
 import psutil
 import pytest
 
 from tests.launch.conftest import Place
+from tests.launch.test_interruptions import wait_until
 
-LONG = """\
+SLOW = """\
+import time
+
+from trainables.losses.ce import CrossEntropy
+
+
+class Slow(CrossEntropy):
+    \"\"\"Cross entropy that leaves time to stop its process, however fast the machine is.\"\"\"
+
+    def per_sample(self, logits, targets, indices):
+        time.sleep(0.005)
+        return super().per_sample(logits, targets, indices)
+"""
+STUDY = """\
 name: tiny
 dataset: digits
 model: {name: mlp, hidden: 16}
-families:
-  - ce
-  - {family: tce, space: {alpha: {grid: [0.5, 1.5]}}}
-training: {epochs: 150, optimizer: {name: sgd, lr: 0.05}}
-resources: {lanes: 4, cpus: 2, timeout_s: 10, checkpoint_interval_s: 1, report_interval_s: 0.2}
+families: ["beside_it:Slow"]
+training: {epochs: 30, optimizer: {name: sgd, lr: 0.05}}
+resources: {cpus: 2, timeout_s: 10, checkpoint_interval_s: 0, report_interval_s: 0.2, retries: 6}
 tracking: {enabled: false}
 """
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
+
+
+def trained(place: Place) -> int:
+    """How many epochs are in the ledger."""
+    try:
+        return int(place.rows("select count(*) from reports")[0][0])
+    except sqlite3.OperationalError:  # it is not there yet
+        return 0
 
 
 @pytest.mark.slow
-def test_a_stopped_host_is_ended_and_its_trials_are_completed_by_another(place: Place) -> None:
-    place.write(LONG)
-    driver = place.start("launch", "tiny.yaml")
-    deadline = time.monotonic() + PATIENCE_S
-    ledger = place.home / "tiny" / "ledger.db"
-    while time.monotonic() < deadline:
-        if ledger.is_file() and place.rows("select count(*) from reports")[0][0] > 10:
-            break
-        time.sleep(0.2)
-    hosts = [each for each in psutil.Process(driver.pid).children(recursive=True) if "TrialHost" in each.name()]
-    hosts = hosts or [
-        each
-        for each in psutil.Process(driver.pid).children(recursive=True)
-        if any("TrialHost" in part for part in each.cmdline())
-    ]
-    assert hosts
-    for host in hosts:
-        os.kill(host.pid, signal.SIGSTOP)
-    output, errors = driver.communicate(timeout=PATIENCE_S)
+@pytest.mark.parametrize(
+    ("lanes", "worker", "said"),
+    [(4, "TrialHost", "no answer from its process"), (1, "ResourceTrainable", "its process stopped")],
+    ids=["host of lanes", "lone trial"],
+)
+def test_a_stopped_process_is_ended_and_its_trials_are_completed_by_another(
+    lanes: int, worker: str, said: str, place: Place
+) -> None:
+    place.write(STUDY)
+    (place.root / "beside_it.py").write_text(SLOW)
+    driver = place.start("launch", "tiny.yaml", "--set", f"resources.lanes={lanes}")
+    try:
+        wait_until(lambda: trained(place) > 4, PATIENCE_S)
+        family = psutil.Process(driver.pid).children(recursive=True)
+        workers = [each for each in family if any(worker in part for part in (each.name(), *each.cmdline()))]
+        assert workers
+        for each in workers:
+            os.kill(each.pid, signal.SIGSTOP)
+        output, errors = driver.communicate(timeout=PATIENCE_S)
+    finally:
+        driver.kill()
     assert driver.returncode == 0, output + errors
-    assert dict(place.rows("select state, count(*) from trials group by 1")) == {"completed": 3}
-    assert place.rows("select 1 from events where kind = 'retried' and message like '%no answer from its process%'")
+    assert dict(place.rows("select state, count(*) from trials group by 1")) == {"completed": 1}
+    retried = [event["message"] for event in place.json("status", "tiny")["events"] if event["kind"] == "retried"]
+    assert any("for 10 s (resources.timeout_s)" in message and said in message for message in retried), retried
