@@ -427,7 +427,9 @@ def test_the_interval_of_the_difference_and_the_cost_are_told_by_name(told: Call
     assert f"{expected.mean:+.4f}" in said
     assert f"{expected.low:+.4f} to {expected.high:+.4f}" in said
     assert f"d {expected.effect:+.1f}" in said
-    assert re.search(r"cost, search included: \d+ epochs, .* of training", said)
+    _, costs = said.split("Cost, search included, over all tasks")
+    assert re.search(r"ce │ \d+ │ \d+ s", costs)
+    assert re.search(r"│ p +│ verdict", said)
 
 
 def test_the_command_says_over_how_many_tests_and_that_more_studies_make_more(told: Callable[..., str]) -> None:
