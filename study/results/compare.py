@@ -99,8 +99,8 @@ class Comparison:
     There are `ranked_tasks` of these. Mean ranks that differ by less than `critical_difference` are not
     distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by. `notes` say in a
     sentence each what is `unfinished` of the studies, and which confirmations are left out and why; `warnings` what the
-    compared trials warned of. `unconfirmed` are the studies without one that counts, and `differing` the settings in which the studies differ, each with its
-    value by study. `budgets` has what each study's search was given and took.
+    compared trials warned of. `unconfirmed` are the studies without one that counts, and `differing` the settings in
+    which the studies differ, each with its value by study. `budgets` has what each study's search was given and took.
     """
 
     phase: str
@@ -186,10 +186,10 @@ def compare(
     """Compare the families of one or more studies, by name: those that were confirmed by default, else the searched.
 
     By default it is the searched as soon as one study has no confirmation that counts (`study/results/confirmed.py`).
-    Each task's baseline is the family called `baseline` there, `a/ce` or `ce`, of the first study that has it
-    with enough repeats to test; by default `ce`, or the task's first family. StudyError where nothing has a score, the studies select by different
-    metrics or were confirmed by different protocols, the baseline is unknown, or trials of one task are of different
-    images, splits, noise or test sets, or do not say of which.
+    Each task's baseline is the family called `baseline` there, `a/ce` or `ce`, of the first study that has it with
+    enough repeats to test; by default `ce`, or the task's first family. StudyError where nothing has a score, the
+    studies select by different metrics or were confirmed by different protocols, the baseline is unknown, or trials of
+    one task are of different images, splits, noise or test sets, or do not say of which.
     """
     results = [confirmations(ledger, name) for name, ledger in ledgers]
     unconfirmed = tuple(name for (name, _), each in zip(ledgers, results, strict=True) if not each.cells)

@@ -66,6 +66,5 @@ def _phases(name: str, ledger: Ledger, results: Confirmations) -> Iterator[Unfin
         running = is_held(paths.lock)
         if not running:  # what a dead launch left running
             left[states.INTERRUPTED] += left.pop(states.RUNNING)
-        yield Unfinished(
-            name, phase, sum(left.values()), counts.total(), states.in_words(left), "" if running else shlex.join(command)
-        )  # fmt: skip
+        again = "" if running else shlex.join(command)
+        yield Unfinished(name, phase, sum(left.values()), counts.total(), states.in_words(left), again)

@@ -37,7 +37,14 @@ class Pictures:
         assert cell.best is not None
         described = ledger.trial(cell.best.trials[0].key)
         select = SelectSpec.model_validate((ledger.spec() or {}).get("select", {}))
-        title = " · ".join(part for part in (cell_run_name(cell.facts), values_text(searched_first(cell.best.params, cell.facts.get("searched", ())))) if part)
+        title = " · ".join(
+            part
+            for part in (
+                cell_run_name(cell.facts),
+                values_text(searched_first(cell.best.params, cell.facts.get("searched", ()))),
+            )
+            if part
+        )
         curves, reports = folder / "curves.png", [ledger.reports(trial.key) for trial in cell.best.trials]
         return [
             *([curves] if draw_curves(reports, select.metric, curves, title) else []),

@@ -155,7 +155,9 @@ def test_a_description_leads_to_report_and_tables_and_a_users_own_stays() -> Non
     assert with_report(both, "#/new") == both.replace("#/old", "#/new")
     assert with_report(with_tables("", "3", titles, said), "#/old") == both
     assert with_tables(both, "3", titles, said) == both
-    assert with_tables(both, "3", titles, "Study of 3 families on 2 tasks.").startswith("Study of 3 families on 2 tasks. · [")
+    assert with_tables(both, "3", titles, "Study of 3 families on 2 tasks.").startswith(
+        "Study of 3 families on 2 tasks. · ["
+    )
     assert with_tables("mine", "3", titles, said) == with_report("mine", "#/new") == "mine"
     for edited in (f"{both}\n\nmine", f"{both} mine", f"mine {both}", f"{said} It is mine."):
         assert with_report(edited, "#/new") == with_tables(edited, "3", {}, said) == edited

@@ -80,7 +80,8 @@ def _data(material: Material) -> Table:
         ("task", *SIZES, "data set", "split", "noise asked for", "labels really changed"),
         tuple(rows),
         f"{_one_image(material)}Hashes of what every family of a task was trained on. Labels really changed: the share "
-        f"of training labels that differ from the true ones, mean over the repeats of the search (n in brackets).{_drawn_anew(material)}",
+        "of training labels that differ from the true ones, mean over the repeats of the search (n in brackets)."
+        + _drawn_anew(material),
     )
 
 

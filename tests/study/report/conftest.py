@@ -67,12 +67,12 @@ class Reporter:
     def paths(self) -> StudyPaths:
         return self.home.study("small")
 
-    def launch(self, *, confirm: int = 0, **changes: Any) -> None:
+    def launch(self, *, confirm: int = 0, dies_after: int | None = None, **changes: Any) -> None:
         self.paths.root.mkdir(parents=True, exist_ok=True)
         wanted = {"families": ["ce", "mse", "tce"], "search__repeats": 5, **changes}
         spec = self.make_spec(**wanted, **({"confirm": {"repeats": confirm}} if confirm else {}))
         driver = Driver(self.paths.ledger, self.cache, self.worker)
-        driver.launch(spec)
+        driver.launch(spec, dies_after=dies_after)
         self.paths.study_file.write_text("name: small\n")
         if confirm:
             driver.confirm(spec)
