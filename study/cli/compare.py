@@ -24,6 +24,7 @@ from study.results.numbers import format_number, format_p, format_score
 from study.results.selection import LARGEST, out_of_scope
 from study.results.settings import settings_in_words
 from study.results.statistics import EFFECT_FROM, FEWEST_PAIRS
+from trainables.trial import SEARCH
 
 if TYPE_CHECKING:
     from study.results.compare import Comparison, Row
@@ -57,10 +58,11 @@ def compare(
     if as_json:
         print_json(comparison.as_json())
         return
-    for task, rows in comparison.tasks.items():
-        console.print(_table(task, rows, comparison))
     for note in comparison.notes:
         console.print(f"[yellow]{escape(note)}[/]")
+    for task, rows in comparison.tasks.items():
+        console.print(_table(task, rows, comparison))
+    console.print(_costs(comparison))
     for budget in comparison.budgets:
         named = f"{budget.study}: " if len(comparison.budgets) > 1 else ""
         console.print(f"Budget of the search: {named}{budget.sentence}", markup=False, highlight=False)
@@ -93,7 +95,8 @@ def compare(
         "might tell" in row.verdict(comparison.more_is_better) for rows in comparison.tasks.values() for row in rows
     ):
         console.print(f"[dim]{MIGHT_TELL}[/]")
-    for name in comparison.unconfirmed:
+    searching = {each.study for each in comparison.unfinished if each.phase == SEARCH}
+    for name in (name for name in comparison.unconfirmed if name not in searching):
         console.print(f"Judge the best configs on fresh repeats: {program()} confirm {name}")
 
 
@@ -119,7 +122,7 @@ def _corrected(comparison: Comparison, studies: int) -> str:
     """Over how many tests p is corrected, which changes with what is compared."""
     tests = comparison.num_tests
     if tests == 0:
-        return "Nothing was tested."
+        return f"Nothing was tested.{_other_baseline(comparison)}"
     if tests == 1:
         return "p by the paired t-test."
     together = f": those of {studies} studies together, fewer alone" if studies > 1 else ""
@@ -127,15 +130,39 @@ def _corrected(comparison: Comparison, studies: int) -> str:
     return f"{said}{together}.{UNCORRECTED}"
 
 
+def _other_baseline(comparison: Comparison) -> str:
+    """Which baseline has the repeats to be tested against, where this one has not; empty where none has."""
+    for rows in comparison.tasks.values():
+        repeated = [row.entry.family for row in rows if len(row.entry.scores) >= FEWEST_PAIRS]
+        if len(repeated) > 1 and rows[0].against not in repeated:
+            return f" {repeated[0]} has the repeats that a baseline needs: --baseline {repeated[0]}."
+    return ""
+
+
 def _table(task: str, rows: list[Row], comparison: Comparison) -> Table:
     table = Table(title=f"{comparison.metric} · {task}", title_justify="left")
     table.add_column("family", overflow="fold")
-    table.add_column("mean ± sd, 95 % interval", no_wrap=True)
-    table.add_column("difference, 95 % interval", no_wrap=True)
+    tested = comparison.num_tests > 0
+    table.add_column("mean ± sd,\n  95 % interval", no_wrap=True)
+    table.add_column("difference,\n  95 % interval", no_wrap=True)
+    if tested:
+        table.add_column("p", no_wrap=True)
     table.add_column("verdict", min_width=len("not distinguishable"))
     for row in rows:
+        p = [_p(row)] if tested else []
         scores, difference = _scores(row, comparison.metric), _difference(row, comparison.metric)
-        table.add_row(row.entry.family, scores, difference, _verdict(row, comparison))
+        table.add_row(row.entry.family, scores, difference, *p, _verdict(row, comparison))
+    return table
+
+
+def _costs(comparison: Comparison) -> Table:
+    """What each family took over all tasks."""
+    entries = [row.entry for rows in comparison.tasks.values() for row in rows]
+    table = Table("family", "epochs", "training", title="Cost, search included, over all tasks", title_justify="left")
+    for family in dict.fromkeys(entry.family for entry in entries):
+        epochs = sum(entry.epochs for entry in entries if entry.family == family)
+        seconds = sum(entry.seconds for entry in entries if entry.family == family)
+        table.add_row(family, f"{epochs:,}", duration(seconds))
     return table
 
 
@@ -154,14 +181,19 @@ def _difference(row: Row, metric: str) -> str:
     if test.low is None or test.high is None or row.p is None:
         return format_number(test.mean, "+")
     low, high = cut((test.low, test.high), difference_limits_of(metric))
-    effect = f", d {test.effect:+.1f}" if test.effect is not None else ""
     mean, first, last = (format_number(value, "+") for value in (test.mean, low, high))
-    return f"{mean}\n  {first} to {last}\n  p {format_p(row.p)}{effect}"
+    return f"{mean}\n  {first} to {last}"
+
+
+def _p(row: Row) -> str:
+    if row.p is None:
+        return ""
+    effect = row.test.effect if row.test else None
+    return format_p(row.p) + (f"\nd {effect:+.1f}" if effect is not None else "")
 
 
 def _verdict(row: Row, comparison: Comparison) -> str:
     said = row.verdict(comparison.more_is_better)
     if row.entry.divergence_rate:
         said += f"; {row.entry.divergence_rate:.0%} of its trials diverged"
-    cost = f"cost, search included: {row.entry.epochs} epochs, {duration(row.entry.seconds)} of training"
-    return f"{said}\n[dim]{cost}[/]"
+    return said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 def list_studies(address: Address = None, as_json: AsJson = False) -> None:
     """Every study in the studies' home (STUDY_HOME, or ./studies).
+
+    In JSON, `last` says when a trial last began or ended, in seconds since 1970, and `last_at` says it in UTC (ISO
+    8601); both are null before that.
 
     Example: study list --json
     """
@@ -63,11 +67,13 @@ def _rows() -> tuple[list[dict[str, Any]], str]:
         paths = home.study(name)
         try:
             with Ledger(paths.ledger) as ledger:
+                counts = ledger.counts()
                 rows.append(
                     {
                         "study": name,
                         "running": is_held(paths.lock),
-                        **ledger.counts(),
+                        **counts,
+                        "last_at": _iso(counts["last"]),
                         "confirmed": _is_confirmed(ledger, name),
                         "bytes": _size(paths.root),
                     }
@@ -75,6 +81,10 @@ def _rows() -> tuple[list[dict[str, Any]], str]:
         except StudyError as problem:
             rows.append({"study": name, "problem": str(problem)})
     return rows, str(home.root)
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _is_confirmed(ledger: Ledger, name: str) -> bool:

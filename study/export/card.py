@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from study.export.recipe import normalising_code
 from study.results.numbers import format_score
 from study.tracking.words import setting_text
 from trainables.losses.families import get_family
@@ -163,15 +164,21 @@ from study.export import load_network
 network = load_network("{name}")
 ```
 
-The network by itself, which takes normalised images (`input` in `{name}` says how):
+The network by itself, which takes images that are scaled and normalised first, as `normalised` does:
 
 ```python
+import torch
 from safetensors.torch import load_file
 from trainables.models import make_model
 
 network = make_model("{model["name"]}"{arguments}, image_shape={shape}, num_classes={classes}, seed=0)
 network.load_state_dict(load_file("{weights["file"]}"))
 network.eval()
+
+{normalising_code(seen)}
+
+
+# logits = network(normalised(images)), of images uint8 [N, {", ".join(map(str, shape))}] with values from 0 to 255
 ```
 
 On the command line: `study predict {name} IMAGE...`, `study evaluate {name}`, and `study train {name}` to train it

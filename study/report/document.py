@@ -25,6 +25,14 @@ class Items:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """Paragraphs that a page shows when it is asked to."""
+
+    title: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Bold:
     """A table's entry that stands out."""
 
@@ -79,7 +87,7 @@ class Listing:
     text: str
 
 
-Block = Paragraph | Items | Table | Picture | Listing
+Block = Paragraph | Items | Folded | Table | Picture | Listing
 
 
 @dataclass(frozen=True)

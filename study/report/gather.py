@@ -40,12 +40,13 @@ class Leaders:
     """The best family of a task by its mean, and the others with a score tested against it.
 
     The best is picked by the very scores that the tests are of, so p is corrected for `num_pairs`, all pairs of
-    families of all tasks that could be tested.
+    families of all tasks that could be tested; `pairs_untested` could not.
     """
 
     best: Row
     others: tuple[Row, ...]
     num_pairs: int
+    pairs_untested: int = 0
 
     @property
     def family(self) -> str:
@@ -276,6 +277,7 @@ def _leaders(comparison: Comparison) -> dict[str, Leaders]:
     scored = {task: [row for row in rows if row.entry.scores] for task, rows in comparison.tasks.items()}
     tests = pairwise_tests([{row.entry.family: _by_repeat(row.entry) for row in rows} for rows in scored.values()])
     num_pairs = sum(p is not None for pairs in tests for _, p in pairs.values()) // 2  # they come in both orders
+    untested = sum(math.comb(len(rows), 2) for rows in scored.values()) - num_pairs
     sign = 1 if comparison.more_is_better else -1
     found = {}
     for (task, rows), pairs in zip(scored.items(), tests, strict=True):
@@ -287,7 +289,7 @@ def _leaders(comparison: Comparison) -> dict[str, Leaders]:
             for row in rows
             if row is not best
         )
-        found[task] = Leaders(best, others, num_pairs)
+        found[task] = Leaders(best, others, num_pairs, untested)
     return found
 
 

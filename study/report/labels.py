@@ -65,9 +65,10 @@ def left_title(axes: Axes) -> Text:
 
 
 def part_ticks(figure: Figure) -> None:
-    """Slant names, and leave out numbers, that would touch along a horizontal axis; their ticks stay.
+    """Slant names that would touch along a horizontal axis, and put numbers that would in a second line.
 
-    Of ticks that were set alone, once the figure is whole. The first and the last number stay where both have room.
+    Numbers that have no room there either are left out; their ticks stay. Of ticks that were set alone, once the figure
+    is whole. The first and the last number stay where both have room.
     """
     figure.draw_without_rendering()
     for axes in figure.axes:
@@ -78,7 +79,9 @@ def part_ticks(figure: Figure) -> None:
         if len(kept) == len(labels):
             continue
         if all(_is_number(label.get_text()) for label in labels):
-            axes.set_xticks(axes.get_xticks(), [label.get_text() if label in kept else "" for label in labels])
+            below = _apart([label for label in labels if label not in kept])
+            texts = {label: label.get_text() if label in kept else f"\n{label.get_text()}" for label in [*kept, *below]}
+            axes.set_xticks(axes.get_xticks(), [texts.get(label, "") for label in labels])
         else:
             _slant(axes)
 

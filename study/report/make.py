@@ -37,6 +37,7 @@ def write_report(home: Home, paths: StudyPaths, out: Path | None = None, *, base
     from study.report.parts.runs import runs_csv
 
     folder = (out or paths.report).expanduser().absolute()
+    folder = folder.resolve() if ".." in folder.parts else folder
     _check(folder)
     with matplotlib.rc_context(SETTINGS):
         material = gather(home, paths, baseline=baseline)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from study.report.document import Block, Bold, Document, Entry, Items, Link, Listing, Paragraph, Picture, Table
+from study.report.document import Block, Bold, Document, Entry, Folded, Items, Link, Listing, Paragraph, Picture, Table
 
 
 def markdown(document: Document) -> str:
@@ -24,6 +24,9 @@ def _block(block: Block) -> Iterator[str]:
         case Paragraph(text):
             yield _plain(text)
         case Items(texts):
+            yield "\n".join(f"- {_plain(text)}" for text in texts)
+        case Folded(title, texts):
+            yield f"{_plain(title)}:"
             yield "\n".join(f"- {_plain(text)}" for text in texts)
         case Table():
             yield f"**{_plain(block.title)}**"

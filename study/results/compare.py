@@ -28,6 +28,7 @@ from study.results.statistics import (
     paired_test,
     repeats_needed,
 )
+from study.results.unfinished import Unfinished, unfinished_of
 from trainables.names import unknown_name
 from trainables.trial import SEARCH
 
@@ -97,9 +98,9 @@ class Comparison:
 
     There are `ranked_tasks` of these. Mean ranks that differ by less than `critical_difference` are not
     distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by. `notes` say in a
-    sentence each which confirmations are left out and why, `warnings` what the compared trials warned of. `unconfirmed`
-    are the studies without one that counts, and `differing` the settings in which the studies differ, each with its
-    value by study. `budgets` has what each study's search was given and took.
+    sentence each what is `unfinished` of the studies, and which confirmations are left out and why; `warnings` what the
+    compared trials warned of. `unconfirmed` are the studies without one that counts, and `differing` the settings in
+    which the studies differ, each with its value by study. `budgets` has what each study's search was given and took.
     """
 
     phase: str
@@ -115,6 +116,7 @@ class Comparison:
     differing: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    unfinished: tuple[Unfinished, ...] = ()
 
     @property
     def num_tests(self) -> int:
@@ -139,6 +141,7 @@ class Comparison:
             "critical_difference": self.critical_difference,
             "notes": list(self.notes),
             "unconfirmed": list(self.unconfirmed),
+            "unfinished": [asdict(each) for each in self.unfinished],
             "differing_settings": self.differing,
             "warnings": list(self.warnings),
             "budgets": [budget.as_json() for budget in self.budgets],
@@ -183,14 +186,15 @@ def compare(
     """Compare the families of one or more studies, by name: those that were confirmed by default, else the searched.
 
     By default it is the searched as soon as one study has no confirmation that counts (`study/results/confirmed.py`).
-    Each task's baseline is the family called `baseline` there, `a/ce` or `ce`, of the first study that has one; by
-    default `ce`, or the task's first family. StudyError where nothing has a score, the studies select by different
-    metrics or were confirmed by different protocols, the baseline is unknown, or trials of one task are of different
-    images, splits, noise or test sets, or do not say of which.
+    Each task's baseline is the family called `baseline` there, `a/ce` or `ce`, of the first study that has it with
+    enough repeats to test; by default `ce`, or the task's first family. StudyError where nothing has a score, the
+    studies select by different metrics or were confirmed by different protocols, the baseline is unknown, or trials of
+    one task are of different images, splits, noise or test sets, or do not say of which.
     """
     results = [confirmations(ledger, name) for name, ledger in ledgers]
     unconfirmed = tuple(name for (name, _), each in zip(ledgers, results, strict=True) if not each.cells)
-    notes = _notes(ledgers, results, unconfirmed, phase)
+    unfinished = unfinished_of(ledgers, results)
+    notes = (*(each.advice for each in unfinished), *_notes(ledgers, results, unconfirmed, phase))
     phase = phase or (SEARCH if unconfirmed else CONFIRM)
     entries = entries_of(ledgers, results, phase)
     if not any(entry.scores for entry in entries):
@@ -214,7 +218,7 @@ def compare(
     differing = differing_settings({name: ledger.spec() or {} for name, ledger in ledgers}) if len(ledgers) > 1 else {}
     comparison = Comparison(
         phase, metric, more_is_better, asked, tasks, notes=notes, unconfirmed=unconfirmed, differing=differing,
-        warnings=_warnings(ledgers, entries), budgets=_budgets(ledgers, results),
+        warnings=_warnings(ledgers, entries), budgets=_budgets(ledgers, results), unfinished=unfinished,
     )  # fmt: skip
     if len(ranked) < FEWEST_CELLS or len(families) < FEWEST_CELLS:
         return comparison
@@ -246,9 +250,12 @@ def _warnings(ledgers: Sequence[tuple[str, Ledger]], entries: Sequence[Entry]) -
 
 
 def _reference(entries: list[Entry], family: str, name: str) -> Entry | None:
-    """The baseline of a task: the very family, else the first of that name, one with scores where there is one."""
+    """The baseline of a task: the very family, else the first of that name that has enough repeats to be tested.
+
+    Where none has, the one with the most.
+    """
     found = [entry for entry in entries if entry.family == family] or [e for e in entries if e.name == name]
-    return min(found, key=lambda entry: not entry.scores, default=None)
+    return max(found, key=lambda entry: min(len(entry.scores), FEWEST_PAIRS), default=None)
 
 
 def _notes(

@@ -27,7 +27,7 @@ from study.tracking import tracked_so_far
 from study.tracking.links import EXPERIMENT, STANDING
 from study.tracking.mlflow_page import view_tags, view_titles
 from study.tracking.mlflow_store import KEY_TAG, keeps_files_in, make_sqlite_store, settle_environment
-from study.tracking.note import NOTE_TAG, with_tables
+from study.tracking.note import NOTE_TAG, in_a_sentence, with_tables
 from study.tracking.owner import Owner, settled_experiment
 from study.tracking.pictures import Pictures
 from study.tracking.words import (
@@ -37,6 +37,7 @@ from study.tracking.words import (
     flat_params,
     outdated_text,
     phase_of,
+    searched_first,
     trial_run_name,
     values_text,
 )
@@ -206,7 +207,9 @@ class MlflowView:
         """Views, and the description that leads to them."""
         tags = view_tags(self.ledger, experiment.creation_time, experiment.tags)
         note = experiment.tags.get(NOTE_TAG, "")
-        if (described := with_tables(note, self._experiment_id, view_titles(self.ledger))) != note:
+        cells = [facts for _, facts in self.ledger.cells()]
+        said = in_a_sentence([each["label"] for each in cells], [each["task"] for each in cells])
+        if (described := with_tables(note, self._experiment_id, view_titles(self.ledger), said)) != note:
             tags[NOTE_TAG] = described
         for name, value in tags.items():
             client.set_experiment_tag(self._experiment_id, name, value)
@@ -314,7 +317,7 @@ class MlflowView:
             metrics |= {"best_sd": cell.best.sd} if cell.best.sd is not None else {}
             tags = [
                 RunTag("study.best_config", str(cell.best.number)),
-                RunTag("study.best", values_text(cell.best.params)),
+                RunTag("study.best", values_text(searched_first(cell.best.params, cell.facts.get("searched", ())))),
             ]
         now = int(time.time() * 1000)
         run_id = self._parent(cell.key, cell.facts, time.time())

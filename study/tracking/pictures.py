@@ -17,7 +17,7 @@ from study.records.paths import Home, StudyPaths
 from study.results.selection import CellResult
 from study.spec import SelectSpec
 from study.tracking.curves import draw_curves
-from study.tracking.words import cell_run_name, values_text
+from study.tracking.words import cell_run_name, searched_first, values_text
 from trainables.data.datasets import load_pool
 from trainables.data.store import content_hash
 from trainables.data.task import load_task
@@ -37,7 +37,14 @@ class Pictures:
         assert cell.best is not None
         described = ledger.trial(cell.best.trials[0].key)
         select = SelectSpec.model_validate((ledger.spec() or {}).get("select", {}))
-        title = " · ".join(part for part in (cell_run_name(cell.facts), values_text(cell.best.params)) if part)
+        title = " · ".join(
+            part
+            for part in (
+                cell_run_name(cell.facts),
+                values_text(searched_first(cell.best.params, cell.facts.get("searched", ()))),
+            )
+            if part
+        )
         curves, reports = folder / "curves.png", [ledger.reports(trial.key) for trial in cell.best.trials]
         return [
             *([curves] if draw_curves(reports, select.metric, curves, title) else []),

@@ -30,6 +30,11 @@ def values_text(params: Mapping[str, Any]) -> str:
     return " ".join(f"{name.rpartition('.')[2]}={setting_text(value)}" for name, value in shown.items())
 
 
+def searched_first(params: Mapping[str, Any], searched: Sequence[str]) -> dict[str, Any]:
+    """A config's settings, those that were `searched` before those that stayed: narrow columns cut the end."""
+    return dict(sorted(params.items(), key=lambda item: item[0].rpartition(".")[2] not in searched))
+
+
 def noise_text(cell: Mapping[str, Any]) -> str:
     """`η=0.4` for uniform noise, `pair η=0.2` for other kinds, `file aggre` for one without a rate, `clean`."""
     kind, _, rate = str(cell["noise"]).rpartition(" ")

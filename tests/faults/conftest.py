@@ -97,7 +97,8 @@ class Disturbed:
     def lost_s(self) -> float:
         """Seconds of training in the longest span of epochs that a trial had to train once more."""
         took = self.place.rows(
-            "select trial_key, epoch, json_extract(metrics, '$.seconds') * json_extract(metrics, '$.lanes') from reports"
+            "select trial_key, epoch, json_extract(metrics, '$.seconds') * json_extract(metrics, '$.lanes') "
+            "from reports"
         )
         seconds = {(key, epoch): found for key, epoch, found in took}
         lost = [sum(seconds[key, epoch] for epoch in range(first, last + 1)) for key, first, last in self._spans()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def test_the_list_of_studies_says_which_are_confirmed_and_how_big_they_are(
     assert [confirmed["confirmed"], searched["confirmed"]] == [True, False]
     assert 5_000_000 < searched["bytes"] < 8_000_000
     assert confirmed["bytes"] < 4_000_000
+    assert confirmed["last_at"].endswith("+00:00")
+    assert datetime.fromisoformat(confirmed["last_at"]).timestamp() == int(confirmed["last"])
     list_studies()
     assert "last epoch" in capsys.readouterr().out
 

@@ -15,8 +15,8 @@ from study.report import write_report
 from study.tracking.links import page_address, run_links
 from study.tracking.mlflow_report import show_report
 from study.tracking.mlflow_view import MlflowView
-from study.tracking.note import NOTE_TAG, with_report, with_tables
-from study.tracking.words import cell_run_name, noise_text, trial_run_name, values_text
+from study.tracking.note import NOTE_TAG, in_a_sentence, with_report, with_tables
+from study.tracking.words import cell_run_name, noise_text, searched_first, trial_run_name, values_text
 from tests.tracking.conftest import Place
 
 NewPlace = Callable[..., Place]
@@ -42,6 +42,11 @@ def test_a_trial_is_named_by_what_differs() -> None:
 
 def test_settings_have_the_short_names_of_columns() -> None:
     assert values_text({"alpha": 1.5, "training.optimizer.lr": 0.067561}) == "alpha=1.5 lr=0.06756"
+
+
+def test_what_was_searched_stands_before_what_stayed() -> None:
+    params = {"variant": "plain", "loss.alpha": 1.5, "momentum": 0.9, "training.optimizer.lr": 0.05}
+    assert values_text(searched_first(params, ["lr", "alpha"])) == "alpha=1.5 lr=0.05 variant=plain momentum=0.9"
 
 
 @pytest.mark.parametrize(
@@ -209,15 +214,22 @@ def test_report_and_runs_lead_to_one_another(place: Place) -> None:
 def test_a_description_leads_to_report_and_tables_and_a_users_own_stays() -> None:
     titles = {"cells": "Best", "trials": "Trials"}
     tables = "[Best](#/experiments/3/runs?workflowType=machine_learning&viewStateShareKey=cells) · [Trials](#/exp"
-    assert with_tables("", "3", titles).startswith(f"Tables: {tables}")
-    both = with_tables(with_report("", "#/old"), "3", titles)
-    assert both.startswith(f"[Report of the study](#/old) · Tables: {tables}")
+    said = in_a_sentence(["ce", "tce", "ce"], ["digits, uniform 0.4, mlp hidden=8"])
+    assert said == "Study of 2 families on digits, uniform 0.4, mlp hidden=8."
+    assert with_tables("", "3", titles, said).startswith(f"{said} · Tables: {tables}")
+    assert with_tables(f"Tables: {tables}eriments/3)", "3", titles, said) == with_tables("", "3", titles, said)
+    both = with_tables(with_report("", "#/old"), "3", titles, said)
+    assert both.startswith(f"{said} · [Report of the study](#/old) · Tables: {tables}")
     assert with_report(both, "#/new") == both.replace("#/old", "#/new")
-    assert with_tables(both, "3", titles) == both
-    assert with_tables("mine", "3", titles) == with_report("mine", "#/new") == "mine"
-    for edited in (f"{both}\n\nmine", f"{both} mine", f"mine {both}"):
-        assert with_report(edited, "#/new") == with_tables(edited, "3", {}) == edited
-    many = with_tables("", "3", {f"trials-{task}": f"Trials ({task}), best first" for task in range(300)})
+    assert with_report(with_tables("", "3", titles, said), "#/old") == both
+    assert with_tables(both, "3", titles, said) == both
+    assert with_tables(both, "3", titles, "Study of 3 families on 2 tasks.").startswith(
+        "Study of 3 families on 2 tasks. · ["
+    )
+    assert with_tables("mine", "3", titles, said) == with_report("mine", "#/new") == "mine"
+    for edited in (f"{both}\n\nmine", f"{both} mine", f"mine {both}", f"{said} It is mine."):
+        assert with_report(edited, "#/new") == with_tables(edited, "3", {}, said) == edited
+    many = with_tables("", "3", {f"trials-{task}": f"Trials ({task}), best first" for task in range(300)}, said)
     assert many.endswith(", and more under Views")
     assert len(many) < 5000
 

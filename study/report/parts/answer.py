@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 from study.records.ledger import CONFIRM
-from study.report.document import Block, Items, Paragraph, Section
+from study.report.document import Block, Folded, Items, Paragraph, Section
 from study.report.gather import Leaders, Material
 from study.report.words import counted, listed, metric_words, number_text, score_text
 from study.results.compare import Row
 from study.results.statistics import FEWEST_PAIRS, SIGNIFICANCE
+from trainables.trial import SEARCH
 
 
 def section(material: Material) -> Section:
     """Which family is best on each task, what tests say of the others, and what kind of numbers these are."""
-    compared = material.comparison
-    paragraphs = [Paragraph(_task_text(material, task)) for task in material.tasks if task in material.leaders]
+    paragraphs = [Paragraph(" ".join(unfinished))] if (unfinished := _unfinished(material)) else []
+    paragraphs += [Paragraph(_task_text(material, task)) for task in material.tasks if task in material.leaders]
     for task in material.tasks:
         if task not in material.leaders:
             paragraphs.append(Paragraph(f"No family has a score yet on {task}. {_without_score(material, task)}"))
-    pairs = max((leaders.num_pairs for leaders in material.leaders.values()), default=0)
-    if compared.num_tests and pairs:
-        paragraphs.append(
-            Paragraph(
-                f"These are two questions. The study's own is the one against the baseline, {compared.baseline}, which "
-                "was named before there were scores: its p-values are corrected for "
-                f"{counted(compared.num_tests, 'test')}. The best was picked by these very scores, so what is said "
-                f"against it is corrected for all {counted(pairs, 'pair')} of families: less can be told."
-            )
-        )
-    if any(row.p is not None and row.p >= SIGNIFICANCE for row in _rows(material)):
-        paragraphs.append(Paragraph(LEVEL))
     blocks: list[Block] = [*paragraphs, Paragraph(_kind(material))]
     if material.left_out:
         blocks += [Paragraph("Left out of the confirmed scores:"), Items(tuple(f"{s}." for s in material.left_out))]
+    if notes := _notes(material):
+        blocks.append(Folded("What 'not distinguishable' means, and how p-values are corrected", tuple(notes)))
     return Section("The answer", tuple(blocks))
+
+
+def _unfinished(material: Material) -> list[str]:
+    """What of the study is still to be done, and what that makes of all that follows."""
+    found = material.comparison.unfinished
+    if not found:
+        return []
+    goes_on = [] if material.running else ["Launch it again to go on." if found[0].phase == SEARCH else
+                                           "Confirm it again to go on."]  # fmt: skip
+    return [*(each.sentence for each in found), "What follows is of the trials so far, and may change.", *goes_on]
+
+
+def _notes(material: Material) -> list[str]:
+    """What a reader of the tests has to know, after their results."""
+    compared, notes = material.comparison, []
+    leaders = next(iter(material.leaders.values()), None)
+    if compared.num_tests and leaders is not None and leaders.num_pairs:
+        notes.append(
+            f"These are two questions. The study's own is the one against the baseline, {compared.baseline}, which was "
+            "named before there were scores: its p-values are corrected for "
+            f"{counted(compared.num_tests, 'test')}. The best was picked by these very scores, so what is said against "
+            f"it is corrected for all {pairs_text(leaders)}: less can be told."
+        )
+    if any(row.p is not None and row.p >= SIGNIFICANCE for row in _rows(material)):
+        notes.append(LEVEL)
+    return notes
+
+
+def pairs_text(leaders: Leaders) -> str:
+    """`109 pairs of families that could be tested (1 pair could not: ...)`."""
+    said = f"{counted(leaders.num_pairs, 'pair')} of families"
+    if not leaders.pairs_untested:
+        return said
+    return (
+        f"{said} that could be tested ({counted(leaders.pairs_untested, 'pair')} could not, having fewer than "
+        f"{FEWEST_PAIRS} repeats in common or differences that are all equal)"
+    )
 
 
 LEVEL = (
@@ -57,8 +85,8 @@ def _task_text(material: Material, task: str) -> str:
     metric = metric_words(compared.metric, clean=material.is_clean(task))
     said = [
         f"On {task}: {_first(leaders)} the {way} {metric}, {score} (n = {len(entry.scores)}).",
-        _against_baseline(compared.tasks[task], more_is_better=compared.more_is_better),
         _against_best(leaders),
+        _against_baseline(compared.tasks[task], more_is_better=compared.more_is_better),
         _without_score(material, task),
     ]
     return " ".join(each for each in said if each)
@@ -67,17 +95,16 @@ def _task_text(material: Material, task: str) -> str:
 def _against_baseline(rows: list[Row], *, more_is_better: bool) -> str:
     """What the comparison with the baseline says; nothing where nothing was tested."""
     baseline, tested = rows[0].against, [row for row in rows if row.p is not None]
-    if not tested:
-        return ""
-    verdicts: dict[str, list[str]] = {"better": [], "not distinguishable": [], "worse": []}
+    found: dict[str, list[str]] = {"better than": [], "not distinguishable from": [], "worse than": []}
     for row in tested:
-        verdicts[row.verdict(more_is_better).partition(" than ")[0].partition(" from ")[0]].append(row.entry.family)
-    said = [f"{verdict}: {_named(names, len(tested))}" for verdict, names in verdicts.items() if names]
-    return f"Against the baseline, {baseline}: {'; '.join(said)}."
+        verdict = row.verdict(more_is_better)
+        next(names for words, names in found.items() if verdict.startswith(words)).append(row.entry.family)
+    said = [f"{words} {baseline}: {_named(names, len(tested))}" for words, names in found.items() if names]
+    return f"Against the baseline: {'; '.join(said)}." if said else ""
 
 
 def _against_best(leaders: Leaders) -> str:
-    n = len(leaders.best.entry.scores)
+    n, best = len(leaders.best.entry.scores), leaders.family
     if not leaders.others:
         return "No other family has a score."
     if not leaders.tested:
@@ -87,10 +114,9 @@ def _against_best(leaders: Leaders) -> str:
         return f"Whether another family is worse cannot be said: {why}."
     said = []
     if leaders.level:
-        said.append(f"Not distinguishable from {leaders.family}: {_level(leaders)}.")
+        said.append(f"Not distinguishable from {best}: {_level(leaders)}.")
     else:
-        first = leaders.family if leaders.tied else "It"
-        said.append(f"{first} is distinguishable from every other family that was tested.")
+        said.append(f"Every other family that was tested is distinguishably worse than {best}.")
     if leaders.worse and leaders.level:
         said.append(f"Distinguishably worse: {listed(leaders.worse)}.")
     if leaders.untested:
@@ -118,8 +144,7 @@ def _named(families: list[str], tested: int) -> str:
 
 def _level(leaders: Leaders) -> str:
     if len(leaders.level) > MOST_NAMED:
-        which = "all" if len(leaders.level) == len(leaders.others) else f"{len(leaders.level)} of"
-        return f"{which} the {counted(len(leaders.others), 'other')}, marked † below"
+        return f"{_named(list(leaders.level), len(leaders.others))}, marked † below"
     rows = [row for row in leaders.others if row.entry.family in leaders.level]
     return listed([f"{row.entry.family} ({number_text(abs(row.test.mean))} behind)" for row in rows if row.test])
 
@@ -133,8 +158,10 @@ def _kind(material: Material) -> str:
             "selection has seen, and tested once. They hold for this data, this split, this network and these search "
             "spaces, not for others."
         )
+    advice = f"'study confirm {material.name}' judges the best configs on fresh repeats by the test set"
+    if material.comparison.unfinished:
+        advice += ", once the search is finished"
     return (
         "These are validation scores that selection has seen: each config was chosen on these very numbers, which "
-        "flatter a family the more the more configs it had. They are no test result; 'study confirm "
-        f"{material.name}' judges the best configs on fresh repeats by the test set."
+        f"flatter a family the more the more configs it had. They are no test result; {advice}."
     )

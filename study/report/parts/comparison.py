@@ -14,6 +14,7 @@ from study.records.states import DIVERGED, ENDED
 from study.report.document import Block, Bold, Entry, Items, Paragraph, Picture, Section, Table, slug
 from study.report.gather import Leaders, Material
 from study.report.look import INK, OUTSIDE, keep_within, new_figure, spare_outliers
+from study.report.parts.answer import pairs_text
 from study.report.words import (
     NOTHING,
     common_n,
@@ -110,14 +111,14 @@ def _marked(text: str, family: str, leaders: Leaders) -> Entry:
 def _marks(material: Material) -> str:
     """What bold and the daggers mean; bold is not what a test cannot tell, which would raise whatever varies most."""
     way = "highest" if material.comparison.more_is_better else "lowest"
-    num_pairs = next(leaders.num_pairs for leaders in material.leaders.values())
+    pairs = pairs_text(next(iter(material.leaders.values())))
     text = f"Bold: the {way} mean of its column, ties included. †: not distinguishable from the best, which does not "
     text += "say that it is as good. "
     if any(leaders.untested for leaders in material.leaders.values()):
         text += f"‡: not tested (fewer than {FEWEST_PAIRS} repeats in common, or all differences equal). "
     return text + (
         "No mark: distinguishably worse. By paired t-tests at 5 %, with Holm's correction for all "
-        f"{counted(num_pairs, 'pair')} of families, since the best is picked by these very scores."
+        f"{pairs}, since the best is picked by these very scores."
     )
 
 

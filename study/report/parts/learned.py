@@ -87,7 +87,7 @@ def _caption_of_matrices(values: np.ndarray, starts: np.ndarray | None) -> str:
     said = (
         f"Mean and standard deviation (sd) over n = {n} repeats." if n > 1 else "n = 1 repeat: no spread can be given."
     )
-    said += " Colours span what lies off the diagonal, which is grey"
+    said += " Colours span what lies off the diagonal of each matrix by itself, which is grey"
     said += f", and no less than ±{NOISE} sd. " if n > 1 else ". "
     said += _sums_in_words(values, starts)
     return said + (_moves_in_words(values[:, off] - starts[:, off]) if starts is not None else "")
@@ -142,22 +142,27 @@ def _draw_matrices(values: np.ndarray, starts: np.ndarray | None, classes: Seque
     """`[repeats, C, C]`: where it started, where it is, where it moved otherwise than the rest, how repeats differ."""
     mean, noise = values.mean(axis=0), NOISE * _pooled(values)
     matrices: list[Matrix] = [(f"Learned {name}", mean, CALLED)]
-    low, high = off_diagonal_range(mean)
+    ranges = [_at_least(off_diagonal_range(mean), noise)]
     if starts is not None:
         start = starts.mean(axis=0)
-        low, high = min(low, off_diagonal_range(start)[0]), max(high, off_diagonal_range(start)[1])
         moved = mean - start - (mean - start)[~np.eye(len(mean), dtype=bool)].mean()
         matrices = [(f"Start of {name}", start, CALLED), *matrices, ("Moved more than the average", moved, CALLED)]
-    spare = max(0.0, noise - (high - low) / 2)
-    ranges = [(low - spare, high + spare)] * min(2, len(matrices))
-    if starts is not None:
         furthest = max(noise, *map(abs, off_diagonal_range(moved)))
-        ranges.append((-furthest, furthest))
+        width = (ranges[0][1] - ranges[0][0]) / 2
+        ranges = [_at_least(off_diagonal_range(start), max(noise, width)), *ranges, (-furthest, furthest)]
     if len(values) > 1:
         spread = values.std(axis=0, ddof=1)
         matrices.append((f"sd over n = {len(values)} repeats", spread, CALLED))
-        ranges.append((0.0, max(off_diagonal_range(spread)[1], 1e-9)))
+        ranges.append(_at_least(off_diagonal_range(spread), 1e-9))
     return draw_matrices(matrices, classes, ranges)
+
+
+def _at_least(found: tuple[float, float], half: float) -> tuple[float, float]:
+    """A range that is widened to either side where it spans less than twice `half`; one of no negatives stays so."""
+    low, high = found
+    spare = max(0.0, half - (high - low) / 2)
+    below = min(spare, low) if low >= 0 else spare
+    return low - below, high + 2 * spare - below
 
 
 def _draw_classes(values: np.ndarray, starts: np.ndarray | None, classes: Sequence[str], name: str) -> Figure:

@@ -80,7 +80,18 @@ def _data(material: Material) -> Table:
         ("task", *SIZES, "data set", "split", "noise asked for", "labels really changed"),
         tuple(rows),
         f"{_one_image(material)}Hashes of what every family of a task was trained on. Labels really changed: the share "
-        "of training labels that differ from the true ones, mean over the repeats of the search (n in brackets).",
+        "of training labels that differ from the true ones, mean over the repeats of the search (n in brackets)."
+        + _drawn_anew(material),
+    )
+
+
+def _drawn_anew(material: Material) -> str:
+    """Why fewer labels change than the rate says."""
+    if all(cell.facts["noise_kind"] != "uniform" for cell in material.searched):
+        return ""
+    return (
+        " Uniform noise draws a share of the labels anew from all C classes, so that a draw may be the label that it "
+        "replaces: about rate × (1 − 1/C) of the labels change."
     )
 
 

@@ -13,19 +13,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
+from safetensors.torch import load_file
 from sklearn.metrics import confusion_matrix, recall_score
 
 from study.errors import StudyError
 from study.export import drop_stale, export_study, load_network, read_export
 from study.export.files import confusion_text
+from study.export.recipe import normalising_code
 from study.export.use import evaluate, predict
 from study.records.ledger import CONFIRM, Ledger
 from study.records.paths import StudyPaths
 from study.results.selection import cell_results
 from tests.study.conftest import SpecMaker
 from tests.study.trained import Trained, confirm, train
-from trainables.data.datasets import load_test
+from trainables.data.datasets import load_pool, load_test
 from trainables.data.task import load_task
+from trainables.normalisation.fitted import fitted_normalisation, refitted
 from trainables.similarity.file import read_numbers
 
 FAMILIES = ["ce", {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5]}}}]
@@ -214,7 +218,25 @@ def test_the_cards_code_runs_and_gives_the_network(
     whole, bare = found
     images = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8)
     with torch.no_grad():
-        torch.testing.assert_close(whole(images), bare(whole.normalisation(images)))
+        torch.testing.assert_close(whole(images), bare(names["normalised"](images)))
+
+
+@pytest.mark.parametrize("normalise", ["none", "channel", "pixel", "gcn", "zca"])
+def test_the_cards_normalisation_is_that_of_training(
+    normalise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = load_pool({"name": "digits"}, tmp_path)
+    data = load_task({"name": "digits", "digest": pool.digest}, {"holdout": 0.2, "seed": 0}, {"kind": "none"}, tmp_path)
+    options, arrays = fitted_normalisation(normalise, data)
+    monkeypatch.chdir(tmp_path)
+    if arrays:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, "input.safetensors")
+    shape = pool.image_shape
+    names: dict[str, Any] = {"torch": torch, "load_file": load_file}
+    exec(normalising_code({"normalise": options, "shape": list(shape), "file": "input.safetensors"}), names)
+    images = torch.randint(0, 256, (5, *shape), dtype=torch.uint8)
+    expected = refitted(options, arrays, shape, torch.device("cpu"))(images)
+    torch.testing.assert_close(names["normalised"](images), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_card_says_what_its_trials_warned_of(confirmed: Trained, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from study.cli import main
 from study.records.ledger import Ledger
 from study.records.paths import Home, StudyPaths
 from study.report import make
-from study.report.document import Document, Section, Table, entry_text
+from study.report.document import Document, Folded, Section, Table, entry_text
 from study.report.gather import Material, gather
 from study.report.look import SETTINGS
 from study.report.parts import PARTS
@@ -67,12 +67,12 @@ class Reporter:
     def paths(self) -> StudyPaths:
         return self.home.study("small")
 
-    def launch(self, *, confirm: int = 0, **changes: Any) -> None:
+    def launch(self, *, confirm: int = 0, dies_after: int | None = None, **changes: Any) -> None:
         self.paths.root.mkdir(parents=True, exist_ok=True)
         wanted = {"families": ["ce", "mse", "tce"], "search__repeats": 5, **changes}
         spec = self.make_spec(**wanted, **({"confirm": {"repeats": confirm}} if confirm else {}))
         driver = Driver(self.paths.ledger, self.cache, self.worker)
-        driver.launch(spec)
+        driver.launch(spec, dies_after=dies_after)
         self.paths.study_file.write_text("name: small\n")
         if confirm:
             driver.confirm(spec)
@@ -111,8 +111,9 @@ def titles(document: Document) -> list[str]:
 
 
 def words_of(section: Section) -> str:
-    """The paragraphs of a section."""
-    return " ".join(block.text for block in section.blocks if hasattr(block, "text"))
+    """The paragraphs of a section, those that a page folds at their end."""
+    folded = [text for block in section.blocks if isinstance(block, Folded) for text in block.texts]
+    return " ".join([*(block.text for block in section.blocks if hasattr(block, "text")), *folded])
 
 
 def section_of(document: Document, title: str) -> Section:

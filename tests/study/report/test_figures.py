@@ -49,16 +49,18 @@ def test_a_name_of_all_rows_is_no_longer_than_the_panels_are_high_and_stands_at_
     assert ("\n" in label.get_text()) == (rows == 1)
 
 
-def test_tick_labels_that_would_touch_are_left_out_and_their_ticks_stay() -> None:
+def test_tick_labels_that_would_touch_stand_in_two_lines_and_what_fits_in_neither_is_left_out() -> None:
     figure, (axes, other, _) = panels(3)
     axes.plot([0.0114, 0.0265, 0.101], [1, 2, 3])
     axes.set_xticks([0.0114, 0.013, 0.0265, 0.1, 0.101], ["0.0114", "0.013", "0.0265", "0.1", "0.101"])
     other.set_xticks([0, 1], ["0", "1"])
     part_ticks(figure)
     figure.draw_without_rendering()
-    assert texts(axes) == ["0.0114", "", "", "", "0.101"]
+    assert texts(axes) == ["0.0114", "\n0.013", "", "\n0.1", "0.101"]
     assert len(axes.get_xticks()) == 5
-    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(extents(axes)))
+    for lines in ("\n", "0"):
+        shown = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text().startswith(lines)]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(shown))
     assert texts(other) == ["0", "1"]
 
 
@@ -186,6 +188,15 @@ def test_colours_of_what_was_learned_span_no_less_than_its_noise() -> None:
     for axes in figure.axes[:3]:
         low, high = axes.images[0].get_clim()
         assert high - low >= 2 * learned.NOISE * sd * 0.99
+
+
+def test_a_learned_mixture_far_from_its_start_is_coloured_by_how_its_entries_differ() -> None:
+    mean = np.linspace(0.020, 0.022, 100).reshape(10, 10)
+    values, starts = np.array([mean, mean + 1e-5]), np.full((2, 10, 10), 0.001)
+    figure = learned._draw_matrices(values, starts, [str(number) for number in range(10)], "mixture")
+    start, learnt, _, _ = (axes.images[0].get_clim() for axes in figure.axes)
+    assert learnt == pytest.approx((0.02, 0.022), abs=1e-4)
+    assert start[0] >= 0
 
 
 def test_rows_of_shares_are_said_to_sum_to_one() -> None:

@@ -215,6 +215,14 @@ def test_an_empty_folder_is_taken_and_a_foreign_one_is_not(reporter: Reporter, t
     assert (empty / "notes.txt").read_text() == "kept"
 
 
+def test_the_page_is_named_without_steps_back(reporter: Reporter, tmp_path: Path) -> None:
+    reporter.launch(families=["ce"], search__repeats=1, noise__rate=0.0)
+    (tmp_path / "sub").mkdir()
+    page = write_report(reporter.home, reporter.paths, tmp_path / "sub" / ".." / "x")
+    assert page == tmp_path.resolve() / "x" / "report.html"
+    assert page.is_file()
+
+
 def test_a_folder_below_a_file_cannot_be_written(reporter: Reporter, tmp_path: Path) -> None:
     reporter.launch(families=["ce"], noise__rate=0.0)
     (tmp_path / "file").write_text("")

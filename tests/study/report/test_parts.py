@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import statistics
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_bold_is_the_best_alone_where_compare_can_tell_it(reporter: Reporter) ->
     assert [type(row[1]) for row in tables(reporter)["scores"].rows] == [str, str, Bold]
     said = words_of(reporter.document().sections[0])
     assert f"On {CLEAN}: tce has the highest validation accuracy, " in said
-    assert "distinguishable from every other family" in said
+    assert "Every other family that was tested is distinguishably worse than tce." in said
 
 
 def test_what_compare_cannot_tell_from_the_best_has_a_dagger_and_a_difference_that_it_could(
@@ -135,7 +136,7 @@ def test_ties_read_alike_where_the_fourth_digit_is_a_half(reporter: Reporter) ->
 def test_the_answer_tells_the_question_of_the_baseline_from_that_of_the_best(reporter: Reporter) -> None:
     reporter.launch(noise__rate=0.0)
     said = words_of(reporter.document().sections[0])
-    assert "Against the baseline, ce: better: tce; not distinguishable: mse." in said
+    assert "Against the baseline: better than ce: tce; not distinguishable from ce: mse." in said
     assert "corrected for 2 tests" in said
     assert "what is said against it is corrected for all 3 pairs of families" in said
 
@@ -499,6 +500,60 @@ def test_a_study_whose_trials_all_diverged_is_refused_in_a_line(reporter: Report
     reporter.launch(noise__rate=0.0)
     with pytest.raises(StudyError, match=r"no completed trial to report \(6 diverged\); see 'study status small'"):
         reporter.gather()
+
+
+def test_an_unfinished_search_is_said_first_and_nobody_is_told_to_confirm_it(reporter: Reporter, run: Command) -> None:
+    reporter.launch(noise__rate=0.0, dies_after=20)
+    with reporter.ledger() as ledger:
+        states = Counter(trial.state for trial in ledger.trials().values())
+    missing, known = states.total() - states["completed"], states.total()
+    assert 0 < missing < known
+    sentence = f"The search of 'small' is unfinished: {missing} of {known} trials are not done ("
+    answer = words_of(reporter.document().sections[0])
+    assert answer.startswith(sentence)
+    assert "Launch it again to go on." in answer
+    assert "once the search is finished" in answer
+    assert run("report", "small")[0] == 0
+    assert sentence in reporter.paths.report.joinpath("report.md").read_text()
+    _, said, _ = run("compare", "small")
+    assert said.startswith(sentence)
+    assert f"Go on with: study launch {reporter.paths.study_file}" in said
+    assert "confirm" not in said
+    found = json.loads(run("compare", "small", "--json")[1])
+    assert found["notes"][0].startswith(sentence)
+    assert [(each["phase"], each["missing"], each["trials"]) for each in found["unfinished"]] == [
+        ("search", missing, known)
+    ]
+
+
+def test_a_finished_search_is_not_said_to_be_unfinished(reporter: Reporter, run: Command) -> None:
+    reporter.launch(noise__rate=0.0, search__repeats=2)
+    assert "unfinished" not in words_of(reporter.document().sections[0])
+    said = run("compare", "small")[1]
+    assert "unfinished" not in said
+    assert "confirm small" in said
+
+
+def test_pairs_that_could_not_be_tested_are_counted_beside_those_that_could(reporter: Reporter) -> None:
+    def alike(todo: Todo, epoch: int) -> float:
+        return 0.6 + 0.02 * todo.repeat if todo.cell.name in ("ce", "mse") else by_family(todo, epoch)
+
+    reporter.worker.accuracy = alike
+    reporter.launch(noise__rate=0.0)
+    said = "all 2 pairs of families that could be tested (1 pair could not, having fewer than 3 repeats in common or "
+    assert said in tables(reporter)["scores"].note
+    assert said in words_of(reporter.document().sections[0])
+
+
+def test_uniform_noise_is_said_to_change_fewer_labels_than_its_rate(reporter: Reporter) -> None:
+    reporter.launch(families=["ce"], search__repeats=1, noise__rate=0.4)
+    assert "about rate × (1 − 1/C) of the labels change" in tables(reporter)["data"].note
+
+
+def test_a_noise_that_changes_every_label_it_takes_is_said_to_do_nothing_else(reporter: Reporter) -> None:
+    reporter.launch(families=["ce"], search__repeats=1, noise__kind="symmetric", noise__rate=0.4)
+    assert "drawn anew" not in tables(reporter)["data"].note
+    assert "1/C" not in tables(reporter)["data"].note
 
 
 def test_a_study_of_which_nothing_ran_is_refused_in_a_line(reporter: Reporter) -> None:

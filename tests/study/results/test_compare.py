@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from study.cli.compare import _other_baseline
 from study.cli.confirm import more_repeats
 from study.errors import StudyError
 from study.records.ledger import Ledger
@@ -216,6 +217,24 @@ def test_studies_are_compared_by_task_and_entries_of_one_name_told_apart(
         found = compare([("a", one), ("b", two)])
     assert list(rows_of(found)) == ["a/ce", "tce", "b/ce", "mse"]
     assert {row.against for row in rows_of(found).values()} == {"a/ce"}
+
+
+def test_a_baseline_that_several_studies_have_is_the_first_with_repeats_to_test(
+    driver: Driver, make_spec: SpecMaker, tmp_path: Path, cache: Path
+) -> None:
+    driver.worker.accuracy = by_family
+    other = Driver(tmp_path / "other.db", cache, driver.worker)
+    driver.launch(make_spec(families=["ce"], search__repeats=1, noise__rate=0.0))
+    driver.worker.checkpoints.clear()
+    other.launch(make_spec(families=["ce", "tce"], search__repeats=5, noise__rate=0.0))
+    with Ledger(driver.ledger_path) as one, Ledger(other.ledger_path) as two:
+        found = compare([("a", one), ("b", two)])
+        asked = compare([("a", one), ("b", two)], baseline="a/ce")
+    assert {row.against for row in rows_of(found).values()} == {"b/ce"}
+    assert verdicts(found)["tce"] == "better than b/ce"
+    assert (asked.num_tests, {row.against for row in rows_of(asked).values()}) == (0, {"a/ce"})
+    assert _other_baseline(asked) == " b/ce has the repeats that a baseline needs: --baseline b/ce."
+    assert _other_baseline(found) == ""
 
 
 @pytest.fixture
@@ -427,7 +446,9 @@ def test_the_interval_of_the_difference_and_the_cost_are_told_by_name(told: Call
     assert f"{expected.mean:+.4f}" in said
     assert f"{expected.low:+.4f} to {expected.high:+.4f}" in said
     assert f"d {expected.effect:+.1f}" in said
-    assert re.search(r"cost, search included: \d+ epochs, .* of training", said)
+    _, costs = said.split("Cost, search included, over all tasks")
+    assert re.search(r"ce │ \d+ │ \d+ s", costs)
+    assert re.search(r"┃ p +┃ verdict", said)
 
 
 def test_the_command_says_over_how_many_tests_and_that_more_studies_make_more(told: Callable[..., str]) -> None:
