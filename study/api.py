@@ -58,11 +58,11 @@ class Study:
         """One row per trial there ever was, by `trial_key`: family, task, repeat, state, scores, settings as columns.
 
         `phase` is `search` or `confirm`; the test metrics of the latter are columns `test_...`. `in_scope` says whether
-        the study file still asks for it.
+        the study file, or the last `study confirm`, still asks for it.
         """
         with self._ledger() as ledger:
             cells = dict(ledger.cells(phase=None, all_scopes=True))
-            inside = {key for _, key, _, _ in ledger.configs(phase=None)}
+            inside = ledger.trials_in_scope()
             configs = {key: (cells[cell], params) for cell, key, _, params in self._configs(ledger)}
             rows = []
             for trial in ledger.trials().values():
@@ -81,7 +81,7 @@ class Study:
                         "last_score": trial.last_score,
                         "seconds": trial.seconds,
                         "attempts": trial.attempts,
-                        "in_scope": trial.config_key in inside,
+                        "in_scope": trial.key in inside,
                         **params,
                         **{name: v for name, v in trial.facts.get("test", {}).items() if name != "epoch"},
                     }

@@ -72,11 +72,11 @@ def _facts(name: str) -> dict[str, Any]:
         found, outside = confirmations(ledger, name), out_of_scope(ledger)
         rows, confirmed = comparison(found.searched), comparison(found.cells)
         all_rows = rows + confirmed + comparison(found.outdated)
-        events = ledger.events()
+        events, inside = ledger.events(), ledger.trials_in_scope()
         failures = [
             {"trial": trial.key, "state": trial.state, "reason": trial.reason}
             for trial in ledger.trials().values()
-            if trial.state in ("failed", "diverged")
+            if trial.state in ("failed", "diverged") and trial.key in inside
         ]
         behind = trials_behind(ledger, home)
     running = is_held(paths.lock)

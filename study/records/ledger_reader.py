@@ -43,6 +43,11 @@ _RECORD = (
     "stopped_under, facts, started_at, ended_at"
 )
 
+_ASKED_FOR = (
+    "configs JOIN trials USING (config_key) JOIN cells USING (cell_key) "
+    "WHERE repeat < coalesce(json_extract(cells.facts, '$.repeats'), ?)"
+)
+
 
 _scores = json.JSONDecoder(parse_constant=lambda _: None).decode  # NaN and infinities, which are no results
 
@@ -128,12 +133,31 @@ class LedgerReader(LedgerFile):
         rows = self._all("SELECT trial_key, epoch, state FROM trials WHERE state != ?", (WAITING,))
         return {row[0]: (row[1], row[2]) for row in rows}
 
+    def cell_trials(self, *, phase: str | None = SEARCH, all_scopes: bool = False) -> dict[str, frozenset[str]]:
+        """The keys of the trials that each cell of a phase, or of every one, asks for, in scope, or all.
+
+        A trial is asked for where its repeat is below the number of repeats of its cell, or else of the search. This is
+        the one rule of what is in scope: config and cell are, and the repeat is below that number.
+        """
+        if (spec := self.spec()) is None:  # a launch that died before its first trial
+            return {}
+        found: dict[str, set[str]] = {}
+        for cell, trial in self._all(
+            f"SELECT cell_key, trial_key FROM {_ASKED_FOR} AND phase = coalesce(?, phase) AND configs.in_scope >= ?",
+            (spec["search"]["repeats"], phase, not all_scopes),
+        ):
+            found.setdefault(cell, set()).add(trial)
+        return {cell: frozenset(trials) for cell, trials in found.items()}
+
+    def trials_in_scope(self, *, phase: str | None = None) -> frozenset[str]:
+        """The keys of all of them that are in scope."""
+        return frozenset().union(*self.cell_trials(phase=phase).values())
+
     def cell_counts(self, repeats: int) -> dict[str, Counter[str]]:
         """How many trials of each cell there ever was are in which state; a cell may say itself how many `repeats`."""
         found: dict[str, Counter[str]] = {}
         for cell, state, count in self._all(
-            "SELECT cell_key, state, count(*) FROM configs JOIN trials USING (config_key) JOIN cells USING (cell_key) "
-            "WHERE repeat < coalesce(json_extract(cells.facts, '$.repeats'), ?) GROUP BY cell_key, state",
+            f"SELECT cell_key, state, count(*) FROM {_ASKED_FOR} GROUP BY cell_key, state",
             (repeats,),
         ):
             found.setdefault(cell, Counter())[state] = count
@@ -168,13 +192,10 @@ class LedgerReader(LedgerFile):
         rows = self._all("SELECT time, kind, trial_key, message FROM events ORDER BY id DESC LIMIT ?", (last,))
         return [dict(zip(("time", "kind", "trial_key", "message"), row, strict=True)) for row in reversed(rows)]
 
-    def warnings(self) -> list[tuple[str, str, str]]:
-        """(trial key, its config's key, sentence) of what trials warned of, oldest first."""
-        rows = self._all(
-            "SELECT trials.trial_key, config_key, message FROM events JOIN trials USING (trial_key) "
-            "WHERE kind = 'warning' ORDER BY id"
-        )
-        return [(row[0], row[1], row[2]) for row in rows]
+    def warnings(self) -> list[tuple[str, str]]:
+        """(trial key, sentence) of what trials warned of, oldest first."""
+        rows = self._all("SELECT trial_key, message FROM events WHERE kind = 'warning' ORDER BY id")
+        return [(row[0], row[1]) for row in rows]
 
     def tracked(self, store: str) -> dict[str, tuple[str, int, str]]:
         """How far a tracking store has been brought: trial key to (run id, last epoch, state)."""

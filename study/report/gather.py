@@ -242,7 +242,7 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
         phase = CONFIRM if any(cell.best for cell in confirmed) else SEARCH
         comparison = compare([(paths.name, ledger)], baseline=baseline, phase=phase)
         best = [trial for cell in (*searched, *confirmed) if cell.best for trial in cell.best.trials]
-        wanted = {config.key for cell in (*searched, *confirmed) for config in cell.configs}
+        asked_for = {trial.key for cell in (*searched, *confirmed) for trial in cell.trials}
         return Material(
             home,
             paths,
@@ -252,7 +252,7 @@ def gather(home: Home, paths: StudyPaths, *, baseline: str | None = None) -> Mat
             searched,
             confirmed,
             found.left_out,
-            {key: trial for key, trial in ledger.trials().items() if trial.config_key in wanted},
+            {key: trial for key, trial in ledger.trials().items() if key in asked_for},
             {trial.key: ledger.reports(trial.key) for trial in best},
             {trial.key: ledger.trial(trial.key) for trial in best},
             ledger.oracle(),

@@ -27,8 +27,8 @@ BANNER = (
 def write_report(home: Home, paths: StudyPaths, out: Path | None = None, *, baseline: str | None = None) -> Path:
     """Write the report of a study into the folder `out`, by default its own, and return the page's path.
 
-    An older report there is replaced. StudyError where there is nothing to report, and where `out` cannot be written or
-    holds anything else.
+    An older report there is replaced; where `out` is a link, the one that it leads to. StudyError where there is
+    nothing to report, and where `out` cannot be written or holds anything else.
     """
     import matplotlib
 
@@ -97,7 +97,8 @@ def _is_ours(path: Path) -> bool:
 
 
 def _replace(folder: Path, contents: dict[str, bytes]) -> None:
-    """Put a folder with these files in the place of `folder`."""
+    """Put a folder with these files in the place of `folder`, or of what it links to."""
+    folder = Path(os.path.realpath(folder)) if folder.is_symlink() else folder
     draft, former = (folder.with_name(f".{folder.name}.{what}-{os.getpid()}") for what in ("draft", "former"))
     try:
         for name, data in contents.items():

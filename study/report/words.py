@@ -111,6 +111,11 @@ def span(counts: Iterable[int]) -> str:
     return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
 
 
+def noise_name(facts: Mapping[str, Any]) -> str:
+    """`uniform`, `asymmetric m1`: what tables call a cell's noise, but for its rate."""
+    return str(facts["noise"]).removesuffix(f" {facts['noise_rate']:g}")
+
+
 def finite(value: Any) -> bool:
     """Whether a report's value is a number that can be drawn."""
     return isinstance(value, int | float) and math.isfinite(value)

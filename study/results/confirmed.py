@@ -56,12 +56,10 @@ def outdated_keys(ledger: Ledger) -> dict[str, bool]:
     if not ever:
         return {}
     counted = {cell.key: cell for cell in confirmations(ledger, "").cells}
-    repeats = {config.key: cell.facts["repeats"] for cell in counted.values() for config in cell.configs}
+    asked_for = {trial.key for cell in counted.values() for trial in cell.trials}
     configs = {key for _, key, _, _ in ledger.configs(phase=CONFIRM, all_scopes=True)}
     trials = [trial for trial in ledger.trials().values() if trial.config_key in configs]
-    return {key: key not in counted for key, _ in ever} | {
-        trial.key: trial.repeat >= repeats.get(trial.config_key, 0) for trial in trials
-    }
+    return {key: key not in counted for key, _ in ever} | {trial.key: trial.key not in asked_for for trial in trials}
 
 
 def confirmed_config(

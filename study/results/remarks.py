@@ -35,12 +35,12 @@ def remarks_of(ledger: Ledger) -> list[Remark]:
     if not warnings:
         return []
     cells = dict(ledger.cells(phase=None))
-    facts = {config: cells[cell] for cell, config, _, _ in ledger.configs(phase=None)}
+    facts = {trial: cells[cell] for cell, trials in ledger.cell_trials(phase=None).items() for trial in trials}
     said: dict[tuple[str, str, str], str] = {}
     gave: dict[tuple[str, str, str], set[str]] = {}
-    for trial, config, message in warnings:
-        if config in facts:
-            cell, sentence = facts[config], EPOCH.sub("", message)
+    for trial, message in warnings:
+        if trial in facts:
+            cell, sentence = facts[trial], EPOCH.sub("", message)
             kind = (cell["label"], cell["task"], NUMBERS.sub("#", sentence))
             said.setdefault(kind, sentence)
             gave.setdefault(kind, set()).add(trial)

@@ -92,13 +92,13 @@ def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool
     configs: dict[str, list[tuple[str, int, dict[str, Any]]]] = {}
     for cell, key, number, params in ledger.configs(phase=phase, all_scopes=all_scopes):
         configs.setdefault(cell, []).append((key, number, params))
+    asked_for = ledger.cell_trials(phase=phase, all_scopes=all_scopes)
     results = []
     for cell_key, facts in cells:
-        repeats = facts.get("repeats", spec["search"]["repeats"])
         score = _tested(select) if facts.get("phase") == CONFIRM else _validated(select)
         members, trials = [], []
         for key, number, params in configs.get(cell_key, []):
-            own = [trial for trial in by_config.get(key, []) if trial.repeat < repeats]
+            own = [trial for trial in by_config.get(key, []) if trial.key in asked_for.get(cell_key, ())]
             trials += own
             members.append(_config_result(number, key, params, own, score))
         best = _best(members, facts)
@@ -196,17 +196,8 @@ def nothing_completed(study: str, cells: Sequence[CellResult], purpose: str) -> 
 
 def out_of_scope(ledger: Ledger) -> int:
     """How many trials that ran the study file no longer asks for: kept, and left out of every table."""
-    spec = ledger.spec()
-    if spec is None:
-        return 0
-    repeats = {key: facts.get("repeats", spec["search"]["repeats"]) for key, facts in ledger.cells(phase=None)}
-    wanted: dict[str, int] = {}
-    for cell, key, _, _ in ledger.configs(phase=None):
-        wanted[key] = max(wanted.get(key, 0), repeats.get(cell, 0))
-    return sum(
-        trial.state != states.WAITING and trial.repeat >= wanted.get(trial.config_key, 0)
-        for trial in ledger.trials().values()
-    )
+    inside = ledger.trials_in_scope()
+    return sum(trial.state != states.WAITING and key not in inside for key, trial in ledger.trials().items())
 
 
 def comparison(results: Sequence[CellResult]) -> list[dict[str, Any]]:

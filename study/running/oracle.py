@@ -13,6 +13,7 @@ from study.errors import StudyError
 from study.records import states
 from study.records.ledger import Ledger
 from study.records.paths import StudyPaths
+from trainables.trial import SEARCH
 
 
 def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[str], None]) -> int:
@@ -46,11 +47,11 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
 
 def _not_judged(ledger: Ledger, paths: StudyPaths, which: Literal["best", "last"]) -> list[str]:
     """The trials of the search in scope with a checkpoint of another epoch than the one that was judged, if any was."""
-    known, configs = ledger.oracle(), {key for _, key, _, _ in ledger.configs()}
+    known, inside = ledger.oracle(), ledger.trials_in_scope(phase=SEARCH)
     return [
         trial.key
         for trial in ledger.trials().values()
-        if trial.config_key in configs
+        if trial.key in inside
         and trial.state in (states.COMPLETED, states.STOPPED_EARLY)
         and known.get(trial.key, {}).get("epoch") != (trial.best_epoch if which == "best" else trial.epoch)
         and paths.checkpoint(trial.key).is_dir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from study.records import states
 from study.report.document import Block, Items, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.look import PALETTE, panels
 from study.report.missing import not_shown, why_no_space
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
-from study.report.words import value_text
+from study.report.words import listed, value_text
 from study.results.selection import CellResult
 
 FEWEST_CONFIGS = 20
@@ -55,7 +57,7 @@ def section(material: Material) -> Section | None:
             f"Not given: with fewer than {FEWEST_CONFIGS} completed configs of a family (the most here: n = "
             f"{max(counts)}), both fANOVA and PED-ANOVA mirror chance more than hyperparameters."
         )
-        return Section(TITLE, (Paragraph(text),))
+        return Section(TITLE, (Paragraph(f"{text} {_stopped(material.searched)}".strip()),))
     pictures: list[Block] = []
     absent: list[str] = []
     for task, cells in material.tasks.items():
@@ -63,10 +65,10 @@ def section(material: Material) -> Section | None:
             [(cell, completed[cell.key]) for cell in cells], maximise=material.select.mode == "max"
         )
         if found:
-            caption = f"{CAPTION} {not_shown(reasons)}".strip()
+            caption = " ".join(each for each in (CAPTION, _stopped(cells), not_shown(reasons)) if each)
             pictures.append(Picture(f"importance-{slug(task)}", task, caption, _draw(found)))
         else:
-            absent.append(f"{task}: no figure. {not_shown(reasons)}")
+            absent.append(f"{task}: no figure. {not_shown(reasons)} {_stopped(cells)}".strip())
     return Section(TITLE, (Paragraph(TEXT), *pictures, *([Items(tuple(absent))] if absent else [])))
 
 
@@ -75,6 +77,16 @@ def _completed(material: Material, cell: CellResult) -> list[Point]:
     points = [point for point in points_of(material, cell) if point.screened is not None]
     keys = searched_keys(cell, points)
     return [point for point in points if all(key in point.values for key in keys)]
+
+
+def _stopped(cells: Sequence[CellResult]) -> str:
+    """How many configs of what was searched a scheduler stopped, by family; empty where it stopped none."""
+    stopped: Counter[str] = Counter()
+    for cell in cells:
+        if cell.facts.get("searched"):
+            stopped[cell.facts["label"]] += cell.counts[states.STOPPED_EARLY]  # only screening is ever stopped
+    said = [f"{count:,} of {label}" for label, count in stopped.items() if count]
+    return f"Not among these configs: {listed(said)}, which a scheduler stopped early." if said else ""
 
 
 def _estimated(
@@ -104,10 +116,11 @@ def _why_not(points: Sequence[Point]) -> str:
 
 
 TEXT = (
-    "Shares of each family's own search, on the screening repeat; they say nothing about values outside the space. "
-    "fANOVA: the share of the score's variance over the whole space that a hyperparameter explains alone (Hutter et "
-    "al., 2014). PED-ANOVA: how much a hyperparameter tells the best configs from the rest (Watanabe et al., 2023). "
-    "They answer different questions and may disagree; where intervals overlap, the order is not settled."
+    "Shares of each family's own search, of the configs that completed the screening repeat, over the values that "
+    "these tried; they say nothing about values beyond, wherever the study's space ends. fANOVA: the share of the "
+    "score's variance over the values tried that a hyperparameter explains alone (Hutter et al., 2014). PED-ANOVA: how "
+    "much a hyperparameter tells the best configs from the rest (Watanabe et al., 2023). They answer different "
+    "questions and may disagree; where intervals overlap, the order is not settled."
 )
 CAPTION = (
     f"Bars: importance, normalised to sum to 1. Lines: 5th to 95th percentile over bootstrap resamples of the configs "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,15 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from study.records.ledger import CONFIRM
+from study.records.ledger_reader import TrialRecord
 from study.report.document import Block, Entry, Paragraph, Picture, Section, Table, slug
 from study.report.families import WHO, draw_families
 from study.report.families import Curve as FamilyCurve
 from study.report.gather import Material
 from study.report.labels import part_ticks
 from study.report.look import CROWD, INK, OUTSIDE, add_legend, keep_within, legend_height, panels, spare_outliers
-from study.report.words import common_n, metric_words, repeats_words, score_text, with_n
+from study.report.words import common_n, listed, metric_words, noise_name, repeats_words, score_text, with_n
 from study.results.limits import limits_of
+from study.results.selection import CellResult
 from study.results.statistics import interval
+from trainables.similarity import identity
 
 FEWEST_RATES = 3  # of an area: that of two is the mean of their scores
 BESIDE = 0.16  # of a row, that the intervals of two rates lie beside its marks
@@ -61,24 +65,49 @@ def _metrics(material: Material) -> tuple[str, ...]:
 
 
 def _groups(material: Material) -> Iterator[tuple[str, dict[str, dict[str, Curve]]]]:
-    """Title, and metric to family to curve."""
-    facts = [cell.facts for cell in material.judged]
-    kinds = dict.fromkeys((f["dataset"], f["model"], f["noise_kind"]) for f in facts if f["noise_kind"] != CLEAN)
-    for dataset, model, kind in kinds:
+    """Title, and metric to family to curve: one of each data set, network and noise, whatever its rate."""
+    cells = {cell.key: cell for cell in material.judged if cell.best}
+    noises = {key: _but_its_rate(material, cell) for key, cell in cells.items()}
+    found: dict[tuple[str, str, str], list[CellResult]] = {}
+    for key, cell in cells.items():
+        if cell.facts["noise_kind"] != CLEAN:
+            found.setdefault((cell.facts["dataset"], cell.facts["model"], noises[key]), []).append(cell)
+    names = {(*group[:2], _name(members)) for group, members in found.items()}
+    told_apart = len(names) == len(found)
+    for (dataset, model, noise), members in found.items():
         curves: dict[str, dict[str, Curve]] = {}
-        for cell in material.judged:
-            if (cell.facts["dataset"], cell.facts["model"]) != (dataset, model) or cell.best is None:
+        for key, cell in cells.items():
+            if (cell.facts["dataset"], cell.facts["model"]) != (dataset, model):
                 continue
-            if cell.facts["noise_kind"] not in (kind, CLEAN):
+            if noises[key] != noise and cell.facts["noise_kind"] != CLEAN:
                 continue
             for metric in _metrics(material):
                 values = material.values(cell, metric)
-                repeats = [trial.repeat for trial in cell.best.trials]
+                repeats = [trial.repeat for trial in _trials(cell)]
                 if values:
                     curve = curves.setdefault(metric, {}).setdefault(cell.facts["label"], {})
                     curve[cell.facts["noise_rate"]] = dict(zip(repeats, values, strict=True))
         if any(len(curve) > 1 for families in curves.values() for curve in families.values()):
-            yield f"{dataset}, {kind} noise, {model}", curves
+            name = _name(members) if told_apart else listed(list(dict.fromkeys(c.facts["noise"] for c in members)))
+            yield f"{dataset}, {name} noise, {model}", curves
+
+
+def _but_its_rate(material: Material, cell: CellResult) -> str:
+    """What is the same along a curve: a noise's kind and options, such as a mapping of classes."""
+    described = identity(material.described[_trials(cell)[0].key]["noise"])
+    return json.dumps(
+        {name: value for name, value in described.items() if name not in ("rate", "seed")}, sort_keys=True
+    )
+
+
+def _trials(cell: CellResult) -> tuple[TrialRecord, ...]:
+    assert cell.best is not None
+    return cell.best.trials
+
+
+def _name(members: Sequence[CellResult]) -> str:
+    """What tables call a noise, but for its rate; labels are those of the study file."""
+    return listed(list(dict.fromkeys(noise_name(cell.facts) for cell in members)))
 
 
 def _num_rates(curves: dict[str, dict[str, Curve]]) -> int:

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from study.records.ledger import CONFIRM
 from study.report.document import Block, Entry, Paragraph, Section, Table
 from study.report.gather import Material
-from study.report.words import NOTHING, signed
+from study.report.words import NOTHING, noise_name, signed
 from study.results.selection import CellResult, ConfigResult
 from study.spec.paper import PaperMetric, PaperNumber
 
 SMOKE = (
     "The paper's numbers are not set beside those of this smoke run: a few hundred images, two epochs and another "
     "network have nothing to say of them. The report of the whole study does it, number by number."
+)
+AMBIGUOUS = (
+    "Several noises of the study have the rate of some of the paper's numbers: these are set beside none of our scores "
+    "until 'noise' in the study file's 'paper' says which one they are of."
 )
 MEASURED = {"accuracy": "accuracy", "error": "accuracy", "top5_accuracy": "top5", "top5_error": "top5"}
 
@@ -38,6 +42,8 @@ def section(material: Material) -> Section | None:
         blocks.append(Paragraph("The paper prints no number to compare with."))
         return Section("Paper against ours", tuple(blocks))
     rows = [row for number in paper.numbers for row in _rows(material, number, number.metric or paper.metric)]
+    if any(_noises(material, number) for number in paper.numbers):
+        blocks.append(Paragraph(AMBIGUOUS))
     blocks.append(
         Table(
             "paper",
@@ -55,14 +61,16 @@ def section(material: Material) -> Section | None:
 def _rows(material: Material, number: PaperNumber, metric: PaperMetric) -> Iterator[tuple[Entry, ...]]:
     printed = f"{number.value:.2f}" + (f" ± {number.sd:.2f}" if number.sd is not None else "")
     printed += " q" if number.quoted else ""
-    cells = [cell for cell in material.judged if _is_of(number, cell, material)]
+    noises = _noises(material, number)
+    cells = [] if noises else [cell for cell in _with_unconfirmed(material) if _is_of(number, cell, material)]
     for cell in cells:
-        values = _ours(material, cell, number, metric)
+        unconfirmed = _lacks_confirmation(material, cell)
+        values = _ours(material, cell, number, metric) if not unconfirmed else []
         mean = statistics.fmean(values) if values else None
         sd = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
         yield (
             number.family + _params(number),
-            cell.facts["task"],
+            cell.facts["task"] + " (not confirmed)" * unconfirmed,
             metric.replace("_", " ").replace("top5", "top-5"),
             printed,
             f"{mean:.2f}{sd}" if mean is not None else NOTHING,
@@ -70,10 +78,31 @@ def _rows(material: Material, number: PaperNumber, metric: PaperMetric) -> Itera
             signed(mean - number.value, 2) if mean is not None else NOTHING,
         )
     if not cells:
-        noise = f"noise {number.noise_rate:g}" if number.noise_rate is not None else None
+        rate = f"{number.noise_rate:g}" if number.noise_rate is not None else ""
+        noise = f"{number.noise or 'noise'} {rate}".strip() if number.noise or rate else None
         where = ", ".join(each for each in (number.dataset, noise, number.model) if each)
-        task = f"{where or 'any task'} (not in this study as it ran)"
+        why = f"of {' or '.join(noises)}?" if noises else "not in this study as it ran"
+        task = f"{where or 'any task'} ({why})"
         yield (number.family + _params(number), task, metric.replace("_", " "), printed, NOTHING, "0", NOTHING)
+
+
+def _with_unconfirmed(material: Material) -> tuple[CellResult, ...]:
+    """The cells whose scores are compared, and those that a confirmation has still to come to."""
+    return (*material.judged, *(cell for cell in material.searched if _lacks_confirmation(material, cell)))
+
+
+def _lacks_confirmation(material: Material, cell: CellResult) -> bool:
+    searched = cell.facts.get("phase") != CONFIRM
+    return searched and material.comparison.phase == CONFIRM and material.confirmed_as(cell) is None
+
+
+def _noises(material: Material, number: PaperNumber) -> list[str]:
+    """The noises of the study that a number's rate may be of, where there are several."""
+    if number.noise_rate is None:
+        return []
+    cells = (cell for cell in _with_unconfirmed(material) if _is_of(number, cell, material))
+    found = list(dict.fromkeys(cell.facts["noise"] for cell in cells))
+    return found if len(found) > 1 else []
 
 
 def _params(number: PaperNumber) -> str:
@@ -86,6 +115,7 @@ def _is_of(number: PaperNumber, cell: CellResult, material: Material) -> bool:
         facts["label"] == number.family
         and number.dataset in (None, facts["dataset"], material.datasets.get(facts["dataset"]))
         and number.noise_rate in (None, facts["noise_rate"])
+        and (number.noise in (None, facts.get("noise_kind"), noise_name(facts)) or number.noise_rate == 0)
         and number.model in (None, facts["model"], facts["model"].partition(" ")[0])
     )
 

@@ -171,6 +171,26 @@ def test_a_report_replaces_an_older_one_and_leaves_nothing_else(reporter: Report
     assert os.listdir(out.parent) == ["where"]
 
 
+@pytest.mark.parametrize("older", [True, False])
+def test_where_a_link_is_named_the_report_is_written_where_it_leads(
+    reporter: Reporter, tmp_path: Path, older: bool
+) -> None:
+    small: dict[str, Any] = {"families": ["ce", "mse"], "search__repeats": 2}
+    reporter.launch(**small)
+    (tmp_path / "away").mkdir()
+    target, link = tmp_path / "away" / "target", tmp_path / "link"
+    link.symlink_to(target)
+    if older:
+        write_report(reporter.home, reporter.paths, target)
+    reporter.launch(**small, noise__rate=0.0)
+    page = write_report(reporter.home, reporter.paths, link)
+    assert (page, link.readlink()) == (link / "report.html", target)
+    assert not (target / "tables" / "tests-digits-uniform-0.4-mlp-hidden-8.tex").exists()
+    assert (target / "report.html").samefile(page)
+    assert sorted(os.listdir(tmp_path)) == ["away", "home", "link"]
+    assert os.listdir(tmp_path / "away") == ["target"]
+
+
 def test_a_report_that_fails_halfway_leaves_the_older_one(
     reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import statistics
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -227,6 +228,43 @@ def test_an_area_needs_three_rates(reporter: Reporter, rates: list[float]) -> No
     assert ("No area under these curves is given" in words_of(section)) != given
 
 
+def swapped(which: str, **more: Any) -> dict[str, Any]:
+    """Asymmetric noise of rates .2 and .4, unless `more` has others, that confuses two digits."""
+    pair = {"m1": {"0": "1"}, "m2": {"3": "8"}}[which]
+    return {"kind": "asymmetric", "rate": [0.2, 0.4], "mapping": pair, "label": which} | more
+
+
+@pytest.mark.parametrize(
+    ("noises", "named"),
+    [
+        ([swapped("m1"), swapped("m2")], ["asymmetric m1", "asymmetric m2"]),
+        ([swapped("m1"), swapped("m2", rate=[0.6, 0.8])], ["asymmetric m1", "asymmetric m2"]),
+        (
+            [swapped("m1", label=""), swapped("m2", rate=[0.6, 0.8], label="")],
+            ["asymmetric 0.2 and asymmetric 0.4", "asymmetric 0.6 and asymmetric 0.8"],
+        ),
+    ],
+)
+def test_noises_that_differ_in_more_than_their_rate_have_a_curve_each(
+    reporter: Reporter, noises: list[dict[str, Any]], named: list[str]
+) -> None:
+    def score(todo: Todo, epoch: int) -> float:
+        noise = todo.config.trial(todo.repeat)["noise"]
+        return float(0.9 - noise["rate"] / 2 + 0.001 * todo.repeat + (0.3 if noise.get("mapping") == {"0": "1"} else 0))
+
+    reporter.worker.accuracy = score
+    reporter.launch(families=["ce", "mse"], noise=[{"kind": "none"}, *noises], search__repeats=2)
+    section = section_of(reporter.document(), "Against the noise rate")
+    areas = [block for block in section.blocks if getattr(block, "name", "").startswith("area-")]
+    pictures = [block for block in section.blocks if getattr(block, "name", "").startswith("noise-")]
+    assert [picture.title for picture in pictures] == [f"digits, {name} noise, mlp hidden=8" for name in named]
+    assert len({picture.name for picture in pictures}) == 2
+    drawn = [len(picture.figure.axes[0].get_xticks()) for picture in pictures]
+    assert drawn == [3, 3], "clean, and the two rates of its own"
+    first, second = (str(rows_of(area)["ce"]["validation accuracy (noisy labels)"]) for area in areas)
+    assert first != second
+
+
 def test_confirmed_scores_and_those_that_selection_saw_are_told_apart(reporter: Reporter) -> None:
     reporter.launch(noise__rate=0.0)
     searched = words_of(reporter.document().sections[0])
@@ -437,6 +475,56 @@ def test_paper_numbers_stand_beside_ours_in_percent_and_errors_are_converted(rep
     assert "As printed." in words_of(section_of(document, "Paper against ours"))
 
 
+def test_a_family_that_came_after_the_confirmation_is_said_not_to_be_confirmed(reporter: Reporter) -> None:
+    numbers = [{"family": name, "noise_rate": 0.0, "value": 70.0} for name in ("ce", "mse", "mae")]
+    paper = {"source": "Someone, table 1", "numbers": numbers}
+    reporter.launch(families=["ce", "tce"], noise__rate=0.0, paper=paper, confirm=3)
+    reporter.launch(families=["ce", "tce", "mse"], noise__rate=0.0, paper=paper)
+    assert [(*row[:2], row[4], row[5]) for row in tables(reporter)["paper"].rows] == [
+        ("ce", CLEAN, "72.03 ± 2.00", "3"),
+        ("mse", f"{CLEAN} (not confirmed)", "–", "0"),
+        ("mae", "noise 0 (not in this study as it ran)", "–", "0"),
+    ]
+
+
+def test_a_paper_number_of_a_rate_that_several_noises_have_is_set_beside_the_one_that_it_names(
+    reporter: Reporter,
+) -> None:
+    rates = {"rate": [0.0, 0.2]}
+    noises = [{"kind": "uniform", **rates}, {"kind": "pair", **rates}, {"kind": "symmetric", "rate": 0.3}]
+    numbers: list[dict[str, Any]] = [
+        {"noise_rate": 0.2},
+        {"noise_rate": 0.2, "noise": "pair"},
+        {"noise_rate": 0.3},
+        {"noise_rate": 0.0, "noise": "pair"},
+        {"noise": "uniform"},
+        {"noise_rate": 0.3, "noise": "pair"},
+    ]
+    paper = {"source": "Someone", "numbers": [{"family": "ce", "value": 70.0, **number} for number in numbers]}
+    reporter.launch(families=["ce"], noise=noises, paper=paper, search__repeats=2)
+    document = reporter.document()
+    (table,) = [table for table in document.tables if table.name == "paper"]
+    assert [(str(row[1]).removeprefix("digits, ").removesuffix(", mlp hidden=8"), row[5]) for row in table.rows] == [
+        ("noise 0.2 (of uniform 0.2 or pair 0.2?)", "0"),
+        ("pair 0.2", "2"),
+        ("symmetric 0.3", "2"),
+        ("clean", "2"),
+        ("uniform 0.2", "2"),
+        ("pair 0.3 (not in this study as it ran)", "0"),
+    ]
+    said = words_of(section_of(document, "Paper against ours"))
+    assert "beside none of our scores until 'noise' in the study file's 'paper' says which one they are of" in said
+
+
+def test_a_paper_number_of_one_of_two_noises_of_a_kind_names_its_label(reporter: Reporter) -> None:
+    numbers = [{"family": "ce", "noise_rate": 0.2, "noise": n, "value": 70.0} for n in ("asymmetric", "asymmetric m2")]
+    paper = {"source": "Someone", "numbers": numbers}
+    reporter.launch(families=["ce"], noise=[swapped("m1"), swapped("m2")], paper=paper, search__repeats=2)
+    assert [row[1] for row in tables(reporter)["paper"].rows] == [
+        "asymmetric 0.2 (of asymmetric m1 0.2 or asymmetric m2 0.2?)", "digits, asymmetric m2 0.2, mlp hidden=8"
+    ]  # fmt: skip
+
+
 def test_failed_and_diverged_trials_are_listed_with_their_reasons_and_the_rest_counted(reporter: Reporter) -> None:
     reporter.worker.mishap = lambda todo, epoch: DIVERGED if todo.config.number > 0 else None
     grid = {"grid": [0.1 + i / 100 for i in range(60)]}
@@ -594,6 +682,21 @@ def test_confusions_stand_beside_the_similarity_and_what_was_learned_is_drawn(
     assert {"learned-ce-epsilon-digits-clean-mlp-hidden-8", "learned-ce-mixture-digits-clean-mlp-hidden-8"} <= set(
         shown
     )
+
+
+def test_rows_of_a_confusion_are_labels_and_columns_what_was_predicted(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threes_taken_for_eights = np.eye(10, dtype=int) * 6
+    threes_taken_for_eights[3, [3, 8]] = 5, 15
+    monkeypatch.setattr(classes, "kept_confusion", lambda folder, which: threes_taken_for_eights)
+    reporter.launch(families=["ce"], noise__rate=0.0, search__repeats=2)
+    (block,) = [picture for picture in reporter.document().pictures if picture.name.startswith("classes-")]
+    (axes,) = block.figure.axes
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("label", "predicted")
+    drawn = np.ma.filled(axes.images[0].get_array(), 0)
+    assert drawn[3, 8] == pytest.approx(0.75)
+    assert drawn.sum() == pytest.approx(0.75), "nothing else lies off the diagonal"
 
 
 def test_reliability_is_drawn_of_all_repeats_bins_against_true_labels(
@@ -848,6 +951,49 @@ def test_importance_finds_the_hyperparameter_that_matters_by_both_methods() -> N
         assert estimate.shares["alpha"] > 0.8
         assert sum(estimate.shares.values()) == pytest.approx(1)
         assert all(estimate.low[key] <= estimate.high[key] for key in estimate.shares)
+
+
+def test_intervals_of_importance_have_a_width() -> None:
+    rng = np.random.default_rng(1)
+    alpha, beta = rng.uniform(0, 1, (2, 40))
+    points = [
+        Point(i, {"alpha": float(a), "beta": float(b)}, float(a + b + noise), None, False, ())
+        for i, (a, b, noise) in enumerate(zip(alpha, beta, rng.normal(0, 0.2, 40), strict=True))
+    ]
+    for estimate in importances(points, ["alpha", "beta"], maximise=True).values():
+        assert all(estimate.high[key] - estimate.low[key] > 0.05 for key in estimate.shares)
+
+
+@pytest.mark.parametrize("maximise", [True, False])
+def test_ped_anova_asks_what_tells_the_best_tenth_from_the_rest(maximise: bool) -> None:
+    """Alpha alone tells which configs are best, beta alone which are worst."""
+    places = [(i + 0.5) / 100 for i in range(100)]
+    points = [
+        Point(i, {"alpha": alpha, "beta": places[i * 37 % 100]}, None, None, False, ())
+        for i, alpha in enumerate(places)
+    ]
+    good = {p.number: 1.0 * (p.values["alpha"] > 0.9) or -1.0 * (p.values["beta"] < 0.1) for p in points}
+    scored = [
+        replace(p, screened=(1 if maximise else -1) * (good[p.number] + 0.001 * (p.number * 53 % 100) / 100))
+        for p in points
+    ]
+    assert importances(scored, ["alpha", "beta"], maximise=maximise)["PED-ANOVA"].shares["alpha"] > 0.7
+
+
+def test_configs_that_were_stopped_early_are_counted_where_importance_leaves_them_out(reporter: Reporter) -> None:
+    def score(todo: Todo, epoch: int) -> float:
+        return by_family(todo, epoch) - abs(todo.config.params.get("alpha", 1.0) - 1) / 10
+
+    reporter.worker.accuracy = score
+    space = {"alpha": {"uniform": [0.5, 2.0]}, "training.optimizer.lr": {"loguniform": [0.01, 0.2]}}
+    search = {"name": "random", "configs": 60, "repeats": 1}
+    changes: dict[str, Any] = {"families": ["ce", {"family": "tce", "space": space}], "noise__rate": 0.0}
+    reporter.launch(**changes, search=search, scheduler=ASHA)
+    stopped = rows_of(tables(reporter)["states"])["search"]["stopped early"]
+    section = section_of(reporter.document(), "Importance of hyperparameters")
+    said = words_of(section) + " ".join(getattr(block, "caption", "") for block in section.blocks)
+    assert int(stopped) > 0
+    assert f"Not among these configs: {stopped} of tce, which a scheduler stopped early." in said
 
 
 def test_importance_of_scores_without_variance_is_not_given_by_fanova() -> None:
