@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from study.planning.preflight import num_lanes, num_workers, places
 from study.running.host_watch import HostWatch
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
+from trainables.own import import_folders
 from trainables.watchdog import where_it_hung
 
 ANSWER_S = 5.0  # for which the driver waits for a host that may have died
@@ -74,7 +74,7 @@ def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
         found=wanted.lanes == "auto",
         timeout_s=wanted.timeout_s,
         markers=scratch,
-        import_from=tuple(folder for folder in sys.path if folder),
+        import_from=tuple(import_folders()),
     )
 
 

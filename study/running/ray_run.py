@@ -7,7 +7,6 @@ import importlib
 import logging
 import os
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from study.running.ray_watch import RayWatch
 from study.running.stop import StopRequest
 from study.security.ray_token import keep_token_private
 from study.spec import StudySpec
+from trainables.own import file_of, import_folders, is_own
 
 # Ray's own tables and loggers are off: the ledger keeps the results, the command shows them.
 RAY_ENVIRONMENT = {
@@ -172,9 +172,11 @@ def _leave(conductor: Conductor, progress: Progress, stop: StopRequest, scratch:
 
 def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, key: str) -> dict[str, Any]:
     """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
+    own = [*(family.family for family in spec.families), *(model.name for model in spec.model)]
     return {
         "store": str(paths.checkpoint(key)),
-        "import_from": [folder for folder in sys.path if folder],
+        "import_from": import_folders(),
+        "planned_from": {path: str(file_of(path)) for path in own if is_own(path)},
         "cache": str(home.cache),
         "stop_file": str(paths.stop),
         "timeout_s": spec.resources.timeout_s,
