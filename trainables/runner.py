@@ -25,11 +25,12 @@ class TrialRunner:
     By itself, or in a lane of `host`.
 
     Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `import_from`
-    (the folders that whoever planned the trial imports from), `planned_from` (as `Session` takes it), `stop_file`, `decisions` (epochs at which a scheduler may want to stop the
-    trial), `report_interval_s`, `checkpoint_interval_s`, `threads`, `device` and `alone` (it shares no array: it may be
-    what broke its process). That ends after `alone_s` and an epoch at the least. A step ends on a decision epoch, at
-    the trial's end, after `report_interval_s`, or when the stop file appears; its result brings every epoch since the
-    last one in `reports`, and a `problem` where the checkpoint could not be written.
+    (folders that whoever planned the trial imports from), `planned_from` (as `Session` takes it), `stop_file`,
+    `decisions` (epochs at which a scheduler may want to stop the trial), `report_interval_s`, `checkpoint_interval_s`,
+    `threads`, `device` and `alone` (it shares no array: it may be what broke its process). That ends after `alone_s`
+    and an epoch at the least. A step ends on a decision epoch, at the trial's end, after `report_interval_s`, or when
+    the stop file appears; its result brings every epoch since the last one in `reports`, and a `problem` where the
+    checkpoint could not be written.
     """
 
     def __init__(self, config: dict[str, Any], host: LaneHost | None = None) -> None:

@@ -146,7 +146,7 @@ def run_on_ray(
             except KeyboardInterrupt:
                 if watch.died is None:
                     raise
-                conductor.abandon(died_of(watch.died))
+                conductor.abandon(why_it_ends(watch.died, stop))
         finally:
             progress.stage("stopping Ray")
             del tuner, hosts, processes
@@ -154,17 +154,18 @@ def run_on_ray(
             ray.shutdown()
 
 
-def died_of(process: str) -> str:
-    """What a launch is given up for when a process of Ray's is gone."""
-    return f"Ray's {process} died"
+def why_it_ends(died: str, stop: StopRequest) -> str:
+    """What a launch is left for when a process of Ray's is gone: who ends a group of processes ends that one too."""
+    return "a stop was asked for, of Ray's processes too" if stop else f"Ray's {died} died"
 
 
 def _leave(conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str) -> NoReturn:
     """End the program from another thread than the main one, which Ray does not give back."""
     code = 130 if stop else 1
-    conductor.abandon(died_of(died))
+    why = why_it_ends(died, stop)
+    conductor.abandon(why)
     progress.close()
-    progress.stage(f"{died_of(died)}: what was reported is saved; the same command goes on")
+    progress.stage(f"{why}: what was reported is saved; the same command goes on")
     stop.file.unlink(missing_ok=True)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(code)

@@ -34,6 +34,7 @@ class RayWatch(Watch):
         while self.died is None and not self._done.wait(LOOK_EVERY_S):
             self.died = next((name for process, name in self._processes if not _alive(process)), None)
         if self.died is not None:
+            self._stop.heed()
             self._stop.at_once()
             if not self._done.wait(PATIENCE_S):  # Ray waits, deaf to signals, for a process that is gone
                 self._abandon(self.died)

@@ -7,7 +7,7 @@ import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -20,6 +20,7 @@ class StopRequest:
     def __init__(self, file: Path) -> None:
         self.file, self._armed = file, False
         self._heard = list(SIGNALS)
+        self._arrived: int | None = None  # where signals are written when they arrive
         self.at_once_asked = False
         self.timed_out = False
 
@@ -35,9 +36,17 @@ class StopRequest:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         self._heard = [number for number in SIGNALS if (number, before[number]) != (signal.SIGHUP, signal.SIG_IGN)]
         self.listen()
+        self._arrived, written = os.pipe()
+        for end in (self._arrived, written):
+            os.set_blocking(end, False)
+        other = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         try:
             yield
         finally:
+            signal.set_wakeup_fd(other)
+            os.close(self._arrived)
+            os.close(written)
+            self._arrived = None
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -72,6 +81,12 @@ class StopRequest:
     def shield_children(self) -> None:
         """Until `listen`, processes that are started are deaf to the end of the terminal: this one bids them save."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def heed(self) -> None:
+        """From another thread, inside `gently`: ask for the end if a signal has, which the main thread may not hear."""
+        with suppress(BlockingIOError):
+            if self._arrived is not None and set(os.read(self._arrived, 4096)) & set(SIGNALS):
+                self.file.touch()
 
     def at_once(self) -> None:
         """From another thread: end the launch now."""

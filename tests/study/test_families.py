@@ -160,6 +160,6 @@ def test_a_helper_that_has_become_unreadable_is_a_line(tmp_path: Path, monkeypat
     source_digest("leans_on_it:Tempered")
     for text in ("def (:\n", "\0"):
         (tmp_path / "breaks_later.py").write_text(text)
-        with pytest.raises(ValueError, match="breaks_later.py: cannot be read as Python: .*; mend the file") as refused:
+        with pytest.raises(ValueError, match=r"later\.py: cannot be read as Python: .*; mend") as refused:
             source_digest("leans_on_it:Tempered")
         assert "\n" not in str(refused.value)
