@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainables.own import look_in
 from trainables.runner import Result, TrialRunner
 from trainables.watchdog import Watchdog
 
@@ -43,7 +43,7 @@ class TrialHost:
         share: float,
         timeout_s: float,
     ) -> None:
-        sys.path.extend(folder for folder in import_from if folder not in sys.path)
+        look_in(import_from)
         from trainables.engine.host import LaneHost
 
         self.watchdog = Watchdog(timeout_s, Path(f"{marker}.hang"))

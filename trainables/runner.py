@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trainables.own import look_in
 
 if TYPE_CHECKING:
     from trainables.engine.host import LaneHost
@@ -24,11 +25,12 @@ class TrialRunner:
     By itself, or in a lane of `host`.
 
     Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `import_from`
-    (folders with a user's own losses), `stop_file`, `decisions` (epochs at which a scheduler may want to stop the
-    trial), `report_interval_s`, `checkpoint_interval_s`, `threads`, `device` and `alone` (it shares no array: it may be
-    what broke its process). That ends after `alone_s` and an epoch at the least. A step ends on a decision epoch, at
-    the trial's end, after `report_interval_s`, or when the stop file appears; its result brings every epoch since the
-    last one in `reports`, and a `problem` where the checkpoint could not be written.
+    (folders that whoever planned the trial imports from), `planned_from` (as `Session` takes it), `stop_file`,
+    `decisions` (epochs at which a scheduler may want to stop the trial), `report_interval_s`, `checkpoint_interval_s`,
+    `threads`, `device` and `alone` (it shares no array: it may be what broke its process). That ends after `alone_s`
+    and an epoch at the least. A step ends on a decision epoch, at the trial's end, after `report_interval_s`, or when
+    the stop file appears; its result brings every epoch since the last one in `reports`, and a `problem` where the
+    checkpoint could not be written.
     """
 
     def __init__(self, config: dict[str, Any], host: LaneHost | None = None) -> None:
@@ -37,7 +39,7 @@ class TrialRunner:
         from trainables.engine.session import Session
 
         run = config["run"]
-        sys.path.extend(folder for folder in run["import_from"] if folder not in sys.path)  # a user's own losses
+        look_in(run["import_from"])
         torch.set_num_threads(run["threads"])
         self.run = run
         self.stop_file = Path(run["stop_file"])
@@ -49,6 +51,7 @@ class TrialRunner:
             run["device"],
             host,
             run["alone"],
+            run["planned_from"],
         )
         self.reported = self.told = 0
         self.saved_at, self.saved_epoch = self.opened_at, self.opened_epoch = time.monotonic(), self.session.epoch

@@ -90,7 +90,7 @@ def main() -> None:
             print(INTERRUPTED, file=sys.stderr)
         sys.exit(code)
     except StudyError as problem:
-        report_error(str(problem), as_json=as_json)
+        report_error(str(problem), as_json=as_json, further=problem.further)
         sys.exit(2)
     except typer.Abort:
         report_error("not confirmed: nothing was done", as_json=as_json)

@@ -20,7 +20,7 @@ from study.cli.output import (
     single_repeats,
 )
 from study.results.limits import cut, difference_limits_of, limits_of
-from study.results.numbers import format_number, format_p, format_score
+from study.results.numbers import counted, format_number, format_p, format_score
 from study.results.selection import LARGEST, out_of_scope
 from study.results.settings import settings_in_words
 from study.results.statistics import EFFECT_FROM, FEWEST_PAIRS
@@ -81,7 +81,7 @@ def compare(
     if comparison.critical_difference is not None:
         ordered = sorted(comparison.ranks.items(), key=lambda item: item[1])
         console.print(
-            f"Mean ranks over {comparison.ranked_tasks} tasks: "
+            f"Mean ranks over {counted(comparison.ranked_tasks, 'task')}: "
             + ", ".join(f"{family} {rank:.2f}" for family, rank in ordered)
         )
         said = f"Ranks that differ by less than {comparison.critical_difference:.2f} are not distinguishable"

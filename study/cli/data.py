@@ -14,6 +14,7 @@ from rich.table import Table
 
 from study.cli.output import AsJson, DataRoot, console, print_json, program
 from study.errors import StudyError
+from study.results.numbers import counted
 
 app = typer.Typer(help="Data sets: which there are, whether their files are whole, and how to get them.",
                   no_args_is_help=True)  # fmt: skip
@@ -155,7 +156,8 @@ def _show(found: dict[str, Any]) -> None:
         table.add_row(name, str(part["images"]), spread, part["digest"])
     console.print(table)
     if found["own_validation"] is not None:
-        console.print(f"{found['own_validation']} images of the pool are the source's own validation part.")
+        own = counted(found["own_validation"], "image of the pool is", "images of the pool are")
+        console.print(f"{own} the source's own validation part.")
     if found["duplicates"] is None:
         console.print("Streamed: images were not decoded, and copies not counted.")
         return

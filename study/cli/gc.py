@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from study.cli.output import AsJson, StudyName, console, print_json
+from study.results.numbers import counted
 
 
 def gc(
@@ -51,6 +52,6 @@ def gc(
         return
     verb = "Would free" if dry_run else "Freed"
     console.print(
-        f"{verb} {found.freed_bytes / 1e6:.1f} MB of {len(found.folders)} checkpoints; "
-        f"{found.kept} are kept, {found.kept_bytes / 1e6:.1f} MB"
+        f"{verb} {found.freed_bytes / 1e6:.1f} MB of {counted(len(found.folders), 'checkpoint')}; "
+        f"{found.kept} {'is' if found.kept == 1 else 'are'} kept, {found.kept_bytes / 1e6:.1f} MB"
     )

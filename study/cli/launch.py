@@ -26,6 +26,7 @@ from study.cli.output import (
     tracking_facts,
 )
 from study.cli.submit import submit_launch
+from study.results.numbers import counted
 
 MIB = 2**20
 MINUTE = 60.0  # seconds, from which no fraction of one is said
@@ -200,16 +201,16 @@ def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> No
     console.print(table)
     for doubt in (*forecast.assumed, *forecast.doubts, *forecast.changes):
         console.print(doubt, style="yellow", markup=False)
-    epochs = f"{forecast.epochs} epochs each at most; " if forecast.epochs else ""
+    epochs = f"{counted(forecast.epochs, 'epoch')} each at most; " if forecast.epochs else ""
     console.print(
-        f"{len(forecast.cells)} cells, {forecast.trials} trials at most, {forecast.missing} of them still to run, "
-        f"{epochs}{_at_a_time(forecast)}."
+        f"{counted(len(forecast.cells), 'cell')}, {counted(forecast.trials, 'trial')} at most, "
+        f"{forecast.missing} of them still to run, {epochs}{_at_a_time(forecast)}."
     )
     if forecast.budget is not None and forecast.epochs:
         whole = forecast.budget // forecast.epochs
         console.print(
-            f"Screening the configs of a cell takes {forecast.budget} epochs at most (search.epochs), {whole} whole "
-            f"training{'' if whole == 1 else 's'}: more configs only where some end early."
+            f"Screening the configs of a cell takes {counted(forecast.budget, 'epoch')} at most (search.epochs), "
+            f"{counted(whole, 'whole training')}: more configs only where some end early."
         )
     for need in forecast.memory:
         console.print(_memory_text(need, forecast.lanes), highlight=False, markup=False)

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from study.redaction import hidden
-from study.results.numbers import format_score
+from study.results.numbers import counted, format_score
 from study.results.selection import differing_labels
 from study.tracking.words import setting_text
 
@@ -70,13 +70,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
-def report_error(message: str, *, as_json: bool) -> None:
-    """A mistake, without passwords: JSON on standard output where that was asked for, else a line on standard error."""
+def report_error(message: str, *, as_json: bool, further: Sequence[str] = ()) -> None:
+    """A mistake, without passwords: JSON on standard output where that was asked for, else a line on standard error.
+
+    `further` mistakes that were found with it have a line each.
+    """
     message = hidden(message)
     if as_json:
-        print_json({"error": message})
+        print_json({"error": message, **({"further": list(further)} if further else {})})
     else:
-        print(f"error: {message}", file=sys.stderr)
+        print("\n  ".join([f"error: {message}", *further]), file=sys.stderr)
 
 
 def print_unfinished(study: str, reason: str) -> None:
@@ -88,7 +91,9 @@ def print_unfinished(study: str, reason: str) -> None:
 def print_failed(study: str, again: str, rows: list[dict[str, Any]]) -> None:
     """How many trials of a comparison failed, if any did; `again` is the command that retries them."""
     if failed := _num_failed(rows):
-        console.print(f"[red]{failed} trials failed[/]: '{program()} status {study}' says why; {again} again to retry.")
+        console.print(
+            f"[red]{counted(failed, 'trial')} failed[/]: '{program()} status {study}' says why; {again} again to retry."
+        )
 
 
 def print_tracking_problem(study: str, problem: str) -> None:
@@ -186,7 +191,8 @@ def single_repeats(counts: Iterable[int]) -> bool:
 
 def out_of_scope_note(trials: int) -> str:
     """What became of trials that the study file no longer asks for."""
-    return f"{trials} trials are out of scope of the study file as last launched: kept, and left out of the tables."
+    outside = counted(trials, "trial is", "trials are")
+    return f"{outside} out of scope of the study file as last launched: kept, and left out of the tables."
 
 
 def duration(seconds: float) -> str:

@@ -8,16 +8,16 @@ from collections import Counter
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from study.cli.output import duration
-from study.results.numbers import format_score
+from study.results.numbers import counted, format_score
 from study.results.selection import cell_results
 from study.running.conductor import Conductor
 
 LINE_EVERY_S = 10.0
-PACE_S = 5.0  # before this no time is foretold
 TABLE_EVERY_S = 0.5
 TABLE_SHARE = 0.05  # of the time at the most goes into reading the ledger for the table
 LABELS = {"completed": "done", "stopped_early": "stopped early", "diverged": "diverged", "failed": "failed"}
@@ -29,7 +29,6 @@ class LaunchProgress:
     def __init__(self, console: Console) -> None:
         self.console, self.started = console, time.monotonic()
         self._stage, self._table_due = "", 0.0
-        self._paced_from: tuple[float, int] | None = None
         self._table: RenderableType = Text("")
         self._conductor: Conductor | None = None
         self._done = threading.Event()
@@ -39,10 +38,14 @@ class LaunchProgress:
     def stage(self, text: str) -> None:
         self._stage = text
         if self._live is None:
-            self.console.print(f"[dim]{self._elapsed()}[/] {text}")
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        self.console.print(f"[dim]{self._elapsed()}[/] {escape(text)}")
 
     def watch(self, conductor: Conductor) -> None:
         self._conductor, self._stage = conductor, "training"
+        conductor.told = self._say
         if self.console.is_terminal:
             self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
             self._live.start()
@@ -59,13 +62,13 @@ class LaunchProgress:
             self._thread.join(1)
         if self._conductor is not None:
             self._stage = "ended"
-            self.console.print(f"[dim]{self._elapsed()}[/] {self._summary(self._conductor)}")
+            self._say(self._summary(self._conductor))
             self._conductor = None
 
     def _lines(self) -> None:
         while not self._done.wait(LINE_EVERY_S):
             if self._conductor is not None:
-                self.console.print(f"[dim]{self._elapsed()}[/] {self._summary(self._conductor)}")
+                self._say(self._summary(self._conductor))
 
     def _elapsed(self) -> str:
         return f"{duration(time.monotonic() - self.started):>9}"
@@ -73,23 +76,18 @@ class LaunchProgress:
     def _summary(self, conductor: Conductor) -> str:
         running, counts = len(conductor.running), conductor.counts
         ended = ", ".join(f"{counts[state]} {label}" for state, label in LABELS.items() if counts[state])
-        said = f"{ended or 'no trial ended yet'}, {running} running, {conductor.epochs} epochs"
+        said = f"{ended or 'no trial ended yet'}, {running} running, {counted(conductor.epochs, 'epoch')}"
         if not running:
             return f"{self._stage}: {said}"
         if conductor.stopping:
             leaving = "saving and leaving; Ctrl-C again leaves at once" if conductor.interrupted else "giving up"
             return f"{leaving}: {said}"
-        return f"{self._stage}: {said}; at most {conductor.agenda.at_most} trials to come{self._time_left(conductor)}"
+        to_come = counted(conductor.agenda.at_most, "trial")
+        return f"{self._stage}: {said}; at most {to_come} to come{self._time_left(conductor)}"
 
     def _time_left(self, conductor: Conductor) -> str:
-        """By the pace since the first workers are at work."""
-        now, epochs = time.monotonic(), conductor.epochs
-        if self._paced_from is None and epochs:
-            self._paced_from = now, epochs
-        since, before = self._paced_from or (now, epochs)
-        if now - since < PACE_S or epochs == before:
-            return ""
-        return f", {duration((now - since) / (epochs - before) * conductor.epochs_to_go)}"
+        seconds = conductor.pace.seconds(conductor.epochs_to_go)
+        return "" if seconds is None else f", {duration(seconds)}"
 
     def _view(self) -> RenderableType:
         if self._conductor is None:

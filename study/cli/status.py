@@ -20,6 +20,7 @@ from study.cli.output import (
     print_json,
 )
 from study.records.states import in_words
+from study.results.numbers import counted
 
 
 def status(name: StudyName, address: Address = None, as_json: AsJson = False) -> None:
@@ -129,7 +130,7 @@ def _print(facts: dict[str, Any], *, here: bool) -> None:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["time"]))
         console.print(f"[dim]{at} {event['kind']}[/] {event['message']} {event['trial_key'] or ''}")
     if facts["tracking_behind"] and not running:
-        console.print(f"MLflow lacks news of {facts['tracking_behind']} trials: study sync {name}")
+        console.print(f"MLflow lacks news of {counted(facts['tracking_behind'], 'trial')}: study sync {name}")
     if set(states) & {"waiting", "interrupted", "running"} and not running and here:
         again = shlex.join(["study", "launch", str(Path(facts["folder"], "study.yaml"))])
         console.print(f"Trials are missing: launch it again to go on ({again}).")

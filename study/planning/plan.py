@@ -98,8 +98,8 @@ class Config:
             "noise": noise,
             "model": task.model.completed,
             "loss": {"family": family, **_settled(family, loss)},
-            **({"code": source_digest(family)} if is_own(family) else {}),
-            **({"model_code": source_digest(task.model.name)} if is_own(task.model.name) else {}),
+            **({"code": _code(family)} if is_own(family) else {}),
+            **({"model_code": _code(task.model.name)} if is_own(task.model.name) else {}),
             "training": resolve_training(spec.training, self.params, task),
             "seeds": seeds,
             "monitor": {"metric": spec.select.monitor, "mode": spec.select.mode},
@@ -236,6 +236,13 @@ def resolve_training(training: TrainingSpec, params: Params, task: Task) -> dict
         }
     except ValueError as problem:
         raise StudyError(f"config {json.dumps(params)} does not make a valid training: {problem}") from None
+
+
+def _code(path: str) -> str:
+    try:
+        return source_digest(path)
+    except ValueError as problem:
+        raise StudyError(str(problem)) from None
 
 
 def _settled(family: str, loss: Params) -> dict[str, Any]:

@@ -100,11 +100,6 @@ def value_text(value: Any) -> str:
     return f"{plain:.3g}" if isinstance(plain, float) else str(plain)
 
 
-def counted(count: int, what: str) -> str:
-    """`1 task`, `2 tasks`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def span(counts: Iterable[int]) -> str:
     """`287`, `287 to 5,000`."""
     found = sorted(set(counts))

@@ -36,3 +36,8 @@ def format_p(p: float) -> str:
 
 def _side(p: float) -> int:
     return (p > SIGNIFICANCE) - (p < SIGNIFICANCE)
+
+
+def counted(count: int, what: str, several: str = "") -> str:
+    """`1 task`, `2 tasks`; `several` is the word for these where it is not `what` with an s."""
+    return f"{count:,} {what if count == 1 else several or f'{what}s'}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -15,13 +16,16 @@ from study.planning.agenda import SCREENING, Agenda, Todo
 from study.planning.plan import Cell, Plan
 from study.records import states
 from study.records.ledger import Ledger
+from study.results.numbers import counted
 from study.running.confirm import ConfirmAgenda, ConfirmPlan
+from study.running.pace import Pace
 from study.schedule import Pruner, make_pruner
 
 log = logging.getLogger(__name__)
 
 
 DECIDED = (states.COMPLETED, states.STOPPED_EARLY, states.DIVERGED)
+WITH_A_NUMBER = re.compile(r"\S*\d\S*")  # words in which reasons of one kind differ
 HOPELESS = 3  # a launch whose first trials all fail this often is given up
 
 
@@ -34,8 +38,15 @@ class Stop(Protocol):
 NEVER: Stop = False
 
 
+def _to_nobody(sentence: str) -> None:
+    pass
+
+
 class Conductor:
-    """Runs a plan against a ledger. Every result is on disk before anything is decided upon it."""
+    """Runs a plan against a ledger. Every result is on disk before anything is decided upon it.
+
+    `told` is called with a sentence when a trial fails for a reason that none before it had.
+    """
 
     def __init__(
         self,
@@ -49,7 +60,9 @@ class Conductor:
         self.monitor, self.sign = spec.select.monitor, spec.select.sign
         interrupted = ledger.interrupt_running("the launch ended without a word")
         if interrupted:
-            ledger.record_event("recovered", f"{interrupted} trials were left running by a launch that died")
+            ledger.record_event(
+                "recovered", f"{counted(interrupted, 'trial was', 'trials were')} left running by a launch that died"
+            )
         self.agenda = make_agenda(plan, ledger)
         self.pruners: dict[str, Pruner] = {}
         self._told: Counter[str] = Counter()  # of how many configs a cell's pruner knows the past
@@ -60,6 +73,9 @@ class Conductor:
         self._epochs_of: dict[str, int] = {}
         self._started: set[str] = set()
         self._taken_up: set[str] = set()  # of the started ones those that have not reported yet
+        self.pace = Pace()
+        self.told: Callable[[str], None] = _to_nobody
+        self._reasons: set[str] = set()  # for which trials failed, as they were told
         self._next: Todo | None = self.agenda.next()
 
     @property
@@ -109,6 +125,7 @@ class Conductor:
         """A trial has gone to a worker."""
         self._started.add(key)
         self._taken_up.add(key)
+        self.pace.started(key)
         self.ledger.record_started(key)
 
     def result(self, key: str, result: Mapping[str, Any]) -> bool:
@@ -121,6 +138,7 @@ class Conductor:
             self._note_what_is_trained_again(key, result["opened_epoch"])
         self.ledger.record_result(key, result, self.monitor)
         self.epochs += len(result["reports"])
+        self.pace.trained(key, len(result["reports"]))
         self._epochs_of[key] = result["epoch"]
         if result["problem"]:
             self.ledger.record_event("unwritable", result["problem"], key)
@@ -142,6 +160,7 @@ class Conductor:
         if key in self.agenda.running:
             self.ledger.record_event("failed", reason, key)
             self._end(key, states.FAILED, None, reason)
+            self._tell(key, reason)
         if self.counts[states.FAILED] >= HOPELESS and self.counts.total() == self.counts[states.FAILED]:
             self.hopeless = f"the first {self.counts[states.FAILED]} trials all failed: {reason}"
 
@@ -150,13 +169,14 @@ class Conductor:
         stopping = self.stopping
         count = self.ledger.interrupt_running(reason)
         self.counts[states.INTERRUPTED] += count
-        self.ledger.record_event("abandoned", f"{reason}; {count} trials were running")
+        self.ledger.record_event("abandoned", f"{reason}; {counted(count, 'trial was', 'trials were')} running")
         if not stopping:
             self.hopeless = reason
 
     def retried(self, key: str, reason: str) -> None:
         """A trial broke and is tried again from its last checkpoint."""
         self._started.discard(key)
+        self.pace.left(key)
         self.ledger.record_event("retried", reason, key)
 
     def _note_what_is_trained_again(self, key: str, opened: int) -> None:
@@ -164,6 +184,12 @@ class Conductor:
         if reported > opened:
             span = f"epochs {opened + 1} to {reported} are" if reported > opened + 1 else f"epoch {reported} is"
             self.ledger.record_event("trained again", f"{span} trained again: no checkpoint held them", key)
+
+    def _tell(self, key: str, reason: str) -> None:
+        alike = WITH_A_NUMBER.sub("", reason)
+        if alike not in self._reasons:
+            self._reasons.add(alike)
+            self.told(f"trial {key} failed: {reason}")
 
     def _goes_on(self, todo: Todo, result: Mapping[str, Any]) -> bool:
         epoch = result["epoch"]
@@ -181,6 +207,7 @@ class Conductor:
 
     def _end(self, key: str, state: str, score: float | None, reason: str, stopped_under: str = "") -> None:
         self._started.discard(key)
+        self.pace.left(key, failed=state == states.FAILED)
         self.ledger.record_ended(key, state, reason, stopped_under)
         self.counts[state] += 1
         self.agenda.end(key, state, score, self._epochs_of.get(key, 0))

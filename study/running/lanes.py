@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from ray.tune import tune as tune_module
 from study.planning.preflight import memory_share, num_lanes, num_workers, places
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
+from trainables.own import import_folders
 from trainables.watchdog import where_it_hung
 
 ANSWER_S = 5.0  # for which the driver waits for a host that may have died
@@ -73,7 +73,7 @@ def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
         found=wanted.lanes == "auto",
         timeout_s=wanted.timeout_s,
         markers=scratch,
-        import_from=tuple(folder for folder in sys.path if folder),
+        import_from=tuple(import_folders()),
     )
 
 

@@ -5,6 +5,8 @@ Nothing selects on it. It is kept in the ledger apart from every score, and show
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -14,6 +16,8 @@ from study.records import states
 from study.records.ledger import Ledger
 from study.records.paths import StudyPaths
 from trainables.trial import SEARCH
+
+SAY_EVERY_S = 10.0
 
 
 def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[str], None]) -> int:
@@ -29,7 +33,7 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
 
     which: Literal["best", "last"] = "last" if (ledger.spec() or {})["select"]["epoch"] == "last" else "best"
     wanted = _not_judged(ledger, paths, which)
-    judged = 0
+    judged, said = 0, -math.inf
     for key in wanted:
         trial, store = ledger.trial(key), paths.checkpoint(key)
         try:
@@ -41,7 +45,9 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
             epoch = session.best_epoch if which == "best" else session.epoch
             ledger.record_oracle(key, {"epoch": epoch, **metrics_on_test(session.place, test, which)})
             judged += 1
-            say(f"asking the test set about the search's checkpoints: {judged} of {len(wanted)}")
+            if time.monotonic() - said >= SAY_EVERY_S or judged == len(wanted):
+                said = time.monotonic()
+                say(f"asking the test set about the search's checkpoints: {judged} of {len(wanted)}")
     return judged
 
 

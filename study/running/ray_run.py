@@ -7,7 +7,6 @@ import importlib
 import logging
 import os
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from study.running.ray_watch import PATIENCE_S, RayWatch
 from study.running.stop import StopRequest
 from study.security.ray_token import keep_token_private
 from study.spec import StudySpec
+from trainables.own import file_of, import_folders, is_own
 
 # Ray's own tables and loggers are off: the ledger keeps the results, the command shows them.
 RAY_ENVIRONMENT = {
@@ -149,7 +149,7 @@ def run_on_ray(
             except KeyboardInterrupt:
                 if watch.died is None:
                     raise
-                conductor.abandon(died_of(watch.died))
+                conductor.abandon(why_it_ends(watch.died, stop))
                 leaving.start()  # Ray may wait for a GCS that is gone, and then ends the program without a word
         finally:
             progress.stage("stopping Ray")
@@ -159,15 +159,15 @@ def run_on_ray(
             leaving.cancel()
 
 
-def died_of(process: str) -> str:
-    """What a launch is given up for when a process of Ray's is gone."""
-    return f"Ray's {process} died"
+def why_it_ends(died: str, stop: StopRequest) -> str:
+    """What a launch is left for when a process of Ray's is gone: who ends a group of processes ends that one too."""
+    return "a stop was asked for, of Ray's processes too" if stop.asked else f"Ray's {died} died"
 
 
 def _abandon_and_leave(
     conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str
 ) -> NoReturn:
-    conductor.abandon(died_of(died))
+    conductor.abandon(why_it_ends(died, stop))
     _leave(progress, stop, scratch, died)
 
 
@@ -175,7 +175,7 @@ def _leave(progress: Progress, stop: StopRequest, scratch: str, died: str) -> No
     """End the program from another thread than the main one, which Ray does not give back."""
     code = 130 if stop.asked else 1
     progress.close()
-    progress.stage(f"{died_of(died)}: what was reported is saved; the same command goes on")
+    progress.stage(f"{why_it_ends(died, stop)}: what was reported is saved; the same command goes on")
     stop.file.unlink(missing_ok=True)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(code)
@@ -183,9 +183,11 @@ def _leave(progress: Progress, stop: StopRequest, scratch: str, died: str) -> No
 
 def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, key: str) -> dict[str, Any]:
     """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
+    own = [*(family.family for family in spec.families), *(model.name for model in spec.model)]
     return {
         "store": str(paths.checkpoint(key)),
-        "import_from": [folder for folder in sys.path if folder],
+        "import_from": import_folders(),
+        "planned_from": {path: str(file_of(path)) for path in own if is_own(path)},
         "cache": str(home.cache),
         "stop_file": str(paths.stop),
         "timeout_s": spec.resources.timeout_s,

@@ -23,6 +23,7 @@ from trainables.data.datasets import takes_root
 from trainables.names import unknown_name
 
 MAPPING = "be a mapping, {key: value, ...}; 'study schema' lists the keys"
+MOST_SHOWN = 10  # mistakes beside the first
 RULES = {  # by pydantic's type of error; its own words name Python's classes
     "model_type": MAPPING,
     "model_attributes_type": MAPPING,
@@ -137,24 +138,24 @@ def make_importable(folder: Path) -> None:
 
 
 def parse_spec(document: Document) -> StudySpec:
-    """A document as a study; StudyError for the first thing that is wrong, naming its line."""
+    """A document as a study; StudyError for the first thing that is wrong, naming its line, and others after it."""
     try:
         return StudySpec.model_validate(document.values)
     except ValidationError as problem:
-        errors = problem.errors()
-        first = min(errors, key=lambda error: _rank(_location(error, document), document))
-        others = [document.place(_location(error, document)) for error in errors if error is not first]
-        raise StudyError(_sentence(first, document) + _more(others)) from None
+        errors = sorted(problem.errors(), key=lambda error: _rank(_location(error, document), document))
+        by_place: dict[tuple[str | int, ...], Any] = {}
+        for error in errors:  # of what one value might be, each may have something to say about it
+            by_place.setdefault(_location(error, document), error)
+        first, *others = (_sentence(error, document) for error in by_place.values())
+        left_out = [f"and {len(others) - MOST_SHOWN} more"] if len(others) > MOST_SHOWN else []
+        raise StudyError(first + _more(len(others)), [*others[:MOST_SHOWN], *left_out]) from None
 
 
-def _more(places: list[str]) -> str:
-    """How many other mistakes there are, and on which lines."""
-    if not places:
+def _more(count: int) -> str:
+    """How many other mistakes there are."""
+    if not count:
         return ""
-    lines = sorted({int(line) for place in places if (line := place.rpartition(":")[2]).isdigit()})
-    said = "1 more mistake is" if len(places) == 1 else f"{len(places)} more mistakes are"
-    where = f", on line{'' if len(lines) == 1 else 's'} {', '.join(map(str, lines))}" if lines else ""
-    return f"; {said} in the file{where}"
+    return f"; {'1 more mistake is' if count == 1 else f'{count} more mistakes are'} in the file"
 
 
 def _rank(location: tuple[str | int, ...], document: Document) -> int:

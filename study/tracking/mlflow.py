@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from study.records.ledger import Ledger
 from study.records.paths import Home, StudyPaths
+from study.results.numbers import counted
 from study.tracking.faults import PATIENCE_S
 from study.tracking.mlflow_store import in_a_line
 from study.tracking.mlflow_view import MlflowView
@@ -48,7 +49,7 @@ class MlflowTracker:
                 pushed, since = self.view.pushed, now
             if now - said >= SAY_EVERY_S:
                 said = now
-                say(f"bringing MLflow up to date, {self.view.num_behind} trials left")
+                say(f"bringing MLflow up to date, {counted(self.view.num_behind, 'trial')} left")
             if now - since > PATIENCE_S or now - began > LONGEST_S:
                 self._left.set()
                 slow = "is slow, and behind" if pushed and now - since <= PATIENCE_S else "does not answer"

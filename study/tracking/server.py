@@ -22,6 +22,10 @@ ADMIN = "admin"  # the user's name
 PASSWORD = "STUDY_DASHBOARD_PASSWORD"
 LEAST_PASSWORD = 12  # characters, MLflow's rule
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+QUIET = {  # an address that was printed stays in sight; errors are printed, too
+    "MLFLOW_UVICORN_OPTS": "--log-level warning",
+    "PYTHONWARNINGS": "ignore:starlette.middleware.wsgi is deprecated",
+}
 LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
@@ -68,7 +72,7 @@ class Server:
 
         The user store is made anew: the password is the one given now, whatever it was before.
         """
-        found = {**LIGHT, "MLFLOW_BACKEND_STORE_URI": uri}
+        found = {**QUIET, **LIGHT, "MLFLOW_BACKEND_STORE_URI": uri}
         if not self.auth:
             return found
         assert password is not None

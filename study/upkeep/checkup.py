@@ -13,6 +13,7 @@ from pathlib import Path
 from study.errors import StudyError
 from study.records.environment import num_gpus, package_versions, usable_cpus
 from study.records.paths import Home
+from study.results.numbers import counted
 from study.security.advisories import known_weaknesses
 from study.security.exposure import open_ports, readable_secrets, shared_places
 
@@ -92,7 +93,7 @@ def _home(home: Home) -> Iterator[Finding]:
     existing = next(path for path in [home.root, *home.root.parents] if path.exists())
     if not os.access(existing, os.W_OK):
         raise StudyError(f"{home.root} cannot be written; set STUDY_HOME to a folder of yours")
-    yield Finding("studies' home", "ok", f"{home.root} ({len(home.names())} studies)")
+    yield Finding("studies' home", "ok", f"{home.root} ({counted(len(home.names()), 'study', 'studies')})")
 
 
 def _ray(home: Home) -> Iterator[Finding]:

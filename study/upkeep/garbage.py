@@ -13,6 +13,7 @@ from study.export import read_export
 from study.records import states
 from study.records.ledger import CONFIRM, Ledger
 from study.records.paths import StudyPaths
+from study.results.numbers import counted
 from study.results.selection import cell_results
 
 Keep = Literal["best", "none", "all"]
@@ -62,7 +63,7 @@ def free(found: Freed, ledger: Ledger) -> None:
         except OSError as problem:
             raise StudyError(f"{folder}: cannot be removed: {problem.strerror}; whose is it?") from None
     if found.folders:
-        ledger.record_event("freed", f"{len(found.folders)} checkpoints, {found.freed_bytes / 1e6:.1f} MB")
+        ledger.record_event("freed", f"{counted(len(found.folders), 'checkpoint')}, {found.freed_bytes / 1e6:.1f} MB")
 
 
 def _checkpoints(paths: StudyPaths) -> Iterator[Path]:

@@ -111,11 +111,10 @@ LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETR
 
 
 @contextmanager
-def started(address: str, *command: str, **environment: str) -> Iterator[None]:
-    """A server that answers at `address` before the block begins."""
+def started(address: str, *command: str, log: Any = subprocess.DEVNULL, **environment: str) -> Iterator[None]:
+    """A server that answers at `address` before the block begins; what it says goes to `log`."""
     server = subprocess.Popen(
-        [sys.executable, "-m", *command], env={**os.environ, **LIGHT, **environment}, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [sys.executable, "-m", *command], env={**os.environ, **LIGHT, **environment}, stdout=log, stderr=log,
     )  # fmt: skip
     try:
         for _ in range(600):

@@ -78,6 +78,15 @@ def test_a_loss_of_ones_own_is_a_family_and_its_text_part_of_the_key(place: Plac
 
 
 @pytest.mark.slow
+def test_workers_load_the_loss_beside_the_study_and_not_its_namesake_where_it_is_launched(place: Place) -> None:
+    (place.root / "papers").mkdir()
+    place.write(OWN, "papers/losses_beside_it.py")
+    place.write(OWN_STUDY, "papers/tiny.yaml")
+    place.write(OWN.replace("logits /", "logits * 0 /"), "losses_beside_it.py")
+    assert place.json("launch", "papers/tiny.yaml")["ran"] == {"completed": 3}
+
+
+@pytest.mark.slow
 def test_the_path_of_a_similarity_counts_from_the_study_file(place: Place) -> None:
     rows = [",".join("1" if i == j else f"{0.5 ** abs(i - j)}" for j in range(10)) for i in range(10)]
     (place.root / "files").mkdir()

@@ -51,14 +51,15 @@ def run(*words: str) -> Said:
 
 
 def check_answer(said: Said) -> None:
-    """It did what it does, with 0 or 1, or refused with 2 and one line that is not too long to be read."""
+    """It did what it does, with 0 or 1, or refused with 2 and a line for each mistake, none too long to be read."""
     assert said.code in (0, 1, 2), said
     assert "Traceback" not in said.out + said.err, said
     if said.code == 2:
         lines = [line for line in said.err.splitlines() if not re.match(r"\s*\d+ s ", line)]  # what it was at
-        assert len(lines) == 1, said
         assert lines[0].startswith("error: "), said
-        assert len(lines[0]) < LONGEST, said
+        assert all(line.startswith("  ") for line in lines[1:]), said
+        assert (len(lines) > 1) == (" in the file" in lines[0] and "more mistake" in lines[0]), said
+        assert max(map(len, lines)) < LONGEST, said
 
 
 def check_no_cluster() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,46 @@ def test_the_digest_of_a_loss_is_that_of_all_it_imports_from_its_folder(
     assert source_digest("with_help:Tempered") == before
     (tmp_path / "helps_it.py").write_text("K = 2\n")
     assert source_digest("with_help:Tempered") != before
+
+
+IMPORTS_THE_WORLD = "import torch, installed_thing, hidden_thing, study, trainables.own, compiled_thing\n" + OWN
+
+
+@pytest.mark.parametrize("module", ["beside_all", "no_init.inside"])
+def test_the_digest_of_a_loss_is_of_its_users_own_files_wherever_they_lie(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {
+        "environment/lib": "installed_thing.py", ".hidden": "hidden_thing.py", "": "compiled_thing.py",
+        "loss-study/study": "__init__.py", "loss-study/trainables": "own.py",
+    }  # fmt: skip
+    for folder, name in places.items():
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).write_text("A = 1\n")
+    (tmp_path / "environment/pyvenv.cfg").touch()
+    file = tmp_path / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(IMPORTS_THE_WORLD)
+    for folder in ("environment/lib", ".hidden", ""):
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    digest = source_digest(f"{module}:Tempered")
+    compiled = tmp_path / "compiled_thing.so"
+    compiled.write_bytes(b"\0not Python")
+    monkeypatch.setattr(sys.modules["compiled_thing"], "__file__", str(compiled))
+    for name, held in (("study", "study/__init__.py"), ("trainables.own", "trainables/own.py")):
+        monkeypatch.setattr(sys.modules[name], "__file__", str(tmp_path / "loss-study" / held))
+    alone = hashlib.sha256(f"{module}\0{IMPORTS_THE_WORLD}".encode()).hexdigest()[:16]
+    assert source_digest(f"{module}:Tempered") == alone
+    assert (digest == alone) == (module == "no_init.inside"), "compiled_thing.py lay beside it"
+
+
+def test_a_helper_that_has_become_unreadable_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "breaks_later.py").write_text("K = 1\n")
+    (tmp_path / "leans_on_it.py").write_text("from breaks_later import K\n" + OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    source_digest("leans_on_it:Tempered")
+    for text in ("def (:\n", "\0"):
+        (tmp_path / "breaks_later.py").write_text(text)
+        with pytest.raises(ValueError, match=r"later\.py: cannot be read as Python: .*; mend") as refused:
+            source_digest("leans_on_it:Tempered")
+        assert "\n" not in str(refused.value)

@@ -11,10 +11,11 @@ import pytest
 
 from study.cli.launch import _print_outcome
 from study.cli.list_studies import list_studies
-from study.cli.output import comparison_notes, comparison_tables
+from study.cli.output import comparison_notes, comparison_tables, report_error
 from study.export import Exported
 from study.records.ledger import Ledger
 from study.records.paths import StudyPaths
+from study.results.numbers import counted
 from study.results.selection import cell_results, comparison
 from study.running.launch import Outcome
 from tests.study.conftest import Driver, SpecMaker
@@ -66,3 +67,19 @@ def test_spreads_are_not_offered_as_a_test_of_paired_repeats(driver: Driver, mak
         (first, *_) = comparison_notes(comparison(cell_results(ledger)))
     assert "within the sds" not in first
     assert "'study compare' does" in first
+
+
+def test_further_mistakes_have_a_line_each_and_a_list_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    report_error("a.yaml:1: no", as_json=False, further=["a.yaml:2: nor this", "a.yaml:7: nor that"])
+    assert capsys.readouterr().err == "error: a.yaml:1: no\n  a.yaml:2: nor this\n  a.yaml:7: nor that\n"
+    report_error("a.yaml:1: no", as_json=True, further=["a.yaml:2: nor this"])
+    assert json.loads(capsys.readouterr().out) == {"error": "a.yaml:1: no", "further": ["a.yaml:2: nor this"]}
+    report_error("a.yaml:1: no", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"error": "a.yaml:1: no"}
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 studies"), (1, "1 study"), (2, "2 studies"), (1200, "1,200 studies")]
+)
+def test_one_of_a_thing_is_no_plural(count: int, said: str) -> None:
+    assert counted(count, "study", "studies") == said

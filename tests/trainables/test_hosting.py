@@ -33,7 +33,8 @@ def config(cache: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
     def make(key: str, **run: Any) -> dict[str, Any]:
         settings = {
-            "store": str(tmp_path / key), "cache": str(cache), "import_from": [], "stop_file": str(tmp_path / "stop"),
+            "store": str(tmp_path / key), "cache": str(cache), "import_from": [], "planned_from": {},
+            "stop_file": str(tmp_path / "stop"),
             "decisions": [], "report_interval_s": 0, "checkpoint_interval_s": 60, "threads": 1, "device": "cpu",
             "alone": False,
         }  # fmt: skip

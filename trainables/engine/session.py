@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from trainables.engine.place import LonePlace, Place
 from trainables.engine.pool import SharedPlace
 from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.engine.testing import metrics_on_test
-from trainables.own import is_own, source_digest
+from trainables.own import file_of, is_own, source_digest
 from trainables.trial import Trial
 
 NUMBERS = re.compile(r"-?\d[-\d., ]*")
@@ -33,8 +33,8 @@ class Session:
 
     `trial` is described in `trainables/trial.py`. With a `store` it goes on from the checkpoint that lies there, if
     one does. `warnings` says in sentences what was wrong with that, and once each what the loss finds wrong with what
-    it learned. With `alone` the host lets it train beside no other. Raises ValueError where the data is not what the
-    trial was planned with.
+    it learned. With `alone` the host lets it train beside no other. `planned_from` says in which file each import path
+    lay when the trial was planned. Raises ValueError where the data or the code is not what it was planned with.
     """
 
     def __init__(
@@ -46,14 +46,17 @@ class Session:
         device: str = "cpu",
         host: LaneHost | None = None,
         alone: bool = False,
+        planned_from: Mapping[str, str] | None = None,
     ) -> None:
         self.key, self.trial, self.store, self.cache = key, trial, store, cache
         self.confirmed: dict[str, Any] = trial.get("confirm", {})
         data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
         for own, kept in ((trial["loss"]["family"], "code"), (trial["model"]["name"], "model_code")):
             if is_own(own) and trial.get(kept, "") not in ("", source_digest(own)):
+                planned, here = (planned_from or {}).get(own), file_of(own)
                 raise ValueError(
-                    f"the code of '{own}' is not the one that the trial was planned with; restore it, or launch again"
+                    f"the code of '{own}' is not the one that the trial was planned with: "
+                    f"{f'it was {planned}, ' if planned else ''}it is {here}; restore it, or launch again"
                 )
         self.facts: dict[str, Any] = {
             "split_digest": data.split_digest,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from study.records.ledger import CONFIRM
 from study.report.document import Block, Folded, Items, Paragraph, Section
 from study.report.gather import Leaders, Material
-from study.report.words import counted, listed, metric_words, number_text, score_text
+from study.report.words import listed, metric_words, number_text, score_text
 from study.results.compare import Row
+from study.results.numbers import counted
 from study.results.statistics import FEWEST_PAIRS, SIGNIFICANCE
 from trainables.trial import SEARCH
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from study.redaction import hidden
 from study.report.document import Block, Entry, Listing, Paragraph, Section, Table
 from study.report.gather import Material
-from study.report.words import NOTHING, counted, listed, metric_words, settings
+from study.report.words import NOTHING, listed, metric_words, settings
+from study.results.numbers import counted
 from trainables.losses.families import get_family
 
 COLUMNS = ("family", "loss", "searched", "fixed", "configs on each task")

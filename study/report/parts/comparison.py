@@ -18,7 +18,6 @@ from study.report.parts.answer import pairs_text
 from study.report.words import (
     NOTHING,
     common_n,
-    counted,
     interval_text,
     metric_words,
     p_text,
@@ -31,6 +30,7 @@ from study.report.words import (
 )
 from study.results.compare import Comparison, Row
 from study.results.limits import Interval, cut, difference_limits_of, limits_of
+from study.results.numbers import counted
 from study.results.statistics import EFFECT_FROM, FEWEST_PAIRS, PairedTest
 
 UNTESTED = "Nothing is marked where too few repeats, or differences that are all equal, leave nothing to test."

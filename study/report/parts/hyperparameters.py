@@ -26,7 +26,8 @@ from study.report.look import (
     spare_outliers,
 )
 from study.report.points import Axis, Point, axis_of, points_of, searched_keys
-from study.report.words import counted, listed, metric_words
+from study.report.words import listed, metric_words
+from study.results.numbers import counted
 from study.results.selection import CellResult
 from study.spec.spaces import identity_of
 

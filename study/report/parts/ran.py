@@ -9,7 +9,8 @@ from collections import Counter
 from study.records import states
 from study.report.document import Block, Entry, Items, Paragraph, Section, Table
 from study.report.gather import SIZES, Material
-from study.report.words import NOTHING, counted, listed
+from study.report.words import NOTHING, listed
+from study.results.numbers import counted
 from study.results.selection import CellResult
 
 

@@ -41,6 +41,13 @@ def ask(study: Trained) -> int:
         return ask_oracle(ledger, study.paths, study.home.cache, lambda text: None)
 
 
+def test_how_far_it_has_come_is_said_now_and_then(searched: Trained) -> None:
+    said: list[str] = []
+    with Ledger(searched.paths.ledger, write=True) as ledger:
+        ask_oracle(ledger, searched.paths, searched.home.cache, said.append)
+    assert [line.rpartition(": ")[2] for line in said] == ["1 of 4", "4 of 4"]
+
+
 @pytest.mark.parametrize("which", ["best", "last"])
 def test_every_kept_checkpoint_is_judged_once_those_of_stopped_trials_too(
     which: str, searched: Trained, make_spec: SpecMaker

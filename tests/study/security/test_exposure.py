@@ -296,3 +296,18 @@ def test_dashboard_json_names_no_password(
     command = json.loads(capsys.readouterr().out)["command"]
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert command[command.index("--allowed-hosts") + 1] == "localhost:5000,127.0.0.1:5000,[::1]:5000"
+
+
+@pytest.mark.slow
+def test_a_dashboard_that_is_looked_at_says_nothing_of_warnings_and_requests(home: Home, tmp_path: Path) -> None:
+    make_sqlite_store(home.root / "mlflow.db")
+    server = Server(home, "127.0.0.1", free_port())
+    address = f"http://127.0.0.1:{server.port}"
+    environment = server.environment(home.mlflow_uri)
+    with (
+        (tmp_path / "said").open("wb") as log,
+        started(f"{address}/health", *server.command[2:], log=log, **environment),
+    ):
+        assert _status(address) == 200
+    text = (tmp_path / "said").read_text()
+    assert not [word for word in ("GET", "Deprecat", "Uvicorn running") if word in text], text

@@ -257,15 +257,27 @@ def test_an_unknown_key_is_refused_at_every_level_with_its_line_and_the_nearest(
     assert f"did you mean '{right}'?" in said
 
 
-def test_the_first_of_several_mistakes_is_named_and_the_others_counted() -> None:
+def test_the_first_of_several_mistakes_is_named_and_the_others_follow_a_line_each() -> None:
     text = changed("seed: 3", "seed: -3").replace("holdout: 0.2", "holdout: 1.5").replace("repeats: 2", "repeats: 0")
-    assert refusal(text).startswith("small.yaml:2: seed = -3")
-    lines = {text.splitlines().index(line) + 1 for line in text.splitlines() if "1.5}" in line or "repeats: 0" in line}
-    assert refusal(text).endswith(f"; 2 more mistakes are in the file, on lines {min(lines)}, {max(lines)}")
-    assert refusal(text.replace("repeats: 0", "repeats: 2")).endswith(
-        f"; 1 more mistake is in the file, on line {min(lines)}"
-    )
+    with pytest.raises(StudyError) as refused:
+        parse(text)
+    assert str(refused.value).startswith("small.yaml:2: seed = -3")
+    assert str(refused.value).endswith("; 2 more mistakes are in the file")
+    lines = [i for i, line in enumerate(text.splitlines(), 1) if "1.5}" in line or "repeats: 0" in line]
+    starts = [
+        f"small.yaml:{at}: {what} = " for at, what in zip(lines, ("dataset.holdout", "search.repeats"), strict=True)
+    ]
+    assert [each.startswith(start) for each, start in zip(refused.value.further, starts, strict=True)] == [True, True]
+    assert refusal(text.replace("repeats: 0", "repeats: 2")).endswith("; 1 more mistake is in the file")
     assert "more mistake" not in refusal(changed("seed: 3", "seed: -3"))
+
+
+def test_a_file_of_mistakes_shows_ten_beside_the_first() -> None:
+    losses = "".join(f"  - {{family: unknown_{i}}}\n" for i in range(14))
+    with pytest.raises(StudyError) as refused:
+        parse(changed("  - ce\n", losses))
+    assert [len(refused.value.further), refused.value.further[-1]] == [11, "and 3 more"]
+    assert "unknown_10" in refused.value.further[-2]
 
 
 @pytest.mark.parametrize(
