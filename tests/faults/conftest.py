@@ -96,10 +96,8 @@ class Disturbed:
 
     def lost_s(self) -> float:
         """Seconds of training in the longest span of epochs that a trial had to train once more."""
-        took = self.place.rows(
-            "select trial_key, epoch, json_extract(metrics, '$.seconds') * json_extract(metrics, '$.lanes') "
-            "from reports"
-        )
+        share, lanes = (f"json_extract(metrics, '$.{name}')" for name in ("seconds", "lanes"))
+        took = self.place.rows(f"select trial_key, epoch, {share} * {lanes} from reports")
         seconds = {(key, epoch): found for key, epoch, found in took}
         lost = [sum(seconds[key, epoch] for epoch in range(first, last + 1)) for key, first, last in self._spans()]
         return max(lost, default=0.0)
