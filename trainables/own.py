@@ -35,11 +35,16 @@ def source_digest(path: str) -> str:
     """16 hex digits of the file that holds `path` and of what it imports from its own folder or package: another text
     is another object.
     """
+    files = sorted(sources(path).items())
+    return hashlib.sha256(b"".join(f"{each}\0".encode() + file.read_bytes() for each, file in files)).hexdigest()[:16]
+
+
+def sources(path: str) -> dict[str, Path]:
+    """The file that holds `path` and those that it imports from its own folder or package, by the modules' names."""
     load_object(path, "source")
     module = path.partition(":")[0]
     root = Path(getattr(sys.modules[module.partition(".")[0]], "__file__", None) or "/").parent
-    files = sorted(_sources(module, root, {}).items())
-    return hashlib.sha256(b"".join(f"{each}\0".encode() + file.read_bytes() for each, file in files)).hexdigest()[:16]
+    return _sources(module, root, {})
 
 
 def _sources(module: str, root: Path, found: dict[str, Path]) -> dict[str, Path]:

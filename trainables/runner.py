@@ -35,6 +35,7 @@ class TrialRunner:
         import torch  # here, because workers that train nothing import this module too
 
         from trainables.engine.session import Session
+        from trainables.files import cache_here
 
         run = config["run"]
         sys.path.extend(folder for folder in run["import_from"] if folder not in sys.path)  # a user's own losses
@@ -44,7 +45,7 @@ class TrialRunner:
         self.session = Session(
             config["key"],
             config["trial"],
-            Path(run["cache"]),
+            cache_here(run["cache"]),
             Path(run["store"]),
             run["device"],
             host,
@@ -106,6 +107,7 @@ class TrialRunner:
             "checkpoint": checkpoint,
             "problem": problem,
             "warnings": self._news(),
+            "opened_epoch": self.opened_epoch,
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "done": session.done or state is not None,
         }

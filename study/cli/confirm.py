@@ -23,6 +23,7 @@ from study.cli.output import (
     single_repeats,
     tracking_facts,
 )
+from study.cli.site import Address, MaxConcurrent, site_of
 from study.results.statistics import SIGNIFICANCE
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def confirm(
         ),
     ] = False,
     strict: Strictly = False,
+    address: Address = None,
+    max_concurrent: MaxConcurrent = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
@@ -75,7 +78,8 @@ def confirm(
     given = {key: value for key, value in asked.items() if value is not None}
     spec = spec.model_copy(update={"confirm": ConfirmSpec.model_validate(spec.confirm.model_dump() | given)})
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
-    outcome = run(spec, home, progress, partial=partial, oracle=oracle, strict=strict)
+    site = site_of(address, max_concurrent)
+    outcome = run(spec, home, progress, partial=partial, oracle=oracle, strict=strict, site=site)
     with Ledger(paths.ledger) as ledger:
         rows = comparison(cell_results(ledger, phase=CONFIRM))
     metric = spec.select.test_metric

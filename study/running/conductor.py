@@ -59,6 +59,7 @@ class Conductor:
         self.epochs = 0
         self._epochs_of: dict[str, int] = {}
         self._started: set[str] = set()
+        self._retried: dict[str, int] = {}  # with how many epochs a trial broke, until it goes on
         self._next: Todo | None = self.agenda.next()
 
     @property
@@ -116,6 +117,9 @@ class Conductor:
             return False
         self.ledger.record_result(key, result, self.monitor)
         self.epochs += len(result["reports"])
+        if (lost := self._retried.pop(key, 0)) and result.get("opened_epoch") == 0:
+            said = f"no checkpoint of its {lost} epochs could be read: it began again from the start"
+            self.ledger.record_event("restarted", said, key)
         self._epochs_of[key] = result["epoch"]
         if result["problem"]:
             self.ledger.record_event("unwritable", result["problem"], key)
@@ -152,6 +156,7 @@ class Conductor:
     def retried(self, key: str, reason: str) -> None:
         """A trial broke and is tried again from its last checkpoint."""
         self._started.discard(key)
+        self._retried[key] = self._epochs_of.get(key, 0)
         self.ledger.record_event("retried", reason, key)
 
     def _goes_on(self, todo: Todo, result: Mapping[str, Any]) -> bool:

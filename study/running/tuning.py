@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ray.tune import Callback, Stopper
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.running.conductor import Conductor
-from trainables.watchdog import where_it_hung
+from study.running.failures import Failures, Processes
 
 IN_THE_LEDGER = ("config", "reports", "facts", "checkpoint", "warnings")  # of a result
 
@@ -26,16 +26,18 @@ class StaysHere:
 class PlanSearcher(StaysHere, Searcher):
     """Hands Tune the trials that are missing; some of them, the repeats, appear only while others run.
 
-    `at_most` have not ended at any time. Where each trial has a worker of its own, as many wait as run: Tune keeps the
-    worker of a trial that ended only where another trial is waiting for it, and a new worker costs seconds.
+    `at_most()` have not ended at any time. Where each trial has a worker of its own, as many wait as run: Tune keeps
+    the worker of a trial that ended only where another trial is waiting for it, and a new worker costs seconds.
     """
 
-    def __init__(self, conductor: Conductor, at_most: int, run_settings: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(
+        self, conductor: Conductor, at_most: Callable[[], int], run_settings: Callable[[str], dict[str, Any]]
+    ) -> None:
         super().__init__(metric="score", mode="max")
         self.conductor, self.at_most, self.run_settings = conductor, at_most, run_settings
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self.conductor.handed_out >= self.at_most:
+        if self.conductor.handed_out >= self.at_most():
             return None
         todo = self.conductor.next()
         if todo is None:
@@ -84,36 +86,17 @@ class ConductorStopper(StaysHere, Stopper):
         return self.conductor.stopping and self.conductor.finished
 
 
-class Processes(Protocol):
-    """What is known of the processes that trials train in."""
-
-    def excuses(self, key: str) -> bool:
-        """Whether the last failure of a trial does not count."""
-
-    def explain(self, trial: Any) -> str | None:
-        """Where the process of a trial that failed hung, if that is why it ended."""
-
-
-class OwnProcesses:
-    """Each trial has one of its own."""
-
-    def excuses(self, key: str) -> bool:
-        return False
-
-    def explain(self, trial: Any) -> str | None:
-        word = Path(trial.config["run"]["hang_file"])
-        for file in word.parent.glob(f"{word.name}.*"):  # of each process that had the trial
-            if where := where_it_hung(file):
-                file.unlink()
-                return where
-        return None
-
-
 class LedgerCallback(StaysHere, Callback):
     """Starts, retries and failures of trials; what Tune need not keep of their results is taken from these."""
 
-    def __init__(self, conductor: Conductor, processes: Processes) -> None:
-        self.conductor, self.processes = conductor, processes
+    def __init__(
+        self, conductor: Conductor, processes: Processes, failures: Failures, news: Callable[[], list[str]]
+    ) -> None:
+        self.conductor, self.processes, self.failures, self.news = conductor, processes, failures, news
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        for sentence in self.news():
+            self.conductor.ledger.record_event("node", sentence)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.conductor.started(trial.config["key"])
@@ -125,7 +108,8 @@ class LedgerCallback(StaysHere, Callback):
             result.pop(name, None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        if self.processes.excuses(trial.config["key"]):
+        excused = self.processes.excuses(trial.config["key"])  # asked in any case: it looks for what died
+        if excused and self.failures.departed(trial.config["key"]) is None:
             trial.run_metadata.num_failures -= 1
         self.conductor.retried(trial.config["key"], self._reason(trial))
 
@@ -133,6 +117,8 @@ class LedgerCallback(StaysHere, Callback):
         self.conductor.failed(trial.config["key"], self._reason(trial))
 
     def _reason(self, trial: Any) -> str:
+        if (node := self.failures.departed(trial.config["key"])) is not None:
+            return f"node {node} left the cluster"
         where = self.processes.explain(trial)
         if where is None:
             return describe_failure(trial)
