@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.nodes import LocalCluster
-from tests.launch.conftest import TINY, Place
+from tests.launch.conftest import TINY, Place, runs_per_key
 
-__all__ = ["Place"]
+__all__ = ["runs_per_key"]
 
 
 @pytest.fixture

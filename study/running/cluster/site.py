@@ -83,6 +83,7 @@ class RunningCluster:
                 f"the Ray cluster at {self.head.address} cannot be joined: {last_line(problem)}; 'ray status' says how "
                 "it is"
             ) from None
+        _silence()
         self._raylet = _raylet_of(self.head.here)
 
     def look(self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None]) -> None:
@@ -213,6 +214,13 @@ class Following(Watch):
     def _look(self) -> None:
         while not self._done.wait(FOLLOW_EVERY_S):
             self._cluster.follow(stopping=bool(self._stop))
+
+
+def _silence() -> None:
+    """Keep Ray from printing on standard output that a node died: it is an event here, and `--json` is for programs."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _answers(address: str) -> bool:
