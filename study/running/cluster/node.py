@@ -57,9 +57,9 @@ def check_room(wanted: ResourcesSpec, nodes: Sequence[Node], address: str) -> No
         best = max(nodes, key=lambda node: node.resources.get(what, 0.0))
         most = best.resources.get(what, 0.0)
         if asked > most:
-            has = f"{named[best.id]} has most, {most:g}; --set resources.{key}={most:g}" if most else "none has any;"
+            has = f"{named[best.id]} has most, {most:g}; --set resources.{key}={most:g} or" if most else "none has any;"
             raise StudyError(
-                f"resources.{key} = {asked:g}: no node of the cluster at {address} has so many {what}s, {has} or add a "
+                f"resources.{key} = {asked:g}: no node of the cluster at {address} has so many {what}s, {has} add a "
                 "node"
             )
     if not any(node.room(wanted) for node in nodes):
