@@ -52,7 +52,12 @@ def anywhere(request: ResourceRequest) -> AcquiredResources:
 
 
 class Controller(TuneController):
-    """Tune's, which charges no trial with a failure that `excused` knows another reason for."""
+    """Tune's, with two changes.
+
+    No trial is charged with a failure that `excused` knows another reason for. And a process that becomes free goes to
+    a trial that has none on its way: Tune would end the one that is starting, so that where trials are shorter than a
+    start, a node that joined would never be used.
+    """
 
     def __init__(self, *arguments: Any, excused: Callable[[Any, Exception], bool], **settings: Any) -> None:
         self._excused = excused
@@ -62,6 +67,20 @@ class Controller(TuneController):
         state: dict[str, Any] = super().__getstate__()
         state.pop("_excused")  # nothing of ours goes along where Tune keeps its state
         return state
+
+    def _maybe_reuse_cached_actor(self, trial: Any) -> bool:
+        if not self._has_one_coming(trial):
+            return bool(super()._maybe_reuse_cached_actor(trial))
+        waiting = (each for each in self._pending_trials_list if each in self._pending_trials & self._staged_trials)
+        other = next((each for each in waiting if not self._has_one_coming(each)), None)
+        if other is None:  # what is on its way may be waiting for the cores that the free process holds
+            return bool(super()._maybe_reuse_cached_actor(trial))
+        super()._maybe_reuse_cached_actor(other)
+        return False
+
+    def _has_one_coming(self, trial: Any) -> bool:
+        actor = self._trial_to_actor.get(trial)
+        return actor is not None and bool(self._actor_manager.is_actor_started(actor))
 
     def _process_trial_failure(self, trial: Any, exception: Exception) -> None:
         preempted = isinstance(exception, RayActorError) and exception.preempted  # which Ray counts for nothing
