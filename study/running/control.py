@@ -71,7 +71,8 @@ class Controller(TuneController):
     def _maybe_reuse_cached_actor(self, trial: Any) -> bool:
         if not self._has_one_coming(trial):
             return bool(super()._maybe_reuse_cached_actor(trial))
-        waiting = (each for each in self._pending_trials_list if each in self._pending_trials & self._staged_trials)
+        staged = self._pending_trials & self._staged_trials
+        waiting = (each for each in self._scheduler_alg.in_turn() if each in staged)
         other = next((each for each in waiting if not self._has_one_coming(each)), None)
         if other is None:  # what is on its way may be waiting for the cores that the free process holds
             return bool(super()._maybe_reuse_cached_actor(trial))

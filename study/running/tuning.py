@@ -65,6 +65,10 @@ class InTurn(StaysHere, FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         self._queue[trial] = None
 
+    def in_turn(self) -> list[Any]:
+        """The trials that lived when it was asked for one last, in their order."""
+        return list(self._queue)
+
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         live = tune_controller.get_live_trials()
         self._queue = {trial: None for trial in (*self._queue, *live) if trial in live}  # a retried one comes back
