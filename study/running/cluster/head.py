@@ -23,13 +23,10 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a cluster at `address`: its versions, its nodes that live, and which of them is on this machine."""
+    """The head of a cluster at `address`, and the nodes that live."""
 
     address: str
-    ray: str
-    python: str
     nodes: tuple[Node, ...]
-    here: str
 
 
 def find_head(address: str) -> Head:
@@ -50,13 +47,12 @@ def find_head(address: str) -> Head:
                 f"the same; install {what}=={answer[what]} here, or start the cluster with {mine}"
             )
     nodes = tuple(Node(**node) for node in answer["nodes"])
-    here = next((node.id for node in nodes if node.id in answer["here"]), None)
-    if here is None:
+    if not any(node.id in answer["here"] for node in nodes):
         raise StudyError(
             f"the cluster at {where} has no node on this machine, which a launch needs to take part in it; "
             f"'ray start --address {where} --num-cpus 0' makes it one, or launch on the head itself"
         )
-    return Head(where, answer["ray"], answer["python"], nodes, here)
+    return Head(where, nodes)
 
 
 PROBLEMS = {

@@ -74,6 +74,8 @@ class RunningCluster:
 
     def connect(self, scratch: Path, cargo: Cargo) -> None:
         """Join it; our code and the user's modules are sent along."""
+        import ray
+
         self._stop_file = str(scratch / "stop")
         modules = travelling_modules(cargo.own, scratch / "modules")
         try:
@@ -84,7 +86,7 @@ class RunningCluster:
                 "it is"
             ) from None
         _silence()
-        self._raylet = _raylet_of(self.head.here)
+        self._raylet = _raylet_of(ray.get_runtime_context().get_node_id())
 
     def look(self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None]) -> None:
         """StudyError, with the node's name, where one cannot run a study's trials."""
