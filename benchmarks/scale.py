@@ -34,7 +34,7 @@ from benchmarks.machine import ROOT, describe_run, headline, write_json
 from study.records.ledger import Ledger
 from study.records.paths import Home
 from study.running.conductor import Conductor
-from study.running.ray_run import settle_environment
+from study.running.site import ThisMachine
 from study.spec.yaml_file import parse_document, to_yaml
 
 NAME = "scale"
@@ -75,7 +75,7 @@ def study_file(trials: int, *, track: bool, asha: bool) -> str:
 
 def launch(folder: Path, trials: int, *, track: bool, asha: bool) -> Row:
     """One study in this process, which is a fresh one."""
-    settle_environment()  # before Ray is imported, as `study launch` does
+    ThisMachine().settle()  # before Ray is imported, as `study launch` does
     from benchmarks.idle import IdleTrainable
     from study.running.launch import launch as run
     from study.spec.study_file import parse_spec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 
@@ -18,3 +19,8 @@ def pinned_digest(path: Path, owner: str, planned: str | None) -> str:
     if planned not in (None, digest):
         raise ValueError(f"{owner}: {path} has digest {digest}, planned was {planned}: the file has changed")
     return digest
+
+
+def cache_here(planned: str | Path) -> Path:
+    """The cache of this machine: STUDY_CACHE where that is set, as on a node with a disk of its own, or the planned."""
+    return Path(os.environ.get("STUDY_CACHE") or planned).expanduser().absolute()

@@ -44,10 +44,15 @@ def source_digest(path: str) -> str:
     Only its user's own Python files count: no installed packages, environments, hidden folders, nor this platform.
     ValueError where one cannot be parsed.
     """
+    files = sorted(sources(path).items())
+    return hashlib.sha256(b"".join(f"{each}\0".encode() + file.read_bytes() for each, file in files)).hexdigest()[:16]
+
+
+def sources(path: str) -> dict[str, Path]:
+    """The file that holds `path` and those that it imports from its own folder or package, by the modules' names."""
     load_object(path, "source")
     module = path.partition(":")[0]
-    files = sorted(_sources(module, _Territory.of(module), {}).items())
-    return hashlib.sha256(b"".join(f"{each}\0".encode() + file.read_bytes() for each, file in files)).hexdigest()[:16]
+    return _sources(module, _Territory.of(module), {})
 
 
 def file_of(path: str) -> Path | None:

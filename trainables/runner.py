@@ -37,6 +37,7 @@ class TrialRunner:
         import torch  # here, because workers that train nothing import this module too
 
         from trainables.engine.session import Session
+        from trainables.files import cache_here
 
         run = config["run"]
         look_in(run["import_from"])
@@ -46,7 +47,7 @@ class TrialRunner:
         self.session = Session(
             config["key"],
             config["trial"],
-            Path(run["cache"]),
+            cache_here(run["cache"]),
             Path(run["store"]),
             run["device"],
             host,

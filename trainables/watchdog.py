@@ -46,17 +46,12 @@ class Watchdog:
         self.path.unlink(missing_ok=True)
 
 
-def where_it_hung(file: Path) -> str | None:
-    """`in my_loss.py, line 12 (forward)`: what was watched in the process that left this file; None if it did not hang.
+def hung_in(text: str) -> str | None:
+    """`in my_loss.py, line 12 (forward)`: what was watched in the process that left this text; None if it did not hang.
 
     The innermost call that is not one of Python's own is told.
     """
-    try:
-        watched, _, threads = (
-            file.read_text(encoding="utf-8", errors="replace").rpartition("watched: ")[2].partition("\n")
-        )
-    except OSError:
-        return None
+    watched, _, threads = text.rpartition("watched: ")[2].partition("\n")
     if not threads:
         return None
     library = os.path.dirname(os.__file__)

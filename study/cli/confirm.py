@@ -25,6 +25,7 @@ from study.cli.output import (
     single_repeats,
     tracking_facts,
 )
+from study.cli.site import Address, MaxConcurrent, site_of
 from study.cli.submit import submit_confirm
 from study.results.statistics import SIGNIFICANCE
 
@@ -58,6 +59,8 @@ def confirm(
     strict: Strictly = False,
     submit: Submit = None,
     send_env: SendEnv = None,
+    address: Address = None,
+    max_concurrent: MaxConcurrent = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
@@ -84,7 +87,8 @@ def confirm(
     given = {key: value for key, value in asked.items() if value is not None}
     spec = spec.model_copy(update={"confirm": ConfirmSpec.model_validate(spec.confirm.model_dump() | given)})
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
-    outcome = run(spec, home, progress, partial=partial, oracle=oracle, strict=strict)
+    site = site_of(address, max_concurrent)
+    outcome = run(spec, home, progress, partial=partial, oracle=oracle, strict=strict, site=site)
     with Ledger(paths.ledger) as ledger:
         rows = comparison(cell_results(ledger, phase=CONFIRM))
     metric = spec.select.test_metric

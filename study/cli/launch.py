@@ -25,6 +25,7 @@ from study.cli.output import (
     program,
     tracking_facts,
 )
+from study.cli.site import Address, MaxConcurrent, site_of
 from study.cli.submit import submit_launch
 from study.results.numbers import counted
 
@@ -58,6 +59,8 @@ def launch(
     ] = False,
     submit: Submit = None,
     send_env: SendEnv = None,
+    address: Address = None,
+    max_concurrent: MaxConcurrent = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
@@ -80,14 +83,15 @@ def launch(
     home = Home.current()
     if smoke:
         spec = _shrink(spec, document, home, as_json)
+    site = site_of(address, max_concurrent)
     try:
         if dry_run:
-            _dry_run(spec, home, as_json, strict=strict)
+            _dry_run(spec, home, as_json, strict=strict, site=site)
         else:
             if max_hours is not None and not trim:
-                _check_time(spec, home, max_hours, strict=strict)
+                _check_time(spec, home, max_hours, strict=strict, site=site)
             limit_s = max_hours * HOUR_S if max_hours is not None and trim else None
-            _launch(spec, document, home, as_json, strict=strict, limit_s=limit_s)
+            _launch(spec, document, home, as_json, strict=strict, limit_s=limit_s, site=site)
     except PlacedStudyError as mistake:
         raise with_its_line(mistake, document) from None
 
@@ -107,16 +111,17 @@ def _shrink(spec: Any, document: Any, home: Any, as_json: bool) -> Any:
     return small
 
 
-def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool) -> None:
+def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool, site: Any) -> None:
     from study.planning.pilot import foresee
-    from study.planning.preflight import check_resources
     from study.planning.time_limit import check_fits
 
-    check_resources(spec)
-    check_fits(spec.name, foresee(spec, home, strict=strict), max_hours, duration)
+    site.check(spec)
+    check_fits(spec.name, foresee(spec, home, strict=strict, processes=site.processes(spec)), max_hours, duration)
 
 
-def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool, limit_s: float | None) -> None:
+def _launch(
+    spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool, limit_s: float | None, site: Any
+) -> None:
     from rich.console import Console
 
     from study.cli.progress import LaunchProgress
@@ -126,7 +131,7 @@ def _launch(spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool,
     from study.running.launch import launch as run
 
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
-    outcome = run(spec, document, home, progress, strict=strict, limit_s=limit_s)
+    outcome = run(spec, document, home, progress, strict=strict, limit_s=limit_s, site=site)
     with Ledger(outcome.paths.ledger) as ledger:
         rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
     exported = Exported([], [])
@@ -182,16 +187,15 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
         console.print(f"Browse every run in MLflow: {program()} dashboard{where}")
 
 
-def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> None:
+def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool, site: Any) -> None:
     from rich.table import Table
 
     from study.planning.pilot import foresee
-    from study.planning.preflight import check_resources
 
-    check_resources(spec)
+    site.check(spec)
     if not as_json:
         console.print("[dim]Reading the data, and timing a few batches of each task unless the study has trials.[/]")
-    forecast = foresee(spec, home, strict=strict)
+    forecast = foresee(spec, home, strict=strict, processes=site.processes(spec))
     if as_json:
         print_json(forecast.as_json())
         return

@@ -85,8 +85,10 @@ class Pace:
         return cls(mean, max(min(timed), mean - sd), min(max(timed), mean + sd))
 
 
-def foresee(spec: StudySpec, home: Home, *, strict: bool = False) -> Forecast:
+def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int | None = None) -> Forecast:
     """Count the trials of a study, and estimate their time: from its ledger, or by a few batches here and now.
+
+    They run in so many `processes`, by default as many as this machine has room for.
 
     StudyError where a launch would be refused, with `strict` too where code or versions have changed.
     """
@@ -134,7 +136,7 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False) -> Forecast:
         }
         for cell in plan.cells
     ]
-    processes, lanes = num_workers(spec), num_lanes(spec)
+    processes, lanes = processes or num_workers(spec), num_lanes(spec)
     said, most_epochs = doubts(plan) if assumed.sized else [], plan.most_epochs if assumed.sized else None
     if assumed.said and records:
         said.append("without its data a study's own trials are not found again: all count as still to run")

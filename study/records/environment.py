@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import trainables
+
 PACKAGES = ("loss-study", "torch", "torchvision", "ray", "mlflow", "optuna", "numpy", "scikit-learn")
 
 
@@ -46,7 +48,7 @@ def git_commit() -> str:
 
 def training_code() -> str:
     """12 hex digits of the source of everything that trains: a commit does not say what was changed since."""
-    root = Path(__file__).resolve().parents[2] / "trainables"
+    root = Path(trainables.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from study.errors import StudyError
+from trainables.files import cache_here
 from trainables.names import unknown_name
 
 
@@ -75,8 +76,11 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """Decoded data, splits, noise masks and similarities, shared by all studies; may be deleted at any time."""
-        return self.root / ".cache"
+        """Decoded data, splits, noise masks and similarities, shared by all studies; may be deleted at any time.
+
+        `STUDY_CACHE` names another place.
+        """
+        return cache_here(self.root / ".cache")
 
     @property
     def submitted(self) -> Path:

@@ -10,12 +10,12 @@ LOOK_EVERY_S = 2.0
 
 
 class HostWatch(Watch):
-    """Inside it, `end_silent` is called now and then on a thread of its own, as Tune's waits for them."""
+    """Inside it, `look` is called now and then on a thread of its own, as Tune's waits for them."""
 
-    def __init__(self, end_silent: Callable[[], None]) -> None:
+    def __init__(self, look: Callable[[], None]) -> None:
         super().__init__("host-watch")
-        self._end_silent = end_silent
+        self._call = look
 
     def _look(self) -> None:
         while not self._done.wait(LOOK_EVERY_S):
-            self._end_silent()
+            self._call()

@@ -1,35 +1,32 @@
 """Ray Tune's trials as lanes: where Tune would start an actor for a trial, the trial gets a lane of a host instead.
 
-Tune asks a `ResourceManager` for room and lets it say how an actor is started there. Ours has room for so many trials
-on every host, and what it starts is a handle whose calls go to the host's actor: Tune, its schedulers and its retries
-see trials as ever.
+Tune asks a resource manager for room and lets it say how an actor is started there. Ours has room for so many trials
+on every host (`control.py`), and what it starts is a handle whose calls go to the host's actor: Tune, its schedulers
+and its retries see trials as ever.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.air.execution.resources.request import AcquiredResources, ResourceRequest
-from ray.air.execution.resources.resource_manager import ResourceManager
+from ray.air.execution.resources.request import AcquiredResources
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
-from ray.tune import tune as tune_module
 
-from study.planning.preflight import memory_share, num_lanes, num_workers, places
+from study.planning.preflight import num_lanes, places
+from study.running.control import CountedRoom
+from study.running.site import Site
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
 from trainables.own import import_folders
-from trainables.watchdog import where_it_hung
+from trainables.watchdog import hung_in
 
 ANSWER_S = 5.0  # for which the driver waits for a host that may have died
 EXCUSED = 2  # deaths of a host among many that count as no failure of a trial's
@@ -43,7 +40,6 @@ class HostSettings:
     that wait for a lane among them. `share` of its device's free memory is for it.
     """
 
-    count: int
     places: int
     share: float
     cpus: float
@@ -60,28 +56,28 @@ class HostSettings:
         return "cuda" if self.gpus else "cpu"
 
 
-def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
+def host_settings(spec: StudySpec, scratch: Path, site: Site) -> HostSettings:
     """The processes that train a study's trials in lanes."""
     wanted = spec.resources
+    own = site.settings({"import_from": import_folders()})
     return HostSettings(
-        count=num_workers(spec),
         places=places(spec),
-        share=memory_share(spec),
+        share=min(1.0, wanted.gpus) if wanted.gpus else 1 / site.most_on_a_machine(spec),
         cpus=wanted.cpus,
         gpus=wanted.gpus,
         lanes=num_lanes(spec),
         found=wanted.lanes == "auto",
         timeout_s=wanted.timeout_s,
         markers=scratch,
-        import_from=tuple(import_folders()),
+        import_from=tuple(own["import_from"]),
     )
 
 
 class Host:
     """A host's actor, and the keys of the trials that are open there."""
 
-    def __init__(self, settings: HostSettings, number: int) -> None:
-        self.marker = settings.markers / f"lane-{number}"
+    def __init__(self, settings: HostSettings, number: int, site: Site) -> None:
+        self.site, self.marker = site, settings.markers / f"lane-{number}"
         remote = ray.remote(num_cpus=settings.cpus, num_gpus=settings.gpus, max_concurrency=2 * settings.places + 2)
         self.actor = remote(TrialHost).remote(
             settings.lanes, settings.found, settings.device, str(self.marker), list(settings.import_from),
@@ -90,8 +86,20 @@ class Host:
         self.end = self.actor.live.remote()
         self.keys: dict[int, str] = {}
         self.asked, self.asked_at = self.actor.facts.remote(), math.inf  # it may begin as late as it likes
+        self.begun = False
         self.pid: int | None = None
         self.ended_after_s: float | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its process has begun."""
+        self.begun = self.begun or bool(ray.wait([self.asked], timeout=0)[0])
+        return self.begun
+
+    @property
+    def name(self) -> str:
+        """What Ray calls its actor."""
+        return str(self.actor._actor_id.hex())
 
     def is_dead(self, *, ask: bool = False) -> bool:
         """Whether its process is gone, as far as Ray has told; or, with `ask`, as it answers. None is no death."""
@@ -118,44 +126,48 @@ class Host:
         self.ended_after_s = silent_s
         ray.kill(self.actor)
         if self.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)  # Ray asks the process to end itself, which a stopped one does not
+            self.site.kill(self.pid, self.name)  # Ray asks the process to end itself, which a stopped one does not
 
     def marked(self) -> set[str]:
         """The open trial that trained alone when it died, if one did."""
-        try:
-            alone = self.marker.read_text(encoding="utf-8")
-        except OSError:
-            return set()
-        self.marker.unlink(missing_ok=True)
-        return {alone} & set(self.keys.values())
+        return set(self.site.texts(str(self.marker), self.name)) & set(self.keys.values())
 
     def where_it_hung(self) -> str | None:
         """What it was doing when it ended itself, or was ended for its silence; None where neither happened."""
         if self.ended_after_s is not None:
             return "with no answer from its process, as one that was stopped"
-        return where_it_hung(Path(f"{self.marker}.hang"))
+        texts = self.site.texts(f"{self.marker}.hang", self.name)
+        return next((where for text in texts if (where := hung_in(text)) is not None), None)
 
 
 class Hosts:
-    """All hosts. One that died is replaced when its trials are tried again.
+    """All hosts, as many as the site has room for. One that died is replaced when its trials are tried again.
 
     A trial answers for a death that came while it trained alone. One that came while many trained is nobody's fault
     `EXCUSED` times, then everybody's: each of them is tried again in an array of its own, for the length of a
-    checkpoint interval after the first time, to its end after another.
+    checkpoint interval after the first time, to its end after another. A host that left with its node is nobody's.
     """
 
-    def __init__(self, settings: HostSettings) -> None:
-        self.settings, self.started, self.opened = settings, 0, 0
-        self.hosts = [self._start() for _ in range(settings.count)]
+    def __init__(self, settings: HostSettings, spec: StudySpec, site: Site) -> None:
+        self.settings, self.spec, self.site = settings, spec, site
+        self.started, self.opened = 0, 0
+        self.hosts: list[Host] = []
         self.excused: set[str] = set()
         self.hung: dict[str, str] = {}  # trials whose process ended itself, and where it hung
         self.unexplained: Counter[str] = Counter()  # deaths of a trial's hosts
+        self._mutex = threading.RLock()  # Tune's thread and the watch look for the dead
+        self._settle()
 
     @property
     def places(self) -> int:
-        """How many trials are open at most."""
-        return self.settings.count * self.settings.places
+        """How many trials are open at most: on hosts that have begun, and one that waits for the first of them."""
+        begun = sum(host.is_up or not self.site.shared for host in self.hosts)
+        most, bound = max(1, begun * self.settings.places), self.site.bound()
+        return most if bound is None else min(most, bound)
+
+    def room(self) -> CountedRoom:
+        """The same, as Tune asks for it."""
+        return CountedRoom(lambda: self.places, lambda request: LaneSlot(request, self))
 
     def open(self, config: dict[str, Any]) -> Lane:
         """A lane for the trial of this config."""
@@ -164,7 +176,7 @@ class Hosts:
         alone_s = config["run"]["checkpoint_interval_s"] if deaths < EXCUSED else math.inf
         run = config["run"] | {"alone": deaths > 0, "alone_s": alone_s}
         wanted = {"key": key, "trial": config["trial"], "run": run}  # what Tune adds only Tune reads
-        host = min(self.hosts, key=lambda host: len(host.keys))
+        host = min(self.hosts, key=lambda host: (not host.is_up, len(host.keys)))
         self.opened += 1
         host.keys[self.opened] = key
         return Lane(host, self.opened, wanted)
@@ -183,28 +195,45 @@ class Hosts:
 
     def look(self, failed: str = "") -> None:
         """Replace the hosts that died; that of trial `failed` may have, though Ray has not told yet."""
-        for place, host in enumerate(self.hosts):
-            if host.is_dead(ask=failed in host.keys.values()):
-                marked, others = host.marked(), set(host.keys.values())
-                if (where := host.where_it_hung()) is not None:
-                    self.hung |= dict.fromkeys(others, where)
-                if marked:
-                    others -= marked
-                else:
-                    self.unexplained.update(others)
-                    others = {key for key in others if self.unexplained[key] <= EXCUSED}
-                self.excused |= others
-                self.hosts[place] = self._start()
+        with self._mutex:
+            dead = [host for host in self.hosts if host.is_dead(ask=failed in host.keys.values())]
+            for host in dead:
+                self.hosts.remove(host)
+                if self.site.departed(host.name) is None:
+                    self._blame(host)
+            self._settle()
+
+    def _blame(self, host: Host) -> None:
+        marked, others = host.marked(), set(host.keys.values())
+        if (where := host.where_it_hung()) is not None:
+            self.hung |= dict.fromkeys(others, where)
+        if marked:
+            others -= marked
+        else:
+            self.unexplained.update(others)
+            others = {key for key in others if self.unexplained[key] <= EXCUSED}
+        self.excused |= others
+
+    def _settle(self) -> None:
+        """Start as many hosts as there is room for; of those that wait for more than that, none that is needed."""
+        wanted = self.site.processes(self.spec)
+        while len(self.hosts) < wanted:
+            self.started += 1
+            self.hosts.append(Host(self.settings, self.started, self.site))
+        for host in [host for host in self.hosts if not host.is_up and not host.keys][: len(self.hosts) - wanted]:
+            self.hosts.remove(host)
+            ray.kill(host.actor)
+
+    def watch(self) -> None:
+        """End the processes that are silent, and take in nodes that came; called now and then."""
+        self.end_silent()
+        self.look()
 
     def end_silent(self) -> None:
         """End the processes that have not answered for `timeout_s`: one that is stopped runs no watchdog."""
         for host in list(self.hosts):
             if host.ended_after_s is None and (silent_s := host.silent_s()) > self.settings.timeout_s:
                 host.end_it(silent_s)
-
-    def _start(self) -> Host:
-        self.started += 1
-        return Host(self.settings, self.started)
 
 
 class Lane:
@@ -259,47 +288,3 @@ class LaneSlot(AcquiredResources):
 
     def annotate_remote_entities(self, entities: list[Any]) -> list[Any]:
         return [Method(lambda config, **settings: self.hosts.open(config)) for _ in entities]
-
-
-class LaneResources(ResourceManager):
-    """Room on the hosts, by the number of trials."""
-
-    def __init__(self, hosts: Hosts) -> None:
-        self.hosts, self.requested, self.used = hosts, list[ResourceRequest](), 0
-
-    def request_resources(self, resource_request: ResourceRequest) -> None:
-        self.requested.append(resource_request)
-
-    def cancel_resource_request(self, resource_request: ResourceRequest) -> None:
-        self.requested.remove(resource_request)
-
-    def has_resources_ready(self, resource_request: ResourceRequest) -> bool:
-        return resource_request in self.requested and self.used < self.hosts.places
-
-    def acquire_resources(self, resource_request: ResourceRequest) -> LaneSlot | None:
-        if not self.has_resources_ready(resource_request):
-            return None
-        self.requested.remove(resource_request)
-        self.used += 1
-        return LaneSlot(resource_request, self.hosts)
-
-    def free_resources(self, acquired_resource: AcquiredResources) -> None:
-        self.used -= 1
-
-    def clear(self) -> None:
-        self.requested.clear()
-        self.used = 0
-
-
-@contextmanager
-def trials_in_lanes(hosts: Hosts) -> Iterator[None]:
-    """Within it, Tune's trials are lanes of `hosts`.
-
-    `tune.run` has no setting for its resource manager.
-    """
-    controller = tune_module.TuneController
-    tune_module.TuneController = partial(controller, resource_manager_factory=lambda: LaneResources(hosts))
-    try:
-        yield
-    finally:
-        tune_module.TuneController = controller

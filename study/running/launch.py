@@ -13,7 +13,7 @@ from typing import Any
 from study.planning.drift import drift, refuse
 from study.planning.feasibility import check_feasible, doubts
 from study.planning.plan import Plan, make_plan
-from study.planning.preflight import check_against_ledger, check_resources
+from study.planning.preflight import check_against_ledger
 from study.planning.warm_start import check_warm_start
 from study.records.environment import describe_environment
 from study.records.ledger import Ledger
@@ -23,7 +23,8 @@ from study.redaction import hidden
 from study.running.conductor import Conductor
 from study.running.confirm import ConfirmAgenda, make_confirm_plan
 from study.running.oracle import ask_oracle
-from study.running.ray_run import Progress, run_on_ray, settle_environment
+from study.running.ray_run import Progress, run_on_ray
+from study.running.site import Site, ThisMachine
 from study.running.stop import StopRequest
 from study.spec import StudySpec
 from study.spec.study_file import folder_of_modules
@@ -61,6 +62,7 @@ def launch(
     strict: bool = False,
     limit_s: float | None = None,
     trainable: Any = None,
+    site: Site | None = None,
 ) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
@@ -68,11 +70,12 @@ def launch(
     ends at once, as KeyboardInterrupt, and nothing that was reported is lost. After `limit_s` seconds, if any, it ends
     as after one SIGINT. StudyError for what its user can mend; a mistake in the file, or a trial too large for the
     machine, is refused before anything is started, and before anything but the data's cache is written. What changed in
-    code and versions since its trials ran is said, or refused where `strict`. `trainable` runs the trials in
+    code and versions since its trials ran is said, or refused where `strict`. It runs at `site`, by default on a Ray of
+    its own on this machine, for which a trial may be too large. `trainable` runs the trials in
     `StudyTrainable`'s place, for benchmarks of all but training.
     """
-    began = time.monotonic()
-    with _prepared(spec, home, progress) as (plan, paths, stop):
+    began, site = time.monotonic(), site or ThisMachine()
+    with _prepared(spec, home, progress, site) as (plan, paths, stop):
         check_feasible(plan, home.cache)
         for doubt in doubts(plan):
             progress.stage(doubt)
@@ -86,7 +89,7 @@ def launch(
             paths.study_file.write_text(hidden(document.as_launched(), variables=False), encoding="utf-8")
             left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - began))
             with stop.after(left_s, lambda: progress.stage("the time is up: trials finish their epoch and save")):
-                return _conduct(Conductor(plan, ledger, stop), home, progress, stop, trainable)
+                return _conduct(Conductor(plan, ledger, stop), home, progress, stop, site, trainable)
 
 
 def confirm(
@@ -97,13 +100,15 @@ def confirm(
     partial: bool = False,
     oracle: bool = False,
     strict: bool = False,
+    site: Site | None = None,
 ) -> Outcome:
     """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
 
     With `oracle` the search's checkpoints are judged by the test set too, for the report. StudyError too where trials
     of the search are missing, unless `partial`.
     """
-    with _prepared(spec, home, progress) as (plan, paths, stop):
+    site = site or ThisMachine()
+    with _prepared(spec, home, progress, site) as (plan, paths, stop):
         check_against_ledger(plan, paths.ledger)
         with WriterLock(paths.lock, "study confirm"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             winners = make_confirm_plan(plan, ledger, home.cache, partial=partial)
@@ -111,15 +116,17 @@ def confirm(
             ledger.record_spec(spec.model_dump(mode="json"), environment)
             if oracle:
                 ask_oracle(ledger, paths, home.cache, progress.stage)
-            outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop)
+            outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop, site)
             return replace(outcome, left_out=winners.left_out, notes=winners.notes)
 
 
 @contextmanager
-def _prepared(spec: StudySpec, home: Home, progress: Progress) -> Iterator[tuple[Plan, StudyPaths, StopRequest]]:
+def _prepared(
+    spec: StudySpec, home: Home, progress: Progress, site: Site
+) -> Iterator[tuple[Plan, StudyPaths, StopRequest]]:
     """What both phases begin with; signals are answered until it is left."""
-    settle_environment()
-    check_resources(spec)
+    site.settle()
+    site.check(spec)
     paths = home.study(spec.name)
     home.ensure_writable()
     if spec.tracking.enabled:
@@ -145,14 +152,16 @@ def _environment(paths: StudyPaths, launched_from: str, progress: Progress, *, s
     return environment | {"launched_from": launched_from}
 
 
-def _conduct(conductor: Conductor, home: Home, progress: Progress, stop: StopRequest, trainable: Any = None) -> Outcome:
+def _conduct(
+    conductor: Conductor, home: Home, progress: Progress, stop: StopRequest, site: Site, trainable: Any = None
+) -> Outcome:
     """Run what is missing, with MLflow following; for the holder of the study's lock."""
     spec, ledger = conductor.plan.spec, conductor.ledger
     paths = home.study(spec.name)
     tracker = make_tracker(spec, home, ledger)
     try:
         if not conductor.idle:
-            run_on_ray(conductor, home, progress, tracker.wake, stop, trainable)
+            run_on_ray(conductor, home, progress, tracker.wake, stop, site, trainable)
         progress.stage("bringing MLflow up to date")
     finally:
         with suppress(sqlite3.OperationalError):  # a full disk was reported already

@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import gc
 import importlib
-import logging
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from study.errors import StudyError
-from study.planning.preflight import num_lanes, num_workers, places
-from study.records.environment import usable_cpus
+from study.planning.plan import Plan
+from study.planning.preflight import num_lanes, places
 from study.records.paths import Home, StudyPaths
 from study.running.conductor import Conductor
+from study.running.confirm import ConfirmCell, ConfirmPlan
 from study.running.ray_watch import PATIENCE_S, RayWatch
+from study.running.site import Cargo, Site
 from study.running.stop import StopRequest
-from study.security.ray_token import keep_token_private
 from study.spec import StudySpec
 from trainables.own import file_of, import_folders, is_own
 
-# Ray's own tables and loggers are off: the ledger keeps the results, the command shows them.
-RAY_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_AUTH_MODE": "token",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # one machine: all that Ray starts listens on 127.0.0.1 alone
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-}
+MANY = 100_000
 
 
 class Progress(Protocol):
@@ -56,88 +41,83 @@ class Progress(Protocol):
         """Nothing more will happen."""
 
 
-def settle_environment() -> None:
-    """Tell Ray how to behave; before it is imported."""
-    for name, value in RAY_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-
-
 def run_on_ray(
     conductor: Conductor,
     home: Home,
     progress: Progress,
     wake: Callable[[], None],
     stop: StopRequest,
+    site: Site,
     trainable: Any = None,
 ) -> None:
     """Run a conductor's trials on Ray Tune until it has no more; `wake` is called when the ledger has news.
 
-    They run as `StudyTrainable`, or as another `trainable` that answers like it.
+    They run at `site`, as `StudyTrainable`, or as another `trainable` that answers like it.
 
-    StudyError where Ray does not start, or the ledger cannot be written any more.
+    StudyError where Ray is not there or a part of it cannot run them, or the ledger cannot be written any more.
     """
     spec = conductor.plan.spec
     paths = home.study(spec.name)
-    progress.stage("starting Ray")
-    slots = num_workers(spec) * places(spec)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    keep_token_private()
-    import ray
-
-    logging.getLogger("ray").setLevel(logging.ERROR)  # after the import, which sets it
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed stands in the ledger
+    progress.stage(site.beginning)
+    waiting = MANY if site.shared else site.processes(spec) * places(spec)  # on a cluster the searcher says how many
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
+    cargo = cargo_of(conductor.plan)
     tune_imported = threading.Thread(target=importlib.import_module, args=("study.running.lanes",), daemon=True)
     tune_imported.start()  # which takes a second or two, and Ray's processes take longer to start
 
-    with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="study-ray-", ignore_cleanup_errors=True) as scratch:
         stop.shield_children()
         try:
-            ray.init(
-                address="local", num_cpus=usable_cpus(), include_dashboard=False, log_to_driver=False,
-                configure_logging=False, logging_level=logging.ERROR,
-            )  # fmt: skip
+            site.connect(Path(scratch), cargo)
         except SystemExit:  # Ray answers SIGTERM itself while it starts
             raise KeyboardInterrupt from None
-        except Exception as problem:  # whatever keeps a local cluster from starting
-            said = str(problem).strip().splitlines()[-1][:300] if str(problem).strip() else type(problem).__name__
-            raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
         finally:
             tune_imported.join()  # before the program ends, too: an import that is going on may keep it from that
         leaving = threading.Timer(PATIENCE_S, lambda: _leave(progress, stop, scratch, str(watch.died)))
         leaving.daemon = True
+        tuner = hosts = processes = room = silent = None
         try:
             stop.listen()  # Ray's start takes SIGTERM, and the shield SIGHUP
+            site.look(spec, home, cargo, progress.stage)
             progress.watch(conductor)
             from ray import tune
             from ray.tune import TuneError
 
+            from study.running.control import CountedRoom, anywhere, controlled
+            from study.running.failures import Failures, OwnProcesses
             from study.running.host_watch import HostWatch
-            from study.running.lanes import Hosts, host_settings, trials_in_lanes
-            from study.running.tuning import ConductorStopper, InTurn, LedgerCallback, OwnProcesses, PlanSearcher
+            from study.running.lanes import Hosts, host_settings
+            from study.running.tuning import ConductorStopper, InTurn, LedgerCallback, PlanSearcher
             from trainables.base import StudyTrainable
 
             laned = num_lanes(spec) > 1 and trainable is None
-            at_most = slots if laned else 2 * slots
-            hosts = Hosts(host_settings(spec, Path(scratch))) if laned else None
-            processes = hosts or OwnProcesses(spec.resources.timeout_s)
-            settings_of = partial(run_settings, spec, home, paths, scratch)
+            failures = Failures(site)
+            hosts = Hosts(host_settings(spec, Path(scratch), site), spec, site) if laned else None
+            processes = hosts or OwnProcesses(failures, spec.resources.timeout_s)
+            if hosts:
+                room = hosts.room()
+            elif site.shared or site.bound() is not None:
+                room = CountedRoom(partial(site.processes, spec), anywhere)
+            settings_of = partial(run_settings, spec, home, paths, scratch, site)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
                 tune.with_resources(trainable or StudyTrainable, resources),
                 tune_config=tune.TuneConfig(
                     metric="score", mode="max", num_samples=-1, reuse_actors=not laned, scheduler=InTurn(),
-                    search_alg=PlanSearcher(conductor, at_most, settings_of),
+                    search_alg=PlanSearcher(conductor, partial(at_most, spec, site, hosts), settings_of),
                 ),
                 run_config=tune.RunConfig(
                     name="tune", storage_path=scratch, verbose=0, log_to_file=False,
-                    stop=ConductorStopper(conductor, wake), callbacks=[LedgerCallback(conductor, processes)],
+                    stop=ConductorStopper(conductor, wake),
+                    callbacks=[LedgerCallback(conductor, processes, failures, site.news)],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                     failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
                 ),
             )  # fmt: skip
-            watch = RayWatch(stop, lambda died: _abandon_and_leave(conductor, progress, stop, scratch, died))
+            watch = RayWatch(stop, site.lost, lambda died: _abandon_and_leave(conductor, progress, stop, scratch, died))
+            silent = HostWatch(processes.watch)
             try:
-                with watch, HostWatch(processes.end_silent), trials_in_lanes(hosts) if hosts else nullcontext():
+                with watch, silent, site.following(stop), controlled(failures.excused, room):
                     tuner.fit()
             except TuneError:
                 if conductor.ledger.failure is None:
@@ -153,15 +133,30 @@ def run_on_ray(
                 leaving.start()  # Ray may wait for a GCS that is gone, and then ends the program without a word
         finally:
             progress.stage("stopping Ray")
-            del tuner, hosts, processes
+            del tuner, hosts, processes, room, silent
             gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
-            ray.shutdown()
+            site.leave(Path(scratch))
             leaving.cancel()
 
 
+def cargo_of(plan: Plan | ConfirmPlan) -> Cargo:
+    """What a plan's trials need wherever they run."""
+    cells = [cell.cell if isinstance(cell, ConfirmCell) else cell for cell in plan.cells]
+    names = {name for cell in cells for name in (cell.family.family, cell.task.model.name, cell.task.source["name"])}
+    datasets = {cell.task.dataset.title: cell.task.source for cell in cells}
+    return Cargo(sorted(filter(is_own, names)), list(datasets.values()), isinstance(plan, ConfirmPlan))
+
+
+def at_most(spec: StudySpec, site: Site, hosts: Any) -> int:
+    """How many trials may have been handed out and have not ended: where each has a worker, as many wait as run."""
+    if hosts:
+        return int(hosts.places)
+    return site.processes(spec) if site.bound() is not None else 2 * site.processes(spec)
+
+
 def why_it_ends(died: str, stop: StopRequest) -> str:
-    """What a launch is left for when a process of Ray's is gone: who ends a group of processes ends that one too."""
-    return "a stop was asked for, of Ray's processes too" if stop.asked else f"Ray's {died} died"
+    """What a launch is left for when what it stands on is gone: who ends a group of processes ends Ray's too."""
+    return "a stop was asked for, of Ray's processes too" if stop.asked else died
 
 
 def _abandon_and_leave(
@@ -181,10 +176,10 @@ def _leave(progress: Progress, stop: StopRequest, scratch: str, died: str) -> No
     os._exit(code)
 
 
-def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, key: str) -> dict[str, Any]:
+def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, site: Site, key: str) -> dict[str, Any]:
     """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
     own = [*(family.family for family in spec.families), *(model.name for model in spec.model)]
-    return {
+    here = {
         "store": str(paths.checkpoint(key)),
         "import_from": import_folders(),
         "planned_from": {path: str(file_of(path)) for path in own if is_own(path)},
@@ -198,3 +193,4 @@ def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, k
         "alone": False,
         "device": "cuda" if spec.resources.gpus else "cpu",
     }
+    return site.settings(here)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import psutil
 from ray.tune import Callback, Stopper
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.running.conductor import Conductor
-from study.running.stopped import StoppedWorkers
-from trainables.watchdog import where_it_hung
+from study.running.failures import Failures, Processes
 
-STOPPED = "with its process stopped, as by SIGSTOP or a debugger"
 IN_THE_LEDGER = ("config", "reports", "facts", "checkpoint", "warnings")  # of a result
 
 
@@ -30,16 +26,18 @@ class StaysHere:
 class PlanSearcher(StaysHere, Searcher):
     """Hands Tune the trials that are missing; some of them, the repeats, appear only while others run.
 
-    `at_most` have not ended at any time. Where each trial has a worker of its own, as many wait as run: Tune keeps the
-    worker of a trial that ended only where another trial is waiting for it, and a new worker costs seconds.
+    `at_most()` have not ended at any time. Where each trial has a worker of its own, as many wait as run: Tune keeps
+    the worker of a trial that ended only where another trial is waiting for it, and a new worker costs seconds.
     """
 
-    def __init__(self, conductor: Conductor, at_most: int, run_settings: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(
+        self, conductor: Conductor, at_most: Callable[[], int], run_settings: Callable[[str], dict[str, Any]]
+    ) -> None:
         super().__init__(metric="score", mode="max")
         self.conductor, self.at_most, self.run_settings = conductor, at_most, run_settings
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self.conductor.handed_out >= self.at_most:
+        if self.conductor.handed_out >= self.at_most():
             return None
         todo = self.conductor.next()
         if todo is None:
@@ -67,6 +65,10 @@ class InTurn(StaysHere, FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         self._queue[trial] = None
 
+    def in_turn(self) -> list[Any]:
+        """The trials that lived when it was asked for one last, in their order."""
+        return list(self._queue)
+
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         live = tune_controller.get_live_trials()
         self._queue = {trial: None for trial in (*self._queue, *live) if trial in live}  # a retried one comes back
@@ -88,54 +90,17 @@ class ConductorStopper(StaysHere, Stopper):
         return self.conductor.stopping and self.conductor.finished
 
 
-class Processes(Protocol):
-    """What is known of the processes that trials train in."""
-
-    def end_silent(self) -> None:
-        """End those that are silent for longer than an epoch may take."""
-
-    def excuses(self, key: str) -> bool:
-        """Whether the last failure of a trial does not count."""
-
-    def explain(self, trial: Any) -> str | None:
-        """Where the process of a trial that failed hung, if that is why it ended."""
-
-
-class OwnProcesses:
-    """Each trial has one of its own. One that is stopped for longer than `timeout_s` is ended."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self.timeout_s = timeout_s
-        self._workers = StoppedWorkers()
-        self._ended: set[int] = set()  # by their numbers
-
-    def end_silent(self) -> None:
-        """End the processes that were stopped for so long, which neither Ray nor they themselves do."""
-        for process, seconds in self._workers.look().items():
-            if seconds > self.timeout_s:
-                self._ended.add(process.pid)
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-
-    def excuses(self, key: str) -> bool:
-        return False
-
-    def explain(self, trial: Any) -> str | None:
-        word = Path(trial.config["run"]["hang_file"])
-        for file in word.parent.glob(f"{word.name}.*"):  # of each process that had the trial
-            pid = int(file.suffix[1:])
-            if where := STOPPED if pid in self._ended else where_it_hung(file):
-                self._ended.discard(pid)
-                file.unlink()
-                return where
-        return None
-
-
 class LedgerCallback(StaysHere, Callback):
     """Starts, retries and failures of trials; what Tune need not keep of their results is taken from these."""
 
-    def __init__(self, conductor: Conductor, processes: Processes) -> None:
-        self.conductor, self.processes = conductor, processes
+    def __init__(
+        self, conductor: Conductor, processes: Processes, failures: Failures, news: Callable[[], list[str]]
+    ) -> None:
+        self.conductor, self.processes, self.failures, self.news = conductor, processes, failures, news
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        for sentence in self.news():
+            self.conductor.ledger.record_event("node", sentence)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.conductor.started(trial.config["key"])
@@ -147,7 +112,8 @@ class LedgerCallback(StaysHere, Callback):
             result.pop(name, None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        if self.processes.excuses(trial.config["key"]):
+        excused = self.processes.excuses(trial.config["key"])  # asked in any case: it looks for what died
+        if excused and self.failures.departed(trial.config["key"]) is None:
             trial.run_metadata.num_failures -= 1
         self.conductor.retried(trial.config["key"], self._reason(trial))
 
@@ -155,6 +121,8 @@ class LedgerCallback(StaysHere, Callback):
         self.conductor.failed(trial.config["key"], self._reason(trial))
 
     def _reason(self, trial: Any) -> str:
+        if (node := self.failures.departed(trial.config["key"])) is not None:
+            return f"node {node} left the cluster"
         where = self.processes.explain(trial)
         if where is None:
             return describe_failure(trial)

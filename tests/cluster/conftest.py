@@ -1,4 +1,4 @@
-"""A cluster's head, and a laptop that reaches its job server and nothing else of it."""
+"""Clusters on this machine, a folder to launch studies from, and a laptop that reaches a head's job server alone."""
 
 from __future__ import annotations
 
@@ -8,17 +8,54 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.job_server import JobServer
+from tests.cluster.nodes import LocalCluster
+from tests.launch.conftest import TINY, Place, runs_per_key
+
+__all__ = ["runs_per_key"]
 
 ROOT = Path(__file__).parents[2]
 ALONE = "import study.remote.jobs as jobs; jobs.ON_THE_CLUSTER = (); from study.cli import main; main()"
 ON_ALL_NODES = "from study.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class LaunchingPlace(Place):
+    """A place that knows what was started there."""
+
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *arguments: str, group: bool = False, **environment: str) -> subprocess.Popen[str]:
+        self.started.append(super().start(*arguments, group=group, **environment))
+        return self.started[-1]
+
+
+@pytest.fixture
+def cluster() -> Iterator[LocalCluster]:
+    """A head alone."""
+    made = LocalCluster()
+    try:
+        made.start_head()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    found = LaunchingPlace(tmp_path_factory.mktemp("place"))
+    found.write(TINY)
+    yield found
+    for launch in found.started:
+        if launch.poll() is None:  # a test that failed
+            launch.kill()
+            launch.communicate()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.watchdog import Watchdog, where_it_hung
+from trainables.watchdog import Watchdog, hung_in
 
 
 def run(tmp_path: Path, body: str, timeout_s: float = 1.0) -> tuple[int, float]:
@@ -45,7 +45,7 @@ def test_what_takes_too_long_ends_the_process_and_is_named(body: str, tmp_path: 
     code, seconds = run(tmp_path, body)
     assert code == 1
     assert seconds < 30
-    hung = where_it_hung(tmp_path / "word" / "hang.txt")
+    hung = hung_in((tmp_path / "word" / "hang.txt").read_text())
     assert hung is not None
     assert "slow.py, line 3 (forward)" in hung
 
@@ -56,7 +56,7 @@ def test_what_ends_in_time_goes_on_however_often_it_is_watched(tmp_path: Path) -
 
 
 def test_no_word_is_none(tmp_path: Path) -> None:
-    assert where_it_hung(tmp_path / "nothing.txt") is None
+    assert hung_in("") is None
     dog = Watchdog(9, tmp_path / "hang.txt")
-    assert where_it_hung(tmp_path / "hang.txt") is None
+    assert hung_in((tmp_path / "hang.txt").read_text()) is None
     dog.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import signal
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,8 @@ TIMEOUT_S = 60.0
 class Process:
     """A host's actor that is no process: it dies when told."""
 
-    def __init__(self, settings: HostSettings, number: int) -> None:
+    def __init__(self, settings: HostSettings, number: int, site: Any) -> None:
+        self.name, self.is_up = f"lane-{number}", True
         self.keys: dict[int, str] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.alone: set[str] = set()
@@ -52,15 +53,48 @@ class Process:
 @pytest.fixture
 def settings(tmp_path: Path) -> HostSettings:
     return HostSettings(
-        count=1, places=8, share=1.0, cpus=1, gpus=0, lanes=8, found=False, timeout_s=TIMEOUT_S, markers=tmp_path
+        places=8, share=1.0, cpus=1, gpus=0, lanes=8, found=False, timeout_s=TIMEOUT_S, markers=tmp_path
     )
 
 
+@dataclass
+class Machines:
+    """A site with room for some hosts, of which some have left with their nodes."""
+
+    room: int = 1
+    most: int | None = None
+    left: set[str] = field(default_factory=set)
+    killed: list[int] = field(default_factory=list)
+    shared: bool = False
+
+    def processes(self, spec: Any) -> int:
+        return self.room
+
+    def bound(self) -> int | None:
+        return self.most
+
+    def departed(self, actor: str) -> str | None:
+        return "node" if actor in self.left else None
+
+    def texts(self, pattern: str, actor: str) -> list[str]:
+        return []
+
+    def kill(self, pid: int, actor: str) -> None:
+        self.killed.append(pid)
+
+
 @pytest.fixture
-def hosts(monkeypatch: pytest.MonkeyPatch, settings: HostSettings) -> Hosts:
+def site() -> Machines:
+    return Machines()
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch, settings: HostSettings, site: Any) -> Hosts:
     """One host, on which trials a and b are open."""
     monkeypatch.setattr(lanes, "Host", Process)
-    made = Hosts(settings)
+    monkeypatch.setattr(lanes, "ray", SimpleNamespace(kill=lambda actor: None))
+    spec: Any = None
+    made = Hosts(settings, spec, site)
     opened(made)
     return made
 
@@ -104,6 +138,51 @@ def test_a_death_that_came_while_one_trained_alone_is_charged_to_that_one(hosts:
         assert not opened(hosts)["b"]["alone"]
 
 
+def test_a_host_that_left_with_its_node_is_no_death_of_a_trials(hosts: Hosts, site: Machines) -> None:
+    for _ in range(EXCUSED + 2):
+        host: Any = hosts.hosts[0]
+        site.left.add(host.name)
+        assert dies(hosts) == []  # nothing to excuse: the failure was not counted
+        assert not any(run["alone"] for run in opened(hosts).values())
+
+
+def test_hosts_come_with_room_and_are_not_replaced_without(hosts: Hosts, site: Machines) -> None:
+    assert hosts.places == 8
+    site.room = 3
+    hosts.look()
+    assert (len(hosts.hosts), hosts.places) == (3, 24)
+    site.room = 2
+    for host in hosts.hosts:
+        host.dead = True
+    hosts.look()
+    assert (len(hosts.hosts), hosts.places) == (2, 16)
+
+
+def test_of_hosts_that_wait_for_room_that_is_gone_none_is_kept(hosts: Hosts, site: Machines) -> None:
+    site.room = 3
+    hosts.look()
+    waiting: Any = hosts.hosts[-1]
+    waiting.is_up, site.room = False, 1
+    hosts.look()
+    assert waiting not in hosts.hosts
+    assert len(hosts.hosts) == 2  # one that has begun is never ended for want of room
+
+
+def test_on_a_cluster_trials_are_opened_where_a_host_has_begun(hosts: Hosts, site: Machines) -> None:
+    site.shared, site.room = True, 2
+    hosts.look()
+    late: Any = hosts.hosts[1]
+    late.is_up = False
+    assert hosts.places == 8
+    opened(hosts)
+    assert late.keys == {}
+
+
+def test_no_more_trials_are_open_than_were_asked_for(hosts: Hosts, site: Machines) -> None:
+    site.most = 5
+    assert hosts.places == 5
+
+
 @pytest.mark.parametrize(("silence", "ended"), [(TIMEOUT_S - 1, False), (TIMEOUT_S + 1, True)])
 def test_a_host_that_is_silent_for_longer_than_an_epoch_may_take_is_ended_and_replaced(
     silence: float, ended: bool, hosts: Hosts
@@ -127,7 +206,7 @@ class Frozen:
         self.waits: list[float | None] = []
         self.asked: list[int] = []
         call = SimpleNamespace(remote=lambda *_: self._ask())
-        self.actor = SimpleNamespace(live=SimpleNamespace(remote=lambda: -1), facts=call, ping=call)
+        self.actor = SimpleNamespace(_actor_id=b"actor", live=SimpleNamespace(remote=lambda: -1), facts=call, ping=call)
 
     def _ask(self) -> int:
         self.asked.append(len(self.asked))
@@ -158,7 +237,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Frozen:
 
 
 def test_a_host_that_gives_no_answer_is_not_taken_for_dead_and_holds_up_nobody(frozen: Frozen, settings: Any) -> None:
-    host = Host(settings, 1)
+    host = Host(settings, 1, Machines())
     frozen.stopped = True
     assert not host.is_dead(ask=True)
     assert frozen.waits == [ANSWER_S]
@@ -170,7 +249,7 @@ def test_silence_counts_from_the_first_question_after_an_answer(
     now = 100.0
     monkeypatch.setattr(lanes.time, "monotonic", lambda: now)
     frozen.stopped = True  # as a process that is still starting
-    host = Host(settings, 1)
+    host = Host(settings, 1, Machines())
     now += 1000
     assert host.silent_s() == 0
     frozen.stopped = False
@@ -184,14 +263,10 @@ def test_silence_counts_from_the_first_question_after_an_answer(
     assert host.silent_s() == 0
 
 
-def test_a_stopped_process_is_killed_by_ray_and_by_its_number(
-    frozen: Frozen, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed: list[tuple[int, int]] = []
-    monkeypatch.setattr(lanes.os, "kill", lambda pid, number: killed.append((pid, number)))
-    host = Host(settings, 1)
+def test_a_stopped_process_is_killed_by_ray_and_by_its_number(frozen: Frozen, settings: Any, site: Machines) -> None:
+    host = Host(settings, 1, site)
     host.silent_s()
     host.end_it(70.0)
     assert frozen.killed == [frozen.actor]
-    assert killed == [(0, signal.SIGKILL)]
+    assert site.killed == [0]
     assert "no answer" in str(host.where_it_hung())

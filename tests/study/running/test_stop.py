@@ -12,11 +12,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from study.running import ray_watch
 from study.running.ray_run import why_it_ends
 from study.running.ray_watch import RayWatch
+from study.running.site import is_alive
 from study.running.stop import StopRequest
 
 
@@ -93,10 +95,9 @@ def test_what_else_cannot_be_raised_goes_where_it_went(tmp_path: Path, monkeypat
 
 
 @pytest.fixture
-def raylet(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of that name."""
-    (tmp_path / "raylet").symlink_to(sys.executable)
-    running = subprocess.Popen([tmp_path / "raylet", "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1)
+def raylet() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that stands for Ray's."""
+    running = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1)
     assert running.stdout is not None
     running.stdout.readline()
     yield running
@@ -121,11 +122,12 @@ def test_a_signal_to_a_main_thread_that_waits_for_ray_is_heard_when_ray_is_gone(
 
     monkeypatch.setattr(ray_watch, "LOOK_EVERY_S", 0.05)
     stop = StopRequest(tmp_path / "stop")
-    watch = RayWatch(stop, lambda died: None)
+    process = psutil.Process(raylet.pid)
+    watch = RayWatch(stop, lambda: None if is_alive(process) else "Ray's raylet died", lambda died: None)
     with stop.on_signals(), stop.gently():
         with pytest.raises(KeyboardInterrupt):
             wait_for_ray()
-        assert watch.died == "raylet"
+        assert watch.died == "Ray's raylet died"
         assert stop.asked == to_the_group
         said = {True: "a stop was asked for, of Ray's processes too", False: "Ray's raylet died"}
         assert why_it_ends(watch.died, stop) == said[to_the_group]

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from study.running import stopped
+from study.running.failures import OwnProcesses
+from study.running.site import taken_texts
 from study.running.stopped import LONGEST_LOOK_S, StoppedWorkers
-from study.running.tuning import OwnProcesses
 
 ENDLESS = "import time; print('on', flush=True); time.sleep(600)"
 
@@ -84,17 +85,17 @@ def test_a_process_that_is_none_of_a_trials_is_left_alone() -> None:
 def test_a_lone_trials_process_that_is_stopped_for_too_long_is_ended_and_its_trial_told_why(
     worker: psutil.Process, clock: SimpleNamespace, tmp_path: Path
 ) -> None:
-    processes = OwnProcesses(timeout_s=5)
+    where_it_ran = SimpleNamespace(texts=lambda key, pattern: taken_texts(pattern))
+    processes = OwnProcesses(where_it_ran, timeout_s=5)
     word = tmp_path / "key.hang"
     Path(f"{word}.{worker.pid}").write_text("watched: 0x0000000000000001\n")  # as its watchdog leaves it
-    trial = SimpleNamespace(config={"run": {"hang_file": str(word)}})
+    trial = SimpleNamespace(config={"key": "key", "run": {"hang_file": str(word)}})
     stop(worker)
     for clock.at in (1.0, 3.0, 6.0):
-        processes.end_silent()
+        processes.watch()
         assert worker.status() == psutil.STATUS_STOPPED
-        assert processes.explain(trial) is None
     clock.at = 7.0
-    processes.end_silent()
+    processes.watch()
     assert psutil.wait_procs([worker], timeout=10)[0]
     assert "SIGSTOP" in str(processes.explain(trial))
     assert processes.explain(trial) is None

@@ -81,8 +81,13 @@ def settled_options(dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def located(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """The description with its root made absolute, taken from STUDY_DATA where it needs one and has none."""
+    """The description with its root made absolute, taken from STUDY_DATA where it needs one and has none.
+
+    So it is where the root of data that is known by its digest is not there, as on another machine.
+    """
     root = dataset.get("root")
+    if root is not None and "digest" in dataset and not Path(root).expanduser().exists():
+        root = os.environ.get(VARIABLE) or root
     if root is None and get_source(dataset["name"]).needs_root:
         root = os.environ.get(VARIABLE) or None
     without = {key: value for key, value in dataset.items() if key != "root"}
