@@ -129,7 +129,7 @@ def run_on_ray(
             except KeyboardInterrupt:
                 if watch.died is None:
                     raise
-                conductor.abandon(why_it_ends(watch.died, stop))
+                _abandon(conductor, stop, watch.died)
                 leaving.start()  # Ray may wait for a GCS that is gone, and then ends the program without a word
         finally:
             progress.stage("stopping Ray")
@@ -159,10 +159,16 @@ def why_it_ends(died: str, stop: StopRequest) -> str:
     return "a stop was asked for, of Ray's processes too" if stop.asked else died
 
 
+def _abandon(conductor: Conductor, stop: StopRequest, died: str) -> None:
+    if stop.asked:  # by a signal that the main thread, waiting for Ray, did not hear
+        stop.file.touch()
+    conductor.abandon(why_it_ends(died, stop))
+
+
 def _abandon_and_leave(
     conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str
 ) -> NoReturn:
-    conductor.abandon(why_it_ends(died, stop))
+    _abandon(conductor, stop, died)
     _leave(progress, stop, scratch, died)
 
 

@@ -23,9 +23,12 @@ from study.running.stop import StopRequest
 
 
 def test_a_signal_is_known_to_other_threads_while_the_main_one_is_deaf(tmp_path: Path) -> None:
-    stop, asked, returned = StopRequest(tmp_path / "stop"), list[bool](), threading.Event()
+    stop, asked = StopRequest(tmp_path / "stop"), list[bool]()
+    ready, returned = threading.Event(), threading.Event()
 
     def look() -> None:
+        ready.set()
+        time.sleep(0.1)
         asked.append(stop.asked)
         os.kill(os.getpid(), signal.SIGTERM)
         deadline = time.monotonic() + 5
@@ -38,6 +41,7 @@ def test_a_signal_is_known_to_other_threads_while_the_main_one_is_deaf(tmp_path:
     def deaf() -> None:
         with stop.on_signals():
             other.start()
+            ready.wait()
             hashlib.pbkdf2_hmac("sha256", b"", b"", 5_000_000)  # some seconds, in which Python calls no handler
             returned.set()
 
