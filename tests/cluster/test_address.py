@@ -139,9 +139,7 @@ def test_a_node_that_dies_takes_no_trial_with_it_and_one_that_comes_is_used(
     assert place.rows("select count(*) from reports") == [(TINY_TRIALS * 150,)]
     assert "node two joined the cluster" in events(place, "node")
     assert events(place, "retried") == ["node one left the cluster"]
-    assert not [
-        said for said in events(place, "trained again") if said.startswith("epochs 1 ")
-    ]  # its checkpoint served
+    assert not [said for said in events(place, "trained again") if said.startswith("epochs 1 ")]
     assert runs_per_key(place) == [1] * (TINY_TRIALS + 4)
 
 
