@@ -217,6 +217,15 @@ def test_the_cards_code_runs_and_gives_the_network(
         torch.testing.assert_close(whole(images), bare(whole.normalisation(images)))
 
 
+def test_a_config_that_is_not_the_best_of_its_cell_is_said_to_be_in_no_registry(
+    searched: Trained, tmp_path: Path
+) -> None:
+    export_study(searched.paths, tmp_path, top=2)
+    card = (tmp_path / "tce-clean-top2.md").read_text()
+    assert "MLflow's registry has no version of it" in card
+    assert "models:/" not in card
+
+
 def test_a_card_says_what_its_trials_warned_of(confirmed: Trained, tmp_path: Path) -> None:
     export_study(confirmed.paths, tmp_path)
     quiet = read_export(tmp_path / "tce-uniform-0.4.yaml")
