@@ -23,7 +23,7 @@ from study.results.limits import cut, difference_limits_of, limits_of
 from study.results.numbers import counted, format_number, format_p, format_score
 from study.results.selection import LARGEST, out_of_scope
 from study.results.settings import settings_in_words
-from study.results.statistics import EFFECT_FROM, FEWEST_PAIRS
+from study.results.statistics import EFFECT_FROM, FEWEST_PAIRS, WILCOXON_FROM
 from trainables.trial import SEARCH
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def compare(
         console.print(f"[dim]{ONE_REPEAT}[/]")
     else:
         console.print(f"[dim]{PAIRED}{_corrected(comparison, len(ledgers))}[/]")
+    if any(row.test and row.test.p_wilcoxon is not None for rows in comparison.tasks.values() for row in rows):
+        console.print(f"[dim]{WILCOXON}[/]")
     if any(
         "might tell" in row.verdict(comparison.more_is_better) for rows in comparison.tasks.values() for row in rows
     ):
@@ -112,6 +114,7 @@ PAIRED = (
     "all equal, are not tested. "
 )
 UNCORRECTED = " Intervals are not corrected, so one may end short of 0 where p tells nothing apart."
+WILCOXON = f"Wilcoxon: the p of the signed-rank test, from {WILCOXON_FROM} repeats on, not corrected."
 MIGHT_TELL = (
     "So many repeats would find a difference of the size that was seen four times out of five, at 5 % divided by the "
     "number of tests (Bonferroni), which is enough for Holm's method."
@@ -188,8 +191,10 @@ def _difference(row: Row, metric: str) -> str:
 def _p(row: Row) -> str:
     if row.p is None:
         return ""
-    effect = row.test.effect if row.test else None
-    return format_p(row.p) + (f"\nd {effect:+.1f}" if effect is not None else "")
+    test = row.test
+    effect = f"\nd {test.effect:+.1f}" if test and test.effect is not None else ""
+    ranked = f"\nWilcoxon {format_p(test.p_wilcoxon)}" if test and test.p_wilcoxon is not None else ""
+    return format_p(row.p) + effect + ranked
 
 
 def _verdict(row: Row, comparison: Comparison) -> str:

@@ -30,6 +30,7 @@ from study.cli.submit import submit_confirm
 from study.results.statistics import SIGNIFICANCE
 
 if TYPE_CHECKING:
+    from study.records.ledger import Ledger
     from study.records.paths import StudyPaths
     from study.results.compare import Comparison
 
@@ -65,7 +66,8 @@ def confirm(
 ) -> None:
     """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
 
-    Without options as the study file's section `confirm` says. Example: study confirm quickstart --repeats 5
+    Without options as it was confirmed last, at first as the study file's section `confirm` says. Example: study
+    confirm quickstart --repeats 5
     """
     from rich.console import Console
 
@@ -73,6 +75,7 @@ def confirm(
     from study.records.ledger import CONFIRM, Ledger
     from study.records.paths import Home
     from study.results.selection import cell_results, comparison
+    from study.running.confirm_settings import last_settings, settings_said
     from study.running.launch import confirm as run
     from study.spec import ConfirmSpec
     from study.spec.study_file import load_launched
@@ -83,24 +86,30 @@ def confirm(
     home = Home.current()
     paths = home.existing(name)
     spec = load_launched(paths)
-    asked = {"repeats": repeats, "top": top, "protocol": protocol}
-    given = {key: value for key, value in asked.items() if value is not None}
-    spec = spec.model_copy(update={"confirm": ConfirmSpec.model_validate(spec.confirm.model_dump() | given)})
+    options = {"repeats": repeats, "top": top, "protocol": protocol}
+    given = {key: value for key, value in options.items() if value is not None}
+    with Ledger(paths.ledger) as ledger:
+        last, before = last_settings(spec.confirm, ledger), _asked_for(ledger)
+    asked = ConfirmSpec.model_validate(last.model_dump() | given)
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
+    if said := settings_said(asked, spec.confirm, given):
+        progress.stage(said)
     site = site_of(address, max_concurrent)
-    outcome = run(spec, home, progress, partial=partial, oracle=oracle, strict=strict, site=site)
+    outcome = run(spec, home, progress, asked=asked, partial=partial, oracle=oracle, strict=strict, site=site)
     with Ledger(paths.ledger) as ledger:
         rows = comparison(cell_results(ledger, phase=CONFIRM))
+        fallen = len(before - _asked_for(ledger))
     metric = spec.select.test_metric
     if as_json:
         facts: dict[str, Any] = {
             "study": name,
-            "confirm": spec.confirm.model_dump(),
+            "confirm": asked.model_dump(),
             "ran": outcome.ran,
             "interrupted": outcome.interrupted,
             "given_up": outcome.given_up,
             "left_out": list(outcome.left_out),
             "notes": list(outcome.notes),
+            "fell_out_of_scope": fallen,
             "metric": metric,
             "comparison": rows,
             "tracking": tracking_facts(outcome),
@@ -115,18 +124,29 @@ def confirm(
         for table in comparison_tables(rows, metric):
             console.print(table)
         spread = ONE_REPEAT if single_repeats(row["n"] for row in rows) else SPREAD
-        note = f"{NOTES[spec.confirm.protocol]} {spread}"
+        note = f"{NOTES[asked.protocol]} {spread}"
         console.print(f"[dim]{note if any(row['n'] for row in rows) else NO_SCORES}[/]")
         print_failed(name, "confirm", rows)
         for sentence in outcome.left_out:
             console.print(f"[yellow]left out[/] {sentence}")
         for sentence in outcome.notes:
             console.print(f"[yellow]note[/] {sentence}")
+        if fallen:
+            trials = "1 trial" if fallen == 1 else f"{fallen} trials"
+            console.print(f"[yellow]note[/] {trials} of before are no longer asked for: kept, and in no table.")
         if outcome.tracking_problem:
             print_tracking_problem(name, outcome.tracking_problem)
         if any(row["n"] for row in rows) and not outcome.interrupted:
             console.print(f"Next: {program()} compare {name}, {program()} report {name}{_with_more(paths, name)}")
     exit_by(outcome, rows)
+
+
+def _asked_for(ledger: Ledger) -> set[str]:
+    """The trials of the confirmation that ran, as far as it asks for them."""
+    from study.records.ledger import CONFIRM
+    from study.results.selection import cell_results
+
+    return {trial.key for cell in cell_results(ledger, phase=CONFIRM) for trial in cell.trials if trial.epoch}
 
 
 def _with_more(paths: StudyPaths, name: str) -> str:

@@ -14,8 +14,8 @@ from trainables.losses.families import get_family
 from trainables.own import is_own
 
 
-def card_text(values: Mapping[str, Any], name: str) -> str:
-    """Markdown about the exported file `name` with these values."""
+def card_text(values: Mapping[str, Any], name: str, alias: str | None) -> str:
+    """Markdown about the exported file `name` with these values; `alias` is its own in the registry, if it has one."""
     parts = [
         f"# {values['label']} on {values['task']['dataset']}, {values['task']['noise']}, {values['task']['model']}",
         _what(values),
@@ -23,7 +23,7 @@ def card_text(values: Mapping[str, Any], name: str) -> str:
         _training(values),
         _numbers(values),
         _limits(values),
-        _loading(values, name),
+        _loading(values, name, alias),
         _environment(values),
     ]
     return "\n\n".join(parts) + "\n"
@@ -141,7 +141,7 @@ def _tested_how(protocol: str) -> str:
     return f"The test numbers are of networks {how}. They say what this configuration gives, not these very weights."
 
 
-def _loading(values: Mapping[str, Any], name: str) -> str:
+def _loading(values: Mapping[str, Any], name: str, alias: str | None) -> str:
     seen, weights, model = values.get("input"), values["weights"], dict(values["trial"]["model"])
     if weights is None or seen is None:
         missing = "weights" if weights is None else "a description of its input"
@@ -182,10 +182,27 @@ network.eval()
 ```
 
 On the command line: `study predict {name} IMAGE...`, `study evaluate {name}`, and `study train {name}` to train it
-again. From MLflow's registry, where `study export --register` has brought the best of each task:
-`mlflow.pytorch.load_model("models:/{values["provenance"]["study"]}@champion")`, or `@champion-TASK` where the study has
-several tasks, or as that command says where the name is another study's; it takes raw images
-and needs no code of this package.{own}"""
+again.{own}
+
+{_registry(values, alias)}"""
+
+
+def _registry(values: Mapping[str, Any], alias: str | None) -> str:
+    study = values["provenance"]["study"]
+    if values["rank"] > 1:
+        return "MLflow's registry has no version of it: the best configuration of each loss and task alone goes there."
+    address = f"{study}@{alias}" if alias else f"{study}/VERSION"
+    why = (
+        "It was the best of its task by validation when this card was written."
+        if alias
+        else "The command prints its version; it has no alias, since it was not the first of its task by validation."
+    )
+    return (
+        f"From MLflow's registry, where `study export {study} --register` has brought it, with that store set by "
+        f'`mlflow.set_tracking_uri`: `mlflow.pytorch.load_model("models:/{address}")`, under the name that the '
+        f"command prints where that one is another study's. {why} It takes raw images and needs no code of this "
+        "package, unless it could not be traced: the command says so, and its version's tag `study.form` is `pickle`."
+    )
 
 
 def _environment(values: Mapping[str, Any]) -> str:

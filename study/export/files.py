@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from study.errors import StudyError
 from study.export.card import card_text
+from study.export.champions import champions, differing_axes
 from study.export.values import confirmed_values, described_input, exported_values
 from study.records.ledger import CONFIRM, Ledger
 from study.records.paths import Home, StudyPaths
@@ -77,6 +78,7 @@ def export_study(
                     except UnusableCheckpointError as problem:
                         which = f", config {rank} of its best" if rank > 1 else ""
                         exported.left_out.append(f"{title}{which}: {problem}")
+            writer.write_cards(differing_axes([cell.facts for cell in results]))
         except OSError as problem:
             raise StudyError(f"{out}: cannot be written: {problem.strerror}; choose another --out") from None
         return exported
@@ -95,7 +97,7 @@ def drop_stale(paths: StudyPaths) -> None:
 
 def file_names(cells: list[CellResult]) -> dict[str, str]:
     """`tce.yaml`, with the axes on which the study's tasks differ: `tce-uniform-0.4.yaml`."""
-    axes = [axis for axis in ("dataset", "noise", "model") if len({cell.facts[axis] for cell in cells}) > 1]
+    axes = differing_axes([cell.facts for cell in cells])
     return {
         cell.key: "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", cell.facts[axis]) for axis in ["label", *axes]) + ".yaml"
         for cell in cells
@@ -127,6 +129,7 @@ class _Writer:
         self.confirmed = cell_results(self.ledger, phase=CONFIRM)
         self.which = (self.ledger.spec() or {})["select"]["epoch"]
         self.cache = Home(self.paths.root.parent).cache
+        self.written: list[tuple[Path, dict[str, Any]]] = []
 
     def write(self, cell: CellResult, config: ConfigResult, rank: int, file: Path) -> list[str]:
         """Sentences about what the file lacks."""
@@ -139,8 +142,15 @@ class _Writer:
             _write(file, (json.dumps(values, indent=2) + "\n").encode())
         else:
             _write(file, (HEADER.format(file=file.name) + to_yaml(values)).encode())
-        _write(file.with_suffix(CARD), card_text(values, file.name).encode())
+        self.written.append((file, values))
         return notes
+
+    def write_cards(self, axes: list[str]) -> None:
+        """The model cards of all that was written: only now it is known which is the best of its task."""
+        exports = [values for _, values in self.written if values["rank"] == 1]
+        best = {id(exports[first]): alias for alias, (first, *_) in champions(exports, axes).items()}
+        for file, values in self.written:
+            _write(file.with_suffix(CARD), card_text(values, file.name, best.get(id(values))).encode())
 
     def _write_weights(self, values: dict[str, Any], file: Path) -> dict[str, Any]:
         folder = self.paths.checkpoint(values["provenance"]["trial_key"])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
+from study.export.champions import CHAMPION, champions, differing_axes
 from study.export.reading import beside, described_input_of, network_of, read_export
 from study.records.ledger import Ledger
 from study.records.paths import Home, StudyPaths
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 WEIGHTS_TAG = "study.sha256"
 ARTIFACT = "model-{digest:.8}"  # where a run keeps it
-CHAMPION = "champion"
 PACKAGES = ("torch", "numpy")
 DESCRIPTION = 5000  # characters that MLflow keeps
 
@@ -78,7 +77,7 @@ def register(files: Sequence[Path], paths: StudyPaths, home: Home) -> Registered
         tracking = launched_tracking(ledger)
         uri = tracking_uri(tracking, home)
         runs = {key: found[0] for key, found in ledger.tracked(redacted(uri)).items()}
-        axes = _differing([facts for _, facts in ledger.cells()])
+        axes = differing_axes([facts for _, facts in ledger.cells()])
         owner = Owner.of(paths.name, ledger)
     if not tracking.enabled:
         raise StudyError(f"study '{paths.name}' has tracking switched off; --register needs an MLflow store")
@@ -139,8 +138,12 @@ class _Store:
         """The version of an exported file, made where there is none of these weights yet."""
         title = f"{values['label']} on {', '.join(str(values['task'][part]) for part in ('dataset', 'noise', 'model'))}"
         digest = values["weights"]["sha256"]
+        card = file.with_suffix(".md").read_text(encoding="utf-8")[:DESCRIPTION]
         for known in self._versions():
             if known.tags.get(WEIGHTS_TAG) == digest and known.run_id == run_id:
+                if known.description != card:  # confirmed since, or in a study of other tasks
+                    with self._asked():
+                        self.client.update_model_version(self.model, known.version, card)
                 return Version(str(known.version), title, file.name, known.tags["study.form"])
         network = network_of(file, values)
         with tempfile.TemporaryDirectory(prefix="study-register-") as scratch:
@@ -154,7 +157,6 @@ class _Store:
                 "study.validation_mean": str(values["validation"]["mean"]),
                 **({"study.test_mean": str(values["test"]["mean"])} if values["test"] else {}),
             }  # fmt: skip
-            card = file.with_suffix(".md").read_text(encoding="utf-8")[:DESCRIPTION]
             made = self._make(folder, run_id, tags, card)
         return Version(str(made.version), title, file.name, form)
 
@@ -163,9 +165,7 @@ class _Store:
     ) -> tuple[list[Version], list[str]]:
         """The versions with the aliases that they have now, and a sentence about every tie; `axes` tell tasks apart."""
         crowned, ties = list(versions), []
-        for alias, members in _by_alias(exports, axes).items():
-            best = max(_merit(exports[index]) for index in members)
-            first, *others = [index for index in members if _merit(exports[index]) == best]
+        for alias, (first, *others) in champions(exports, axes).items():
             if others:
                 tied = listed([exports[index]["label"] for index in (first, *others)])
                 mean = exports[first]["validation"]["mean"]
@@ -223,25 +223,6 @@ class _Store:
             raise StudyError(
                 f"MLflow at {redacted(self.uri)}: {said}; registered before this stays, the same command goes on"
             ) from None
-
-
-def _differing(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The axes on which a study's tasks differ; none where it has one."""
-    return [axis for axis in ("dataset", "noise", "model") if len({task[axis] for task in tasks}) > 1]
-
-
-def _by_alias(exports: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> dict[str, list[int]]:
-    """Which exports compete for an alias."""
-    competing: dict[str, list[int]] = {}
-    for index, values in enumerate(exports):
-        parts = [re.sub(r"\W+", "-", str(values["task"][axis])) for axis in axes]
-        competing.setdefault("-".join([CHAMPION, *parts]), []).append(index)
-    return competing
-
-
-def _merit(values: Mapping[str, Any]) -> float:
-    sign = 1 if values["trial"]["monitor"]["mode"] == "max" else -1
-    return float(sign * values["validation"]["mean"])
 
 
 def _save(network: Deployed, described: dict[str, Any], folder: Path, title: str) -> str:

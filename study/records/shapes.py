@@ -161,6 +161,15 @@ class Export(TypedDict):
     input: NotRequired[Input | None]
 
 
+class Confirm(TypedDict):
+    """How winners are judged."""
+
+    protocol: Literal["retrain", "holdout"]
+    repeats: Annotated[int, Field(ge=1)]
+    top: Annotated[int, Field(ge=1)]
+    curve: bool
+
+
 class CellFacts(TypedDict):
     """What tables say about a cell."""
 
@@ -178,6 +187,8 @@ class CellFacts(TypedDict):
     phase: NotRequired[str]
     chosen: NotRequired[list[Count]]
     search_cell: NotRequired[str]
+    asked: NotRequired[Confirm]
+    written: NotRequired[Confirm]
 
 
 class Select(TypedDict):

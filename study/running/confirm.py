@@ -52,6 +52,8 @@ class ConfirmCell:
             "repeats": self.confirm.repeats,
             "search_cell": self.cell.key,
             "chosen": [result.number for result in self.results],
+            "asked": self.confirm.model_dump(),
+            "written": self.cell.spec.confirm.model_dump(),
         }
 
     @cached_property
@@ -145,13 +147,18 @@ class ConfirmPlan:
         return max(cell.most_epochs for cell in self.cells)
 
 
-def make_confirm_plan(plan: Plan, ledger: Ledger, cache: Path, *, partial: bool = False) -> ConfirmPlan:
+def make_confirm_plan(
+    plan: Plan, ledger: Ledger, cache: Path, *, partial: bool = False, asked: ConfirmSpec | None = None
+) -> ConfirmPlan:
     """The winners of the search so far, and the test sets that they will be judged by, read whole.
 
+    `asked` says how to confirm them, where the study file does not.
     StudyError where nothing is completed, where test images are missing, damaged or unlike the others, where all
     images make batches that a network cannot train on, or, unless `partial`, where trials of the search are missing.
     """
     spec, cells = plan.spec, {cell.key: cell for cell in plan.cells}
+    if asked is not None:
+        spec = spec.model_copy(update={"confirm": asked})
     results = [result for result in cell_results(ledger) if result.key in cells]
     missing = sum(result.counts[state] for result in results for state in states.MISSING)
     if missing and not partial:

@@ -26,7 +26,7 @@ from study.running.oracle import ask_oracle
 from study.running.ray_run import Progress, run_on_ray
 from study.running.site import Site, ThisMachine
 from study.running.stop import StopRequest
-from study.spec import StudySpec
+from study.spec import ConfirmSpec, StudySpec
 from study.spec.study_file import folder_of_modules
 from study.spec.yaml_file import Document
 from study.tracking import make_tracker, tracking_uri
@@ -97,6 +97,7 @@ def confirm(
     home: Home,
     progress: Progress,
     *,
+    asked: ConfirmSpec | None = None,
     partial: bool = False,
     oracle: bool = False,
     strict: bool = False,
@@ -104,16 +105,17 @@ def confirm(
 ) -> Outcome:
     """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
 
-    With `oracle` the search's checkpoints are judged by the test set too, for the report. StudyError too where trials
-    of the search are missing, unless `partial`.
+    `asked` says how to confirm, where the study file does not; the ledger keeps it. With `oracle` the search's
+    checkpoints are judged by the test set too, for the report. StudyError too where trials of the search are missing,
+    unless `partial`.
     """
     site = site or ThisMachine()
     with _prepared(spec, home, progress, site) as (plan, paths, stop):
         check_against_ledger(plan, paths.ledger)
         with WriterLock(paths.lock, "study confirm"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
-            winners = make_confirm_plan(plan, ledger, home.cache, partial=partial)
+            winners = make_confirm_plan(plan, ledger, home.cache, partial=partial, asked=asked)
             environment = _environment(paths, str(ledger.launched_from() or ""), progress, strict=strict)
-            ledger.record_spec(spec.model_dump(mode="json"), environment)
+            ledger.record_spec(winners.spec.model_dump(mode="json"), environment)
             if oracle:
                 ask_oracle(ledger, paths, home.cache, progress.stage)
             outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop, site)

@@ -15,7 +15,7 @@ from study.planning.plan import Plan, make_plan
 from study.records.ledger import Ledger
 from study.running.conductor import Conductor
 from study.running.confirm import ConfirmAgenda, make_confirm_plan
-from study.spec import StudySpec
+from study.spec import ConfirmSpec, StudySpec
 from study.spec.study_file import parse_spec
 from study.spec.yaml_file import parse_document
 
@@ -197,11 +197,17 @@ class Driver:
             return self._run(Conductor(make_plan(spec, self.cache), ledger, self.stop), slots, dies_after)
 
     def confirm(
-        self, spec: StudySpec, *, partial: bool = False, slots: int = 2, dies_after: int | None = None
+        self,
+        spec: StudySpec,
+        *,
+        asked: ConfirmSpec | None = None,
+        partial: bool = False,
+        slots: int = 2,
+        dies_after: int | None = None,
     ) -> Launch:
         """Run what is missing of a confirmation."""
         with Ledger(self.ledger_path, write=True) as ledger:
-            winners = make_confirm_plan(make_plan(spec, self.cache), ledger, self.cache, partial=partial)
+            winners = make_confirm_plan(make_plan(spec, self.cache), ledger, self.cache, partial=partial, asked=asked)
             return self._run(Conductor(winners, ledger, self.stop, ConfirmAgenda), slots, dies_after)
 
     def _run(self, conductor: Conductor, slots: int, dies_after: int | None) -> Launch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from trainables.data.datasets import load_test
+from trainables.data.task import load_task
 from trainables.engine import session as sessions
 from trainables.engine.session import Session
 from trainables.trial import Trial
@@ -69,6 +71,28 @@ def test_retraining_uses_all_images_ends_at_the_chosen_epoch_and_tests_it(make_t
     expected = accuracy_on_test(network, session, cache)
     assert session.facts["test"]["test_accuracy"] == pytest.approx(expected, abs=1e-12)
     assert expected > 0.5
+
+
+def test_retraining_learns_noisy_labels_of_validation_images_too_by_the_masks_seed(
+    make_trial: TrialMaker, cache: Path
+) -> None:
+    rate, seen = 0.4, {}
+    split = make_trial("ce")["split"]
+    for seed in (7, 8):
+        noise = {"kind": "uniform", "rate": rate, "seed": seed}
+        retrain = {"split": split | {"holdout": 0}, "noise": noise, "confirm": {"protocol": "retrain", "epoch": 2}}
+        session = Session("confirmed", make_trial("ce") | retrain, cache)
+        (trained_on,), (true,) = session.place.array.program.labels, session.place.array.program.clean_labels
+        task = load_task({"name": "digits"}, retrain["split"], noise, cache)
+        np.testing.assert_array_equal(true, task.pool.labels)  # of all images, in the pool's order
+        np.testing.assert_array_equal(trained_on, task.noisy_labels)
+        seen[seed] = trained_on
+    searched = load_task({"name": "digits"}, split, noise, cache)
+    for seed, part in itertools.product(seen, (searched.train_index, searched.val_index)):
+        changed = rate * (1 - 1 / 10)  # a uniform draw may give the true class again
+        spread = (changed * (1 - changed) / len(part)) ** 0.5
+        assert float((seen[seed] != true)[part].double().mean()) == pytest.approx(changed, abs=3 * spread)
+    assert not torch.equal(seen[7], seen[8])
 
 
 @pytest.mark.parametrize("protocol", [{"protocol": "holdout"}, {"protocol": "retrain", "epoch": 3}])

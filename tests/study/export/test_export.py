@@ -239,6 +239,15 @@ def test_the_cards_normalisation_is_that_of_training(
     torch.testing.assert_close(names["normalised"](images), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_config_that_is_not_the_best_of_its_cell_is_said_to_be_in_no_registry(
+    searched: Trained, tmp_path: Path
+) -> None:
+    export_study(searched.paths, tmp_path, top=2)
+    card = (tmp_path / "tce-clean-top2.md").read_text()
+    assert "MLflow's registry has no version of it" in card
+    assert "models:/" not in card
+
+
 def test_a_card_says_what_its_trials_warned_of(confirmed: Trained, tmp_path: Path) -> None:
     export_study(confirmed.paths, tmp_path)
     quiet = read_export(tmp_path / "tce-uniform-0.4.yaml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -131,6 +132,37 @@ def test_each_cells_best_is_a_version_and_each_tasks_best_a_champion(
     loaded = load(study, found.champions[0], monkeypatch)
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), load_network(study.paths.best / champion.file)(images))
+
+
+def addresses(text: str) -> list[str]:
+    return re.findall(r"models:/[^\s\"'`]+", text)
+
+
+def test_each_card_names_the_alias_that_its_own_model_has(study: Trained) -> None:
+    found, client = brought(study), client_of(study)
+    by_file = {version.file: version for version in found.versions}
+    said = {file: file.with_suffix(".md").read_text() for file in sorted(study.paths.best.glob("*.yaml"))}
+    for file, card in said.items():
+        version = by_file.get(file.name)
+        if version is None:  # not the best of its cell
+            assert addresses(card) == []
+            continue
+        own = [f"models:/small@{alias}" for alias in version.aliases] or ["models:/small/VERSION"]
+        assert addresses(card) == own
+        assert client.get_model_version("small", version.version).description == card
+    named = [address for card in said.values() for address in addresses(card) if "@" in address]
+    assert sorted(named) == sorted(found.champions)
+    assert sorted(named) == ["models:/small@champion-clean", "models:/small@champion-uniform-0-4"]
+
+
+def test_a_version_of_the_same_weights_gets_the_card_of_today(make_spec: SpecMaker, tmp_path: Path) -> None:
+    found = lone_study(make_spec, tmp_path)
+    (version,) = brought(found).versions
+    card = found.paths.best / "ce.md"
+    assert addresses(card.read_text()) == ["models:/small@champion"]
+    card.write_text("another card")
+    assert brought(found).versions == [version]
+    assert client_of(found).get_model_version("small", version.version).description == "another card"
 
 
 def test_a_study_of_several_tasks_has_no_champion_over_all_and_loses_the_one_it_had(study: Trained) -> None:

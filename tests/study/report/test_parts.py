@@ -410,6 +410,21 @@ def test_a_family_without_a_panel_is_named_with_the_reason(reporter: Reporter) -
     )
 
 
+def test_the_oracles_column_is_of_the_config_that_the_test_set_would_have_chosen(reporter: Reporter) -> None:
+    alphas = {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5]}}}
+    reporter.launch(families=["ce", alphas], noise__rate=0.0, search__repeats=2)
+    said = {0: 0.5, 1: 0.6, 2: 0.9}  # by the config's number: the search chose config 0
+    with Ledger(reporter.paths.ledger, write=True) as ledger:
+        numbers = {key: number for _, key, number, _ in ledger.configs()}
+        for trial in ledger.trials().values():
+            tested = said[numbers[trial.config_key]] + 0.01 * trial.repeat
+            ledger.record_oracle(trial.key, {"epoch": trial.best_epoch, "test_accuracy": tested})
+    rows = rows_of(tables(reporter)["gap-digits-clean-mlp-hidden-8"])
+    assert rows["tce"]["test, these trials (n = 2)"].startswith("0.5050")
+    assert rows["tce"]["test, oracle (n = 2)"].startswith("0.9050")
+    assert rows["ce"]["test, oracle (n = 2)"] == rows["ce"]["test, these trials (n = 2)"]  # it has one config
+
+
 def test_what_the_oracle_says_of_stopped_configs_stands_apart(reporter: Reporter) -> None:
     reporter.launch(**STOPPING)
     with Ledger(reporter.paths.ledger, write=True) as ledger:

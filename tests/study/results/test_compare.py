@@ -451,6 +451,20 @@ def test_the_interval_of_the_difference_and_the_cost_are_told_by_name(told: Call
     assert re.search(r"┃ p +┃ verdict", said)
 
 
+def test_from_six_repeats_on_wilcoxons_p_stands_below_the_t_tests(told: Callable[..., str]) -> None:
+    differences = [OWN["tce"](i) - OWN["ce"](i) + 0.05 for i in range(6)]
+    expected = paired_test(differences, [0.0] * 6)
+    assert expected is not None
+    assert expected.p_wilcoxon is not None
+    six = told(["ce", "tce"], repeats=6)
+    assert f"Wilcoxon {expected.p_wilcoxon:.2f}" in six
+    assert "the p of the signed-rank test, from 6 repeats on, not corrected" in six
+
+
+def test_of_five_repeats_no_wilcoxon_test_is_told(told: Callable[..., str]) -> None:
+    assert "Wilcoxon" not in told(["ce", "tce"], repeats=5)
+
+
 def test_the_command_says_over_how_many_tests_and_that_more_studies_make_more(told: Callable[..., str]) -> None:
     assert "Holm's correction for all 4 tests here." in told(FAMILIES, rate=[0.0, 0.4])
 

@@ -14,6 +14,7 @@ from study.errors import StudyError
 from study.records.ledger import Ledger
 from study.results.compare import Comparison, compare
 from tests.study.conftest import Driver, SpecMaker
+from tests.study.trained import train
 
 Make = Callable[..., None]
 Compare = Callable[..., Comparison]
@@ -119,3 +120,18 @@ def test_studies_of_other_images_are_refused(make: Make, compared: Compare, tmp_
         database.commit()
     with pytest.raises(StudyError, match=r"tce and ce on .* differ in the images: they cannot be paired"):
         compared("a", "b")
+
+
+def test_studies_that_hold_out_other_images_are_refused_by_their_splits_alone(
+    make_spec: SpecMaker, tmp_path: Path
+) -> None:
+    """Trained for real: what the trials note of their data is what is compared."""
+    short: dict[str, Any] = {"families": ["ce"], "noise__rate": 0.0, "training__epochs": 1, "search__repeats": 2}
+    with ExitStack() as stack:
+        ledgers = {
+            name: stack.enter_context(train(tmp_path / name, make_spec(**short, dataset__holdout=holdout)).ledger())
+            for name, holdout in (("a", 0.2), ("b", 0.2), ("c", 0.3))
+        }
+        assert compare([(name, ledgers[name]) for name in "ab"]).num_tests == 0  # equal scores of the same trials
+        with pytest.raises(StudyError, match=r"differ in the split of repeat 0: they cannot be paired"):
+            compare([(name, ledgers[name]) for name in "ac"])

@@ -99,6 +99,19 @@ def test_repeats_are_paired_across_families_and_share_no_seed_with_the_search(
     assert not searched & {seed for by_repeat in trials for trial in by_repeat for seed in trial["seeds"].values()}
 
 
+def test_every_repeat_of_a_retraining_has_a_mask_of_its_own_the_same_for_all_families(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    spec = make_spec(confirm=RETRAIN, noise__rate=0.4)
+    driver.launch(spec)
+    ce, tce = (
+        [cell.configs[0].trial(repeat)["noise"] for repeat in range(3)] for cell in winners_of(driver, spec).cells
+    )
+    assert ce == tce
+    assert len({noise["seed"] for noise in ce}) == 3
+    assert {noise["rate"] for noise in ce} == {0.4}
+
+
 def test_retraining_has_no_holdout_and_ends_at_the_median_of_the_epochs_that_the_search_chose(
     driver: Driver, make_spec: SpecMaker
 ) -> None:
