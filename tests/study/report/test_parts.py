@@ -927,7 +927,7 @@ def test_ped_anova_asks_what_tells_the_best_tenth_from_the_rest(maximise: bool) 
 
 def test_configs_that_were_stopped_early_are_counted_where_importance_leaves_them_out(reporter: Reporter) -> None:
     def score(todo: Todo, epoch: int) -> float:
-        return by_family(todo, epoch) - abs(todo.config.params.get("alpha", 1.0) - 1) / 10
+        return 0.5 + 0.005 * (todo.config.number * 37 % 60) + 0.001 * epoch
 
     reporter.worker.accuracy = score
     space = {"alpha": {"uniform": [0.5, 2.0]}, "training.optimizer.lr": {"loguniform": [0.01, 0.2]}}
