@@ -101,7 +101,7 @@ def fresh(studied: Trained, tmp_path_factory: pytest.TempPathFactory) -> Any:
         home.mkdir()
         patch.chdir(folder)
         patch.setenv("STUDY_HOME", str(home))
-        patch.setattr(pilot, "_pilot", lambda plan, home: pilot.Pace.of([0.1]))
+        patch.setattr(pilot, "_pilot", lambda plan, home, gauge: pilot.Pace.of([0.1]))
         patch.setattr(launching, "run_on_ray", refuse_to_run)
         patch.setattr(make, "DPI", 20)
         yield make_anew

@@ -103,6 +103,11 @@ MISTAKES = {
     "unknown data set": (changed("digits", "digit"), "small.yaml:3: dataset.name", "did you mean 'digits'"),
     "unknown network": (changed("name: mlp", "name: mpl"), "small.yaml:5: model", "did you mean 'mlp'"),
     "unknown argument of a network": (changed("hidden", "hiden"), "small.yaml:5: model", "did you mean 'hidden'"),
+    "unknown noise of a paper's number": (
+        changed("seed: 3", "paper: {source: us, numbers: [{family: ce, value: 9, noise: unifrm}]}"),
+        "small.yaml:2: paper.numbers.0.noise: unknown noise 'unifrm'",
+        "did you mean 'uniform'",
+    ),
     "unknown optimiser": (
         changed("name: sgd", "name: sdg"),
         "small.yaml:13: training.optimizer",
