@@ -1,11 +1,11 @@
-# make quickstart | test | test-all | bench | bench-scale | schema | clean; VENV=DIR shares an environment between checkouts.
+# make quickstart | test | test-all | faults | bench | bench-scale | schema | clean; VENV=DIR shares an environment.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 CODE := study trainables search_spaces tests benchmarks
 STAMP := $(VENV)/.installed
 
-.PHONY: install quickstart test test-all lint bench bench-scale schema clean
+.PHONY: install quickstart test test-all lint faults bench bench-scale schema clean
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
 	$(BIN)/python -m pytest -m slow
+
+faults: install
+	$(BIN)/python -m tests.faults
 
 bench: install
 	$(BIN)/python -m benchmarks.platforms

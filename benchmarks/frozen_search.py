@@ -103,6 +103,7 @@ class Simulation:
         return {
             "key": todo.key,
             "epoch": after,
+            "opened_epoch": before,
             "best_epoch": 1 + scores.index(max(scores[:after])),
             "score": scores[after - 1],
             "state": states.COMPLETED if after == len(scores) else states.RUNNING,

@@ -31,6 +31,7 @@ class IdleTrainable(tune.Trainable):
         return {
             "key": self.key,
             "epoch": until,
+            "opened_epoch": 0,
             "best_epoch": 1 + self.scores.index(max(self.scores)),
             "score": self.scores[-1],
             "state": "completed" if until == last else "running",

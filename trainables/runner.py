@@ -98,6 +98,7 @@ class TrialRunner:
         return {
             "key": session.key,
             "epoch": session.epoch,
+            "opened_epoch": self.opened_epoch,
             "best_epoch": session.best_epoch,
             "score": session.history[-1].get(monitor, float("nan")) if session.history else float("nan"),
             "state": state or finished,

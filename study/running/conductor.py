@@ -59,6 +59,7 @@ class Conductor:
         self.epochs = 0
         self._epochs_of: dict[str, int] = {}
         self._started: set[str] = set()
+        self._taken_up: set[str] = set()  # of the started ones those that have not reported yet
         self._next: Todo | None = self.agenda.next()
 
     @property
@@ -107,6 +108,7 @@ class Conductor:
     def started(self, key: str) -> None:
         """A trial has gone to a worker."""
         self._started.add(key)
+        self._taken_up.add(key)
         self.ledger.record_started(key)
 
     def result(self, key: str, result: Mapping[str, Any]) -> bool:
@@ -114,6 +116,9 @@ class Conductor:
         todo = self.agenda.running.get(key)
         if todo is None:  # late news of a trial that was given up
             return False
+        if key in self._taken_up:
+            self._taken_up.discard(key)
+            self._note_what_is_trained_again(key, result["opened_epoch"])
         self.ledger.record_result(key, result, self.monitor)
         self.epochs += len(result["reports"])
         self._epochs_of[key] = result["epoch"]
@@ -153,6 +158,12 @@ class Conductor:
         """A trial broke and is tried again from its last checkpoint."""
         self._started.discard(key)
         self.ledger.record_event("retried", reason, key)
+
+    def _note_what_is_trained_again(self, key: str, opened: int) -> None:
+        reported = self.ledger.trials([key])[key].epoch
+        if reported > opened:
+            span = f"epochs {opened + 1} to {reported} are" if reported > opened + 1 else f"epoch {reported} is"
+            self.ledger.record_event("trained again", f"{span} trained again: no checkpoint held them", key)
 
     def _goes_on(self, todo: Todo, result: Mapping[str, Any]) -> bool:
         epoch = result["epoch"]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 0.05  # after which an interrupt that Python could not raise comes again
 
 
 class StopRequest:
@@ -30,14 +34,16 @@ class StopRequest:
     def on_signals(self) -> Iterator[None]:
         """SIGINT, SIGTERM and, unless `nohup` was asked to keep it away, SIGHUP end the launch at once.
 
-        That is as KeyboardInterrupt.
+        That is as KeyboardInterrupt, which comes again where Python could not raise it.
         """
         before = {number: signal.getsignal(number) for number in SIGNALS}
         self._heard = [number for number in SIGNALS if (number, before[number]) != (signal.SIGHUP, signal.SIG_IGN)]
         self.listen()
+        unraisable, sys.unraisablehook = sys.unraisablehook, partial(self._raise_later, sys.unraisablehook)
         try:
             yield
         finally:
+            sys.unraisablehook = unraisable
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -77,6 +83,15 @@ class StopRequest:
         """From another thread: end the launch now."""
         self._armed = False
         os.kill(os.getpid(), signal.SIGINT)
+
+    def _raise_later(self, others: Callable[[Any], None], lost: Any) -> None:
+        """What is raised while an object is destroyed, Ray's are by the hundred, is printed and forgotten."""
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            again = threading.Timer(AGAIN_S, self.at_once)
+            again.daemon = True
+            again.start()
+        else:
+            others(lost)
 
     def _time_out(self, say: Callable[[], None]) -> None:
         self.timed_out = True

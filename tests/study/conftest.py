@@ -119,6 +119,7 @@ class Worker:
         return {
             "key": todo.key,
             "epoch": epoch,
+            "opened_epoch": reached,
             "best_epoch": max(range(1, epoch + 1), key=lambda e: self.accuracy(todo, e)),
             "score": self.report(todo, epoch)[trial["monitor"]["metric"]],
             "state": state or ("completed" if epoch == epochs else "running"),

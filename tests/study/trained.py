@@ -25,6 +25,7 @@ class TrainingWorker(Worker):
     def step(self, todo: Todo, reached: int, decisions: list[int], *, standing: bool = False) -> dict[str, Any] | None:
         trial = todo.config.trial(todo.repeat)
         session = Session(todo.key, trial, self.home.cache, self.paths.checkpoint(todo.key))
+        opened = session.epoch
         while not session.done:
             session.advance()
             if session.epoch in decisions:
@@ -32,6 +33,7 @@ class TrainingWorker(Worker):
         return {
             "key": todo.key,
             "epoch": session.epoch,
+            "opened_epoch": opened,
             "best_epoch": session.best_epoch,
             "score": session.history[-1].get(trial["monitor"]["metric"], float("nan")),
             "state": "completed" if session.done else "running",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -226,53 +223,6 @@ def test_a_ledger_that_is_not_there_is_not_made_by_reading_it(path: Path) -> Non
         assert ledger.trials() == {}
     with pytest.raises(StudyError, match="not a ledger that can be opened"):
         Ledger(path.parent / "no" / "such" / "folder.db", write=True)
-
-
-# -- kill -9 ----------------------------------------------------------------------------------------------------------
-
-WRITE_FOREVER = f"""
-import sys
-from pathlib import Path
-from study.records.ledger import Ledger
-with Ledger(Path(sys.argv[1]), write=True) as ledger:
-    batch = 0
-    while True:
-        key = f"t{{batch}}"
-        ledger.record_trials([(key, "c", 0, {{}}), (key + "b", "c", 1, {{}})])
-        reports = [{{"epoch": e, "{MONITOR}": e / 10, "seconds": 1.0, "padding": 0.5}} for e in range(1, 8)]
-        ledger.record_result(
-            key, {{"reports": reports, "epoch": 7, "best_epoch": 7, "facts": {{}}}}, "{MONITOR}"
-        )
-        print(batch, flush=True)
-        batch += 1
-"""
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_kill_9_of_the_writer_loses_nothing_that_was_written_and_halves_nothing(seed: int, path: Path) -> None:
-    rng = random.Random(seed)
-    process = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for _ in range(rng.randint(1, 10)):
-        process.stdout.readline()
-    time.sleep(rng.uniform(0, 0.02))
-    os.kill(process.pid, signal.SIGKILL)
-    acknowledged = [int(line) for line in process.stdout.read().split()]
-    process.wait()
-    process.stdout.close()
-    with Ledger(path) as reader:
-        trials = reader.trials()
-        for batch in range(max(acknowledged, default=0) + 1):
-            assert len(reader.reports(f"t{batch}")) == 7
-        assert len(trials) % 2 == 0
-        for key, record in trials.items():
-            reports = reader.reports(key)
-            assert len(reports) in ((0,) if key.endswith("b") else (0, 7))
-            assert (record.epoch, record.seconds) == (len(reports), len(reports))
-        assert sum(len(reader.reports(key)) == 0 for key in trials if not key.endswith("b")) <= 1
-    with Ledger(path, write=True) as ledger:
-        ledger.record_event("recovered", "written again")
-        assert ledger.trials() == trials
 
 
 def test_a_ledger_of_the_first_format_is_brought_to_this_one_with_what_is_in_it(path: Path) -> None:

@@ -315,3 +315,16 @@ def test_what_is_handed_out_names_its_cell(driver: Driver, make_spec: SpecMaker)
         driver.stop.raised = False
         assert conductor.next() is None, "a launch that was stopped went on"
         assert not conductor.finished
+
+
+def test_what_is_trained_again_is_an_event(driver: Driver, make_spec: SpecMaker) -> None:
+    spec = make_spec(scheduler=ASHA)
+    driver.launch(spec, dies_after=3)
+    with Ledger(driver.ledger_path) as ledger:
+        key = next(key for key, record in ledger.trials().items() if record.state == "running" and record.epoch)
+    driver.worker.checkpoints[key] = 0
+    driver.launch(spec)
+    with Ledger(driver.ledger_path) as ledger:
+        told = [event for event in ledger.events(100) if event["kind"] == "trained again"]
+    assert [event["trial_key"] for event in told] == [key]
+    assert told[0]["message"].endswith("trained again: no checkpoint held them")
