@@ -249,7 +249,8 @@ def test_a_trial_that_hangs_is_tried_again_alone_and_given_up(lanes: int, beside
     assert not list(disturbed.place.root.rglob("*.hang"))
     disturbed.keep(
         GROUP, f"a trial that hangs, {among(lanes)} (`timeout_s: {TIMEOUT_S}`)",
-        f"its process is ended; {tried_again(lanes)}, and then given up; the reason names file and line; {others(lanes)}",
+        f"its process is ended; {tried_again(lanes)}, and then given up; the reason names file and line; "
+        f"{others(lanes)}",
     )  # fmt: skip
 
 
