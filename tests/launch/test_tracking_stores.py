@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.launch.conftest import Place, free_port, started
-from tests.launch.test_tracking import SHORT
 
+SHORT = ("--set", "training.epochs=2", "--set", "search.repeats=1")
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
