@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,27 +103,18 @@ def mid_study(disturbed: Disturbed) -> bool:
 
 
 @slow
-@pytest.mark.parametrize(
-    ("folder", "what", "said"),
-    [
-        ("", "the studies' home", "full"),
-        ("tiny/checkpoints", "checkpoints' disk alone", "No space left on device"),
-    ],
-    ids=["home", "checkpoints"],
-)
-def test_a_full_disk_pauses_the_study_and_room_lets_it_go_on(
-    folder: str, what: str, said: str, disturbed: Disturbed
-) -> None:
+def test_a_full_home_pauses_the_study_refuses_the_next_launch_and_goes_on_with_room(disturbed: Disturbed) -> None:
     place = disturbed.place
-    with mounted(place.home / folder) as disk:
+    with mounted(place.home) as disk:
         running = disturbed.launch_until(lambda: mid_study(disturbed))
         disk.fill()
-        assert said in (sentence := pauses(disturbed, running)) or "No space left on device" in sentence
+        pauses(disturbed, running)
         assert_checkpoints_are_whole(disturbed)
         assert place.json("status", "tiny")["running"] is None
         before = set(place.rows("select trial_key, epoch, metrics from reports"))
-        again = place.start("launch", "tiny.yaml")  # while there is still no room
-        pauses(disturbed, again)
+        refused = place.run("launch", "tiny.yaml", expect=2).stderr
+        assert "full" in refused or "No space left on device" in refused
+        assert len(refused.splitlines()) == 1
         disk.make_room()
         disturbed.strike()
         disturbed.launch_to_the_end()
@@ -131,8 +122,8 @@ def test_a_full_disk_pauses_the_study_and_room_lets_it_go_on(
         disturbed.assert_like_calm()
         assert before <= set(place.rows("select trial_key, epoch, metrics from reports"))
         disturbed.keep(
-            GROUP, f"{what} full", "the study pauses with a sentence; every last checkpoint is whole; with room the "
-            "same command goes on",
+            GROUP, "the studies' home full", "the study pauses with a sentence; every last checkpoint is whole; "
+            "launching again without room is refused in a line, with room it goes on",
         )  # fmt: skip
 
 
@@ -156,22 +147,42 @@ def test_a_full_disk_of_the_ledger_alone_pauses_the_study_too(disturbed: Disturb
         )  # fmt: skip
 
 
+def turn_read_only(disk: Disk) -> None:
+    wait_until(lambda: disk.remount("ro"))
+
+
+def turn_writable(disk: Disk) -> None:
+    assert disk.remount("rw")
+
+
 @slow
-def test_a_disk_that_turns_read_only_pauses_the_study(disturbed: Disturbed) -> None:
-    """Of checkpoints: no system lets go of a file that is open for writing, as a ledger is, to be asked for this."""
-    place = disturbed.place
-    with mounted(place.home / "tiny" / "checkpoints") as disk:
+@pytest.mark.parametrize(
+    ("harm", "mend", "said", "fault"),
+    [
+        (Disk.fill, Disk.make_room, "No space left on device", "checkpoints' disk alone full"),
+        (turn_read_only, turn_writable, "Read-only file system", "checkpoints' disk remounted read-only"),
+    ],
+    ids=["full", "read-only"],
+)
+def test_a_disk_that_takes_no_checkpoint_pauses_the_study(
+    harm: Callable[[Disk], None], mend: Callable[[Disk], None], said: str, fault: str, disturbed: Disturbed
+) -> None:
+    """No system lets go of a file that is open for writing, as a ledger is: only checkpoints' turns read-only."""
+    checkpoints = disturbed.place.home / "tiny" / "checkpoints"
+    with mounted(checkpoints) as disk:
         running = disturbed.launch_until(lambda: mid_study(disturbed))
-        wait_until(lambda: disk.remount("ro"))
-        assert "Read-only file system" in pauses(disturbed, running)
+        harm(disk)
+        sentence = pauses(disturbed, running)
+        assert said in sentence
+        assert str(checkpoints) in sentence
         assert_checkpoints_are_whole(disturbed)
-        assert disk.remount("rw")
+        mend(disk)
         disturbed.strike()
         disturbed.launch_to_the_end()
         disturbed.assert_like_calm()
         disturbed.keep(
-            GROUP, "checkpoints' disk remounted read-only", "the study pauses with a sentence; every last checkpoint "
-            "is whole; once it can be written the same command goes on",
+            GROUP, fault, "the study pauses with a sentence that names the folder; every last checkpoint is whole; "
+            "once it can be written the same command goes on",
         )  # fmt: skip
 
 
