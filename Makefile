@@ -2,7 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-CODE := study trainables search_spaces tests benchmarks
+CODE := study trainables search_spaces tests benchmarks docker
 STAMP := $(VENV)/.installed
 
 .PHONY: install quickstart test test-all lint faults bench bench-scale schema clean

@@ -61,6 +61,9 @@ def compare(
         console.print(_table(task, rows, comparison))
     for note in comparison.notes:
         console.print(f"[yellow]{escape(note)}[/]")
+    for budget in comparison.budgets:
+        named = f"{budget.study}: " if len(comparison.budgets) > 1 else ""
+        console.print(f"Budget of the search: {named}{budget.sentence}", markup=False, highlight=False)
     if comparison.differing:
         console.print(f"[yellow]These studies differ in[/] {escape(settings_in_words(comparison.differing))}.")
     if outside:

@@ -27,6 +27,7 @@ from study.cli.output import (
 )
 from study.cli.submit import submit_launch
 
+MIB = 2**20
 MINUTE = 60.0  # seconds, from which no fraction of one is said
 
 
@@ -210,6 +211,8 @@ def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> No
             f"Screening the configs of a cell takes {forecast.budget} epochs at most (search.epochs), {whole} whole "
             f"training{'' if whole == 1 else 's'}: more configs only where some end early."
         )
+    for need in forecast.memory:
+        console.print(_memory_text(need, forecast.lanes), highlight=False, markup=False)
     if forecast.seconds is None or forecast.seconds_per_epoch is None:
         console.print("How long they take cannot be said before the data is there. No trial was run.")
         return
@@ -220,6 +223,19 @@ def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool = False) -> No
         f"{about} {_estimate(forecast)} of training where none is stopped early "
         f"({_pace_text(forecast.seconds_per_epoch)} an epoch, {forecast.basis}{alone}). No trial was run."
     )
+
+
+def _memory_text(need: Any, lanes: int) -> str:
+    """`Memory: 12 MiB for a trial of mlp on digits, batches of 64 (ce, tce); 16 lanes fit in each process.`"""
+    size = f"{max(1, round(need.bytes_per_trial / MIB)):,} MiB"
+    said = f"Memory: {size} for a trial of {need.kind} ({', '.join(need.families)}), beside its process; "
+    if need.lanes_that_fit == 0:
+        return f"{said}it does not fit: give a process more of the machine, as with --set resources.cpus=2"
+    if lanes == 1:
+        return f"{said}it fits."
+    if need.lanes_that_fit < lanes:
+        return f"{said}{need.lanes_that_fit} of {lanes} lanes fit in each process, the others wait."
+    return f"{said}{lanes} lanes fit in each process."
 
 
 def _estimate(forecast: Any) -> str:

@@ -15,6 +15,7 @@ from study.errors import StudyError
 from study.planning.agenda import SCREENING, scheduler_text
 from study.planning.drift import drift, new_code, refuse
 from study.planning.feasibility import check_feasible, doubts
+from study.planning.memory import MemoryGauge, MemoryNeed
 from study.planning.plan import Cell, Config, Plan
 from study.planning.preflight import check_against_ledger, num_lanes, num_workers
 from study.planning.stand_in import plan_without_data
@@ -41,7 +42,8 @@ class Forecast:
     process: `seconds_low` is then what it takes where lanes cost nothing. `fitting` are the seconds of the low reading
     by how many configs each cell has. `budget` is the study's `search.epochs`. `doubts` says in a sentence each what
     was hardly meant so, `assumed` what data was not there to be looked at, `changes` what has changed since the
-    study's trials ran; epochs and times are None where the data's size is not known.
+    study's trials ran; epochs and times are None where the data's size is not known. `memory` is what trials take, and
+    how many fit, by their kind; empty where nothing was timed here and now.
     """
 
     cells: list[dict[str, Any]]
@@ -61,6 +63,7 @@ class Forecast:
     seconds_low: float | None = None
     seconds_high: float | None = None
     fitting: tuple[float, ...] = ()
+    memory: tuple[MemoryNeed, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -114,10 +117,11 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False) -> Forecast:
                 )
             )
     timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
+    gauge = MemoryGauge(spec)
     if timed:
         pace, basis = Pace.of(timed), f"from {len(timed)} trials of this study"
     elif assumed.sized:
-        pace, basis = _pilot(plan, home), f"from {BATCHES} batches of each task"
+        pace, basis = _pilot(plan, home, gauge), f"from {BATCHES} batches of each task"
     else:
         pace, basis = None, "without the size of the data"
     cells = [
@@ -137,7 +141,7 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False) -> Forecast:
     missing, alone = sum(cell.trials for cell in to_come), lanes > 1 and not timed
     forecast = Forecast(
         cells, plan.num_trials, missing, most_epochs, processes, lanes, pace.mean if pace else None, None, alone, basis,
-        said, assumed.said, changes, spec.search.epochs,
+        said, assumed.said, changes, spec.search.epochs, memory=tuple(gauge.needs.values()),
     )  # fmt: skip
     if not assumed.sized or pace is None:
         return forecast
@@ -219,26 +223,27 @@ def _missing(config: Config, spec: StudySpec, records: Mapping[str, TrialRecord]
     return [(key, epochs) for key in keys if key not in records or records[key].state not in done]
 
 
-def _pilot(plan: Plan, home: Home) -> Pace:
-    """Seconds of an epoch over one cell of each task, from a few batches of each."""
+def _pilot(plan: Plan, home: Home, gauge: MemoryGauge) -> Pace:
+    """Seconds of an epoch over one cell of each task, from a few batches of each; the memory of every kind of trial."""
     import torch
 
     torch.set_num_threads(max(1, int(plan.spec.resources.cpus)))
-    paces = []
-    for cell in {id(cell.task): cell for cell in plan.cells}.values():
+    paces: dict[str, Pace] = {}
+    for cell in plan.cells:
         params = cell.proposer().ask()
         assert params is not None, "a cell has at least one config"
         try:
-            paces.append(Pace.of(_paces(Config(cell, 0, params).trial(0), cell.task.num_train, home.cache)))
+            trial = Config(cell, 0, params).trial(0)
+            if not gauge.knows(trial, cell.name) or cell.task.title not in paces:
+                pace = Pace.of(_paces(trial, cell, home.cache, gauge))
+                paces.setdefault(cell.task.title, pace)
         except ValueError as problem:
             raise StudyError(f"{cell.task.title}: {problem}") from None
-    return Pace(*(statistics.fmean(getattr(pace, name) for pace in paces) for name in ("mean", "low", "high")))
+    return Pace(*(statistics.fmean(getattr(pace, name) for pace in paces.values()) for name in ("mean", "low", "high")))
 
 
-def _paces(trial: Trial, num_train: int, cache: Path) -> list[float]:
-    """Seconds of an epoch of `num_train` images, from a few batches, some times over and without the first time if that
-    is soon over.
-    """
+def _paces(trial: Trial, cell: Cell, cache: Path, gauge: MemoryGauge) -> list[float]:
+    """Seconds of an epoch, from a few batches, some times over and without the first time if that is soon over."""
     from trainables.data.store import content_hash
     from trainables.data.task import load_task
     from trainables.engine.lanes import LaneArray
@@ -252,9 +257,10 @@ def _paces(trial: Trial, num_train: int, cache: Path) -> list[float]:
     )
     few = replace(data, train_index=train, val_index=val, split_digest=content_hash(train, val))
     lane = make_lane("pilot", trial, few)
-    array = LaneArray(few, trial["model"], trial["training"], modules=lane.modules)
-    array.add(lane)
-    seconds = [array.advance()["pilot"]["seconds"]]
+    array = LaneArray(few, trial["model"], trial["training"], gauge.device, lane.modules)
+    with gauge.measuring(trial, cell.task, cell.name):
+        array.add(lane)
+        seconds = [array.advance()["pilot"]["seconds"]]
     if seconds[0] < SOON_S:
         seconds = [array.advance()["pilot"]["seconds"] for _ in range(TIMES if seconds[0] < SOON_S / TIMES else 1)]
-    return [each * num_train / len(train) for each in seconds]
+    return [each * cell.task.num_train / len(train) for each in seconds]

@@ -60,6 +60,12 @@ def num_lanes(spec: StudySpec) -> int:
     return (GPU_LANES if wanted.gpus else CPU_LANES) if wanted.lanes == "auto" else wanted.lanes
 
 
+def memory_share(spec: StudySpec) -> float:
+    """The part of a device's free memory that one process may count on."""
+    wanted = spec.resources
+    return min(1.0, wanted.gpus) if wanted.gpus else 1 / num_workers(spec)
+
+
 def places(spec: StudySpec) -> int:
     """How many trials are open in a process: beside its lanes some that wait for one, so that it is taken at once."""
     lanes = num_lanes(spec)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
 from study.records.ledger import CONFIRM, Ledger
+from study.results.budget import Budget, budget_of
 from study.results.confirmed import Confirmations, confirmations
 from study.results.entries import Entry, entries_of
 from study.results.pairing import check_alike, paired
@@ -98,7 +99,7 @@ class Comparison:
     distinguishable; None where tasks are too few. `baseline` is what each task's own is looked up by. `notes` say in a
     sentence each which confirmations are left out and why, `warnings` what the compared trials warned of. `unconfirmed`
     are the studies without one that counts, and `differing` the settings in which the studies differ, each with its
-    value by study.
+    value by study. `budgets` has what each study's search was given and took.
     """
 
     phase: str
@@ -113,6 +114,7 @@ class Comparison:
     unconfirmed: tuple[str, ...] = ()
     differing: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
     @property
     def num_tests(self) -> int:
@@ -139,6 +141,7 @@ class Comparison:
             "unconfirmed": list(self.unconfirmed),
             "differing_settings": self.differing,
             "warnings": list(self.warnings),
+            "budgets": [budget.as_json() for budget in self.budgets],
         }
 
     def to_frame(self) -> DataFrame:
@@ -211,7 +214,7 @@ def compare(
     differing = differing_settings({name: ledger.spec() or {} for name, ledger in ledgers}) if len(ledgers) > 1 else {}
     comparison = Comparison(
         phase, metric, more_is_better, asked, tasks, notes=notes, unconfirmed=unconfirmed, differing=differing,
-        warnings=_warnings(ledgers, entries),
+        warnings=_warnings(ledgers, entries), budgets=_budgets(ledgers, results),
     )  # fmt: skip
     if len(ranked) < FEWEST_CELLS or len(families) < FEWEST_CELLS:
         return comparison
@@ -220,6 +223,13 @@ def compare(
         ranks=dict(zip(families, mean_ranks(ranked, more_is_better=more_is_better), strict=True)),
         ranked_tasks=len(ranked),
         critical_difference=critical_difference(len(families), len(ranked)),
+    )
+
+
+def _budgets(ledgers: Sequence[tuple[str, Ledger]], results: Sequence[Confirmations]) -> tuple[Budget, ...]:
+    return tuple(
+        budget_of(name, ledger.spec() or {}, each.searched)
+        for (name, ledger), each in zip(ledgers, results, strict=True)
     )
 
 

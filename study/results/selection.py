@@ -52,7 +52,7 @@ class ConfigResult:
 
 @dataclass(frozen=True)
 class CellResult:
-    """One family on one task. `best` is None while no config has a completed repeat.
+    """One family on one task, with all its `trials`. `best` is None while no config has a completed repeat.
 
     `scoreless` are the keys of completed trials whose score is not a finite number, or beyond 1e150: `counts` has
     them as diverged.
@@ -66,6 +66,7 @@ class CellResult:
     scoreless: frozenset[str] = frozenset()
     epochs: int = 0
     seconds: float = 0.0
+    trials: tuple[TrialRecord, ...] = ()
 
     @property
     def ended(self) -> int:
@@ -106,7 +107,9 @@ def cell_results(ledger: Ledger, *, phase: str | None = SEARCH, all_scopes: bool
         scoreless = frozenset(t.key for t in trials if t.state == states.COMPLETED and score(t) is None)
         counts = Counter(states.DIVERGED if trial.key in scoreless else trial.state for trial in trials)
         epochs, seconds = sum(trial.epoch for trial in trials), sum(trial.seconds for trial in trials)
-        results.append(CellResult(cell_key, facts, tuple(members), best, counts, scoreless, epochs, seconds))
+        results.append(
+            CellResult(cell_key, facts, tuple(members), best, counts, scoreless, epochs, seconds, tuple(trials))
+        )
     return results
 
 

@@ -1,4 +1,4 @@
-"""Whether the hosts of trials still answer: a process that is stopped runs no watchdog of its own."""
+"""Whether the processes of trials still answer: one that is stopped runs no watchdog of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOOK_EVERY_S = 2.0
 
 
 class HostWatch(Watch):
-    """Inside it, `end_silent` is called now and then on a thread of its own, as Tune's waits for the hosts."""
+    """Inside it, `end_silent` is called now and then on a thread of its own, as Tune's waits for them."""
 
     def __init__(self, end_silent: Callable[[], None]) -> None:
         super().__init__("host-watch")

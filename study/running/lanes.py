@@ -26,8 +26,7 @@ from ray.air.execution.resources.resource_manager import ResourceManager
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.tune import tune as tune_module
 
-from study.planning.preflight import num_lanes, num_workers, places
-from study.running.host_watch import HostWatch
+from study.planning.preflight import memory_share, num_lanes, num_workers, places
 from study.spec import StudySpec
 from trainables.hosting import TrialHost
 from trainables.watchdog import where_it_hung
@@ -67,7 +66,7 @@ def host_settings(spec: StudySpec, scratch: Path) -> HostSettings:
     return HostSettings(
         count=num_workers(spec),
         places=places(spec),
-        share=min(1.0, wanted.gpus) if wanted.gpus else 1 / num_workers(spec),
+        share=memory_share(spec),
         cpus=wanted.cpus,
         gpus=wanted.gpus,
         lanes=num_lanes(spec),
@@ -294,14 +293,13 @@ class LaneResources(ResourceManager):
 
 @contextmanager
 def trials_in_lanes(hosts: Hosts) -> Iterator[None]:
-    """Within it, Tune's trials are lanes of `hosts`, which are watched.
+    """Within it, Tune's trials are lanes of `hosts`.
 
     `tune.run` has no setting for its resource manager.
     """
     controller = tune_module.TuneController
     tune_module.TuneController = partial(controller, resource_manager_factory=lambda: LaneResources(hosts))
     try:
-        with HostWatch(hosts.end_silent):
-            yield
+        yield
     finally:
         tune_module.TuneController = controller

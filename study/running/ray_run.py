@@ -21,7 +21,7 @@ from study.planning.preflight import num_lanes, num_workers, places
 from study.records.environment import usable_cpus
 from study.records.paths import Home, StudyPaths
 from study.running.conductor import Conductor
-from study.running.ray_watch import RayWatch
+from study.running.ray_watch import PATIENCE_S, RayWatch
 from study.running.stop import StopRequest
 from study.security.ray_token import keep_token_private
 from study.spec import StudySpec
@@ -103,12 +103,15 @@ def run_on_ray(
             raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
         finally:
             tune_imported.join()  # before the program ends, too: an import that is going on may keep it from that
+        leaving = threading.Timer(PATIENCE_S, lambda: _leave(progress, stop, scratch, str(watch.died)))
+        leaving.daemon = True
         try:
             stop.listen()  # Ray's start takes SIGTERM, and the shield SIGHUP
             progress.watch(conductor)
             from ray import tune
             from ray.tune import TuneError
 
+            from study.running.host_watch import HostWatch
             from study.running.lanes import Hosts, host_settings, trials_in_lanes
             from study.running.tuning import ConductorStopper, InTurn, LedgerCallback, OwnProcesses, PlanSearcher
             from trainables.base import StudyTrainable
@@ -116,7 +119,7 @@ def run_on_ray(
             laned = num_lanes(spec) > 1 and trainable is None
             at_most = slots if laned else 2 * slots
             hosts = Hosts(host_settings(spec, Path(scratch))) if laned else None
-            processes = hosts or OwnProcesses()
+            processes = hosts or OwnProcesses(spec.resources.timeout_s)
             settings_of = partial(run_settings, spec, home, paths, scratch)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
@@ -132,9 +135,9 @@ def run_on_ray(
                     failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
                 ),
             )  # fmt: skip
-            watch = RayWatch(stop, lambda died: _leave(conductor, progress, stop, scratch, died))
+            watch = RayWatch(stop, lambda died: _abandon_and_leave(conductor, progress, stop, scratch, died))
             try:
-                with watch, trials_in_lanes(hosts) if hosts else nullcontext():
+                with watch, HostWatch(processes.end_silent), trials_in_lanes(hosts) if hosts else nullcontext():
                     tuner.fit()
             except TuneError:
                 if conductor.ledger.failure is None:
@@ -147,11 +150,13 @@ def run_on_ray(
                 if watch.died is None:
                     raise
                 conductor.abandon(died_of(watch.died))
+                leaving.start()  # Ray may wait for a GCS that is gone, and then ends the program without a word
         finally:
             progress.stage("stopping Ray")
             del tuner, hosts, processes
             gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
             ray.shutdown()
+            leaving.cancel()
 
 
 def died_of(process: str) -> str:
@@ -159,10 +164,16 @@ def died_of(process: str) -> str:
     return f"Ray's {process} died"
 
 
-def _leave(conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str) -> NoReturn:
-    """End the program from another thread than the main one, which Ray does not give back."""
-    code = 130 if stop else 1
+def _abandon_and_leave(
+    conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str
+) -> NoReturn:
     conductor.abandon(died_of(died))
+    _leave(progress, stop, scratch, died)
+
+
+def _leave(progress: Progress, stop: StopRequest, scratch: str, died: str) -> NoReturn:
+    """End the program from another thread than the main one, which Ray does not give back."""
+    code = 130 if stop.asked else 1
     progress.close()
     progress.stage(f"{died_of(died)}: what was reported is saved; the same command goes on")
     stop.file.unlink(missing_ok=True)

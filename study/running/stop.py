@@ -8,7 +8,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -26,9 +26,19 @@ class StopRequest:
         self._heard = list(SIGNALS)
         self.at_once_asked = False
         self.timed_out = False
+        self._numbers: int | None = None  # a pipe of those of signals, which no busy main thread keeps from us
+        self._was_sent = self._by_us = False
 
     def __bool__(self) -> bool:
         return self.file.exists()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the user wants the end, even where the main thread is deaf to signals and could not take them."""
+        if self._numbers is not None and not self._by_us:
+            with suppress(BlockingIOError):
+                self._was_sent = bool(set(os.read(self._numbers, 4096)) & set(SIGNALS)) or self._was_sent
+        return bool(self) or self._was_sent
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -39,11 +49,19 @@ class StopRequest:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         self._heard = [number for number in SIGNALS if (number, before[number]) != (signal.SIGHUP, signal.SIG_IGN)]
         self.listen()
+        self._numbers, written = os.pipe()
+        os.set_blocking(self._numbers, False)
+        os.set_blocking(written, False)
+        signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         unraisable, sys.unraisablehook = sys.unraisablehook, partial(self._raise_later, sys.unraisablehook)
         try:
             yield
         finally:
             sys.unraisablehook = unraisable
+            signal.set_wakeup_fd(-1)
+            os.close(written)
+            os.close(self._numbers)
+            self._numbers = None
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -80,7 +98,8 @@ class StopRequest:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def at_once(self) -> None:
-        """From another thread: end the launch now."""
+        """From another thread: end the launch now. That is nothing the user `asked` for."""
+        self._was_sent, self._by_us = self.asked, True
         self._armed = False
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
 from ray.tune import Callback, Stopper
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.running.conductor import Conductor
+from study.running.stopped import StoppedWorkers
 from trainables.watchdog import where_it_hung
 
+STOPPED = "with its process stopped, as by SIGSTOP or a debugger"
 IN_THE_LEDGER = ("config", "reports", "facts", "checkpoint", "warnings")  # of a result
 
 
@@ -87,6 +91,9 @@ class ConductorStopper(StaysHere, Stopper):
 class Processes(Protocol):
     """What is known of the processes that trials train in."""
 
+    def end_silent(self) -> None:
+        """End those that are silent for longer than an epoch may take."""
+
     def excuses(self, key: str) -> bool:
         """Whether the last failure of a trial does not count."""
 
@@ -95,7 +102,20 @@ class Processes(Protocol):
 
 
 class OwnProcesses:
-    """Each trial has one of its own."""
+    """Each trial has one of its own. One that is stopped for longer than `timeout_s` is ended."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._workers = StoppedWorkers()
+        self._ended: set[int] = set()  # by their numbers
+
+    def end_silent(self) -> None:
+        """End the processes that were stopped for so long, which neither Ray nor they themselves do."""
+        for process, seconds in self._workers.look().items():
+            if seconds > self.timeout_s:
+                self._ended.add(process.pid)
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def excuses(self, key: str) -> bool:
         return False
@@ -103,7 +123,9 @@ class OwnProcesses:
     def explain(self, trial: Any) -> str | None:
         word = Path(trial.config["run"]["hang_file"])
         for file in word.parent.glob(f"{word.name}.*"):  # of each process that had the trial
-            if where := where_it_hung(file):
+            pid = int(file.suffix[1:])
+            if where := STOPPED if pid in self._ended else where_it_hung(file):
+                self._ended.discard(pid)
                 file.unlink()
                 return where
         return None

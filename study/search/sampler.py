@@ -40,7 +40,8 @@ class SamplerProposer:
             study_name=part and f"{part.name} ({name} {kind})",
             load_if_exists=True,
         )
-        past = self._study.get_trials(deepcopy=False)
+        # Of one config's trials the last that did not fail counts: an ask that came back to a known one was failed.
+        past = sorted(self._study.get_trials(deepcopy=False), key=lambda trial: trial.state.name != "FAIL")
         self._study.sampler = _sampler(name, derive_seed(seed, len(past)) % 2**32 if past else seed)
         self._past = {_identity(self._params(trial)): trial for trial in past if LEARNT_FROM not in trial.user_attrs}
         self._learnt = {_identity(self._params(trial)) for trial in past if LEARNT_FROM in trial.user_attrs}

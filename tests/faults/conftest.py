@@ -101,21 +101,29 @@ class Disturbed:
         return sum(last - first + 1 for _, first, last in self._spans())
 
     def lost_s(self) -> float:
-        """Seconds of the longest span of epochs that a trial had to train once more."""
-        times = {(key, epoch): at for key, epoch, at in self._times()}
-        lost = [times[key, last] - times.get((key, first - 1), times[key, first]) for key, first, last in self._spans()]
+        """Seconds of training in the longest span of epochs that a trial had to train once more."""
+        share, lanes = (f"json_extract(metrics, '$.{name}')" for name in ("seconds", "lanes"))
+        took = self.place.rows(f"select trial_key, epoch, {share} * {lanes} from reports")
+        seconds = {(key, epoch): found for key, epoch, found in took}
+        lost = [sum(seconds[key, epoch] for epoch in range(first, last + 1)) for key, first, last in self._spans()]
         return max(lost, default=0.0)
 
     def recovery_s(self) -> float:
-        """Seconds from the fault to the next epoch, of a trial that was tried again where one was.
+        """Seconds from the fault to the next epoch: of the next launch, where it ended this one.
 
-        The longest of them where the fault came several times.
+        Of a trial that was tried again and not given up, where one was. The longest where the fault came several times.
         """
-        retried = {key for (key,) in self.place.rows("select trial_key from events where kind = 'retried'")}
+        again = (
+            "select trial_key from events join trials using (trial_key) where kind = 'retried' and state != 'failed'"
+        )
+        retried = {key for (key,) in self.place.rows(again)}
         times = sorted(at for key, _, at in self._times() if not retried or key in retried)
-        until = [*self.struck_at[1:], math.inf]
-        spans = [[at for at in times if a < at < b] for a, b in zip(self.struck_at, until, strict=True)]
-        return max(span[0] - struck for struck, span in zip(self.struck_at, spans, strict=True) if span)
+        launches = [at for (at,) in self.place.rows("select time from specs")]
+        found = []
+        for struck, until in zip(self.struck_at, [*self.struck_at[1:], math.inf], strict=True):
+            since = min((at for at in launches if struck < at < until), default=struck)
+            found += [at - struck for at in times if since < at < until][:1]
+        return max(found)
 
     def duplicates(self) -> int:
         """MLflow runs and points that stand more than once. The ledger's tables cannot hold any."""

@@ -164,17 +164,19 @@ def test_a_server_away_for_the_whole_study_is_levelled_by_sync(disturbed: Distur
     )  # fmt: skip
 
 
-def test_a_server_that_hangs_holds_up_nothing_and_makes_no_run_twice(disturbed: Disturbed, server: Server) -> None:
-    disturbed = beside(disturbed, server)
+def test_a_server_that_hangs_holds_up_nothing_and_makes_no_run_twice(
+    disturbed: Disturbed, calm_of_many: Place, server: Server
+) -> None:
+    disturbed = replace(beside(disturbed, server, *MANY), calm=calm_of_many)
     server.start()
-    running = disturbed.launch_until(lambda: disturbed.under_way() and shows_runs(disturbed))
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 2 and shows_runs(disturbed))
     server.signal(signal.SIGSTOP)
     said = said_and_ended(disturbed, running)
     assert "no answer in time" in said or "does not answer" in said
     assert "study sync tiny" in said
     server.signal(signal.SIGCONT)
     assert brought_over(disturbed)
-    disturbed.assert_like_calm()
+    disturbed.assert_like_calm(states={"completed": MANY_TRIALS})
     disturbed.keep(
         GROUP, "its server hangs (SIGSTOP) until the launch has ended, then goes on", "training goes on "
         f"({pace_of(disturbed)}); the launch ends with a line; `study sync` brings it level", recovered=False,
@@ -208,23 +210,30 @@ def test_a_server_that_fails_at_everything_holds_up_nothing(
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("when", ["while the study runs", "after the study"])
-def test_a_deleted_database_is_made_again(when: str, disturbed: Disturbed) -> None:
+def test_a_database_that_is_deleted_while_the_study_runs_is_made_again(
+    disturbed: Disturbed, calm_of_many: Place
+) -> None:
+    disturbed = replace(disturbed, options=MANY, calm=calm_of_many)
     database = disturbed.place.home / "mlflow.db"
-    if when == "after the study":
-        said = said_and_ended(disturbed, disturbed.launch())
-        database.unlink()
-    else:
-        running = disturbed.launch_until(lambda: disturbed.under_way() and database.exists() and shows_runs(disturbed))
-        database.unlink()
-        said = said_and_ended(disturbed, running)
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 2 and database.exists() and shows_runs(disturbed))
+    database.unlink()
+    said = said_and_ended(disturbed, running)
     missing = brought_over(disturbed)
-    assert when == "after the study" or bool(missing) == ("study sync tiny" in said)
-    disturbed.assert_like_calm()
-    again = "`study sync` makes it again" if missing else "it is made again before the launch ends"
+    assert bool(missing) == ("study sync tiny" in said)
+    disturbed.assert_like_calm(states={"completed": MANY_TRIALS})
+    again = "the launch ends with a line; `study sync` makes it again" if missing else "it is made again"
     disturbed.keep(
-        GROUP, f"its database is deleted {when}", f"training goes on ({pace_of(disturbed)}); {again}", recovered=False
+        GROUP, "its database is deleted while the study runs", f"training goes on ({pace_of(disturbed)}); {again}",
+        recovered=False,
     )  # fmt: skip
+
+
+def test_a_database_that_is_deleted_after_the_study_is_made_again_by_sync(disturbed: Disturbed) -> None:
+    disturbed.launch_to_the_end()
+    (disturbed.place.home / "mlflow.db").unlink()
+    assert brought_over(disturbed) == len(disturbed.place.rows("select 1 from trials"))
+    disturbed.assert_like_calm()
+    disturbed.keep(GROUP, "its database is deleted after the study", "`study sync` makes it again", recovered=False)
 
 
 def test_a_store_that_takes_no_files_still_gets_every_number(disturbed: Disturbed) -> None:

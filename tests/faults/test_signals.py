@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import psutil
@@ -116,7 +117,14 @@ def test_a_closed_terminal_saves_and_the_same_command_goes_on(disturbed: Disturb
     if child == 0:
         os.chdir(place.root)
         os.execve(STUDY, [str(STUDY), "launch", "tiny.yaml"], place.environment())
-    wait_until(lambda: bool(os.read(screen, 65536)) and disturbed.ended() >= 1 and disturbed.under_way())
+    os.set_blocking(screen, False)
+
+    def far_enough() -> bool:
+        with suppress(BlockingIOError):  # who does not read holds up who writes
+            os.read(screen, 65536)
+        return disturbed.ended() >= 1 and bool(disturbed.under_way())
+
+    wait_until(far_enough)
     os.close(screen)
     disturbed.strike()
     _, status = os.waitpid(child, 0)

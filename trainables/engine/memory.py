@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 
 KEPT_BYTES = 2**28  # free memory at the heap's end that is not handed back
 LARGEST_BYTES = 2**25  # what a tensor may have to come from the heap; glibc allows no more
@@ -24,3 +25,12 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, LARGEST_BYTES)
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def hand_back_freed_memory() -> None:
+    """Give the system what tensors freed, so that what the process holds is in use; on glibc alone."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return

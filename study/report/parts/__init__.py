@@ -12,6 +12,7 @@ from study.report.gather import Material
 from study.report.parts import (
     answer,
     asked,
+    budget,
     calibration,
     classes,
     comparison,
@@ -33,6 +34,7 @@ from study.report.parts import (
 PARTS: tuple[Callable[[Material], Section | None], ...] = (
     answer.section,
     comparison.section,
+    budget.section,
     paper.section,
     noise.section,
     hyperparameters.section,

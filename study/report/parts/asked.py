@@ -1,4 +1,4 @@
-"""What was asked: the study file, its cells and their budget."""
+"""What was asked: the study file and its cells."""
 
 from __future__ import annotations
 
@@ -35,12 +35,6 @@ def section(material: Material) -> Section:
         f"scheduler '{spec['scheduler']['name']}', {length} a trial, "
         f"chosen by {metric_words(material.select.monitor)} at the {material.select.epoch} epoch."
     )
-    budgets = {len(cell.configs) for cell in material.searched}
-    if len(budgets) > 1:
-        text += (
-            f" Budgets differ: cells have {listed([str(count) for count in sorted(budgets)])} configs, and a "
-            "family with more of them has had more chances."
-        )
     blocks: list[Block] = [
         Paragraph(text),
         Table("families", "Families", "llllr", COLUMNS, tuple(rows)),

@@ -11,9 +11,11 @@ import pytest
 from study.cli.launch import _dry_run
 from study.errors import StudyError
 from study.planning.pilot import foresee
+from study.planning.preflight import num_workers
 from study.records.ledger import Ledger
 from study.records.paths import Home
 from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
+from trainables.engine.room import FILLED, HostMemory
 
 
 @pytest.fixture
@@ -151,3 +153,56 @@ def test_trials_that_are_new_because_ones_own_loss_has_changed_say_so(
     forecast = foresee(spec, home)
     assert told in forecast.changes
     assert forecast.missing == 3
+
+
+def test_memory_is_measured_once_for_each_kind_of_trial(
+    home: Home, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, large = {"name": "mlp", "hidden": 8}, {"name": "mlp", "hidden": 4000}
+    spec = make_spec(model=[small, large], families=["ce", "mse"], resources__lanes=4)
+    needs = {need.kind: need for need in foresee(spec, home).memory}
+    assert list(needs) == [f"mlp hidden={width} on digits, batches of 64" for width in (8, 4000)]
+    assert all(need.families == ["ce", "mse"] and need.device == "cpu" for need in needs.values())
+    little, much = (need.bytes_per_trial for need in needs.values())
+    weights = 4 * 4000 * (64 + 1 + 10)
+    assert much - little > 3 * weights  # themselves, their gradient and their momentum at the least
+    _dry_run(spec, home, as_json=False)
+    assert re.search(
+        r"Memory: \d+ MiB for a trial of mlp hidden=4000 on digits, batches of 64 \(ce, mse\), .* 4 lanes fit in each",
+        capsys.readouterr().out,
+    )
+
+
+def test_a_loss_with_modules_of_its_own_and_another_batch_size_are_kinds_of_their_own(
+    home: Home, make_spec: SpecMaker
+) -> None:
+    own = {"family": "msl", "space": {"xi": 0.5, "modules": "last", "training.batch_size": 64}}
+    larger = {"family": "ce", "label": "ce-128", "space": {"training.batch_size": 128}}
+    needs = foresee(make_spec(families=["ce", own, larger], noise__rate=0.0), home).memory
+    kind = "mlp hidden=8 on digits, batches of"
+    assert {need.kind: need.families for need in needs} == {
+        f"{kind} 64": ["ce"], f"{kind} 64, modules at last": ["msl"], f"{kind} 128": ["ce-128"],
+    }  # fmt: skip
+
+
+def test_lanes_that_fit_are_those_of_the_free_memory(
+    home: Home, make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = make_spec(model={"name": "mlp", "hidden": 4000}, families=["ce"], resources__lanes=8)
+    (need,) = foresee(spec, home).memory
+    assert need.lanes_that_fit >= 8
+    grown = iter([0.0, 100.0] * 2)
+    memory = {"held": lambda self: next(grown), "peak": lambda self: next(grown), "restart": lambda self: None}
+    for name, answer in memory.items():
+        monkeypatch.setattr(HostMemory, name, answer)
+    for fit, said in ((5, "5 of 8 lanes fit in each process, the others wait"), (0, "it does not fit")):
+        monkeypatch.setattr(HostMemory, "free", lambda self, fit=fit: num_workers(spec) * 100.0 * (fit + 0.5) / FILLED)
+        _dry_run(spec, home, as_json=False)
+        assert said in capsys.readouterr().out
+
+
+def test_a_study_whose_own_trials_tell_the_pace_measures_no_memory(
+    home: Home, cache: Path, make_spec: SpecMaker
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    assert foresee(make_spec(search__repeats=3, **FOUR), home).as_json()["memory"] == ()

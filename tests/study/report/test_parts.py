@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import sqlite3
 import statistics
@@ -27,13 +28,13 @@ from study.results.compare import compare
 from study.results.limits import limits_of
 from study.results.statistics import pairwise_tests
 from tests.study.conftest import ASHA, Todo
-from tests.study.report.conftest import Reporter, by_family, rows_of, section_of, titles, words_of
+from tests.study.report.conftest import Command, Reporter, by_family, rows_of, section_of, titles, words_of
 
 CLEAN, NOISY = "digits, clean, mlp hidden=8", "digits, uniform 0.4, mlp hidden=8"
 EVERYWHERE = [
-    "The answer", "Comparison of families", "Against the noise rate", "Against each hyperparameter",
-    "Learning curves", "Memorisation of wrong labels", "The selection gap", "Expected best of n configs",
-    "Calibration", "What was asked", "What ran",
+    "The answer", "Comparison of families", "Budget of the search", "Against the noise rate",
+    "Against each hyperparameter", "Learning curves", "Memorisation of wrong labels", "The selection gap",
+    "Expected best of n configs", "Calibration", "What was asked", "What ran",
 ]  # fmt: skip
 
 
@@ -453,6 +454,29 @@ def test_a_family_without_a_completed_trial_is_shown_without_a_score(reporter: R
     document = reporter.document()
     assert rows_of({table.name: table for table in document.tables}["scores"])["mse"][CLEAN] == "–"
     assert "Failed and diverged trials" in titles(document)
+
+
+def test_the_budget_of_the_search_is_said_with_a_line_for_each_family_and_task(reporter: Reporter) -> None:
+    grid = {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5]}}}
+    reporter.launch(families=["ce", grid], search__repeats=2)
+    document = reporter.document()
+    words = words_of(section_of(document, "Budget of the search"))
+    assert "families had 1 (ce) and 3 (tce) configs on each task; the comparison is not at equal budget" in words
+    (table,) = [table for table in document.tables if table.name == "budget"]
+    assert table.columns == ("task", "family", "configs", "epochs of screening", "epochs", "core-seconds")
+    assert [row[1:] for row in table.rows] == [("ce", "1", "9", "18", "9"), ("tce", "3", "27", "54", "27")] * 2
+
+
+def test_compare_says_the_budget_in_words_and_gives_its_numbers(reporter: Reporter, run: Command) -> None:
+    reporter.launch(families=["ce", "mse"], search__repeats=2, noise__rate=0.0)
+    code, said, _ = run("compare", "small")
+    assert code == 0
+    assert "Budget of the search: The study's own grids: each family had 1 config on each task." in said
+    (budget,) = json.loads(run("compare", "small", "--json")[1])["budgets"]
+    assert (budget["study"], budget["kind"], budget["equal"]) == ("small", "grid", True)
+    assert [(cost["family"], cost["configs"], cost["epochs"]) for cost in budget["costs"]] == [
+        ("ce", 1, 18), ("mse", 1, 18),
+    ]  # fmt: skip
 
 
 def test_what_losses_warn_of_stands_beside_the_scores_and_in_a_table(reporter: Reporter) -> None:

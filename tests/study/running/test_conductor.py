@@ -89,6 +89,31 @@ def test_the_scope_says_who_is_compared_with_whom(
     assert reasons == ({scope} if stopped else set())
 
 
+@pytest.mark.parametrize("scheduler", [ASHA, {"name": "median", "min_configs": 1}], ids=["asha", "median"])
+@pytest.mark.parametrize(("scope", "reached"), [("cell", 9), ("task", 1), ("study", 1)])
+def test_a_slow_starter_is_cut_by_the_early_lead_of_others_only_where_these_are_in_its_bracket(
+    scope: str, reached: int, scheduler: dict[str, Any], driver: Driver, make_spec: SpecMaker
+) -> None:
+    """Every config of mae is behind all of ce at first, and its best one ahead of all of them at the end."""
+
+    def accuracy(todo: Todo, epoch: int) -> float:
+        risen = 0.1 * epoch if todo.cell.name == "mae" else 0.6 + 0.01 * epoch
+        return risen - 0.01 * todo.config.number
+
+    driver.worker.accuracy = accuracy
+    spec = make_spec(
+        families=["ce", "mae"], noise__rate=0.0, search__repeats=1, scheduler=scheduler | {"scope": scope},
+        training__optimizer__lr={"grid": [0.01, 0.02, 0.05, 0.1]},
+    )  # fmt: skip
+    driver.launch(spec, slots=8)
+    longest = {"ce": 0, "mae": 0}
+    with Ledger(driver.ledger_path) as ledger:
+        for key, record in ledger.trials().items():
+            family = ledger.trial(key)["loss"]["family"]
+            longest[family] = max(longest[family], record.epoch)
+    assert longest == {"ce": 9, "mae": reached}
+
+
 def test_the_scope_of_a_scheduler_survives_a_relaunch(driver: Driver, make_spec: SpecMaker) -> None:
     spec = make_spec(scheduler=ASHA | {"scope": "study"}, search__repeats=1)
     driver.launch(spec, slots=1, dies_after=6)

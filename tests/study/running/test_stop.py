@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from study.running.stop import StopRequest
+
+
+def test_a_signal_is_known_to_other_threads_while_the_main_one_is_deaf(tmp_path: Path) -> None:
+    stop, asked, returned = StopRequest(tmp_path / "stop"), list[bool](), threading.Event()
+
+    def look() -> None:
+        asked.append(stop.asked)
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        while not stop.asked and time.monotonic() < deadline:
+            time.sleep(0.01)
+        asked.append(stop.asked and not returned.is_set())
+
+    def deaf() -> None:
+        with stop.on_signals():
+            threading.Thread(target=look).start()
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 3_000_000)  # some seconds, in which Python calls no handler
+            returned.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        deaf()
+    assert asked == [False, True]
+
+
+def test_an_end_that_the_launch_itself_wants_is_none_that_the_user_asked_for(tmp_path: Path) -> None:
+    stop = StopRequest(tmp_path / "stop")
+
+    def ended() -> None:
+        with stop.on_signals():
+            stop.at_once()
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        ended()
+    assert not stop.asked
 
 
 class Slow:

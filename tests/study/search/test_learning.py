@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,14 @@ from study.errors import StudyError
 from study.planning.warm_start import check_warm_start
 from study.records.ledger import Ledger
 from study.records.paths import Home
-from tests.study.conftest import ASHA, TPE, Driver, SpecMaker, by_alpha
+from tests.study.conftest import ASHA, TPE, Driver, SpecMaker, Todo, Worker, by_alpha
 
 TWELVE = TPE | {"search": {"name": "tpe", "configs": 12, "repeats": 1}}
+SMOOTH = {
+    "families": TPE["families"],
+    "noise__rate": 0.0,
+    "training__optimizer__lr": {"loguniform": [0.001, 1.0]},
+}
 
 
 def journal(folder: Path) -> list[optuna.trial.FrozenTrial]:
@@ -30,6 +36,23 @@ def journal(folder: Path) -> list[optuna.trial.FrozenTrial]:
 
 def told(folder: Path) -> dict[str, tuple[str, float | None]]:
     return {json.dumps(trial.params): (trial.state.name, trial.value) for trial in journal(folder)}
+
+
+def distance(params: dict[str, Any]) -> float:
+    """How far a config is from the best one."""
+    return abs(params["alpha"] - 1.0) + abs(math.log10(params["training.optimizer.lr"] / 0.05))
+
+
+def by_alpha_and_rate(todo: Todo, epoch: int) -> float:
+    return 0.9 - 0.1 * distance(todo.config.params) + 0.001 * epoch
+
+
+def proposed(driver: Driver, make_spec: SpecMaker, name: str, configs: tuple[int, ...]) -> list[dict[str, Any]]:
+    """The configs of a study that is launched with more and more of them, in order."""
+    for count in configs:
+        driver.launch(make_spec(**SMOOTH, search={"name": name, "configs": count}), slots=1)
+    with Ledger(driver.ledger_path) as ledger:
+        return [params for _, _, _, params in ledger.configs()]
 
 
 @pytest.fixture
@@ -107,6 +130,37 @@ class TestAnotherLaunch:
         assert driver.states() == {"completed": 14}
         assert len(set(first.keys) | set(second.keys)) == 14
         assert [state for state, _ in told(folder).values()] == ["COMPLETE"] * 14
+
+    @pytest.mark.parametrize("name", ["random", "quasi_random"])
+    def test_with_more_configs_proposes_what_one_launch_would_have_where_results_do_not_matter(
+        self, name: str, tmp_path: Path, cache: Path, make_spec: SpecMaker
+    ) -> None:
+        once, thrice = (
+            proposed(Driver(tmp_path / f"{count}.db", cache, Worker(by_alpha)), make_spec, name, configs)
+            for count, configs in enumerate([(22,), (7, 13, 22)])
+        )
+        assert len(once) == 22
+        assert once == thrice
+
+    @pytest.mark.parametrize(("name", "configs"), [("tpe", (14, 24)), ("gp", (12, 15)), ("cma_es", (24, 48))])
+    def test_with_more_configs_proposes_near_what_the_launches_before_found_good(
+        self, name: str, configs: tuple[int, ...], driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        driver.worker.accuracy = by_alpha_and_rate
+        found = proposed(driver, make_spec, name, configs)
+        assert len(found) == configs[-1]
+        by_chance, learnt = found[:10], found[configs[0] :]
+        assert statistics.fmean(map(distance, learnt)) < 0.75 * statistics.fmean(map(distance, by_chance))
+
+    def test_counts_no_config_twice_that_the_sampler_came_back_to(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        few = TPE | {"families": [{"family": "tce", "space": {"alpha": {"grid": [n / 10 for n in range(1, 31)]}}}]}
+        for configs in (22, 24, 26):
+            driver.launch(make_spec(**few, search__configs=configs), slots=1)
+        states = [trial.state.name for trial in journal(folder)]
+        assert states.count("FAIL") > 0, "the sampler never came back to a config: the test shows nothing"
+        assert states.count("COMPLETE") == 26
 
     def test_does_without_the_journal(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
         driver.launch(make_spec(**TWELVE))
