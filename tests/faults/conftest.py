@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.faults.table import Row, keep
-from tests.launch.conftest import TINY, TINY_TRIALS, Place
+from tests.launch.conftest import TINY, TINY_TRIALS, Place, rows_of
 
 EPOCHS = 100
 CHECKPOINT_INTERVAL_S = 1.0
@@ -31,6 +31,8 @@ NUMBERS = """\
 select trial_key, epoch, json_extract(metrics, '$.train_loss'), json_extract(metrics, '$.val_accuracy_noisy')
 from reports
 """
+PACE = "select count(*) / (max(json_extract(metrics, '$.time')) - min(json_extract(metrics, '$.time'))) from reports"
+IS_THERE = "run_uuid in (select run_uuid from runs where lifecycle_stage = 'active')"  # MLflow keeps what is deleted
 OF_RAY = {"raylet", "gcs_server"}
 
 
@@ -44,11 +46,15 @@ def wait_until(condition: Callable[[], Any], seconds: float = 200) -> None:
 
 @dataclass
 class Disturbed:
-    """A study in `place` that something is done to, `options` to its launches, and its twin to compare it with."""
+    """A study in `place` that something is done to, `options` to its launches, and its twin to compare it with.
+
+    `store` is MLflow's database, where that is not the one in the home.
+    """
 
     place: Place
     calm: Place
     options: tuple[str, ...] = ()
+    store: Path | None = None
     struck_at: list[float] = field(default_factory=list)
     launches: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -121,11 +127,21 @@ class Disturbed:
 
     def duplicates(self) -> int:
         """MLflow runs and points that stand more than once. The ledger's tables cannot hold any."""
-        runs = self.place.mlflow("select count(*) - count(distinct value) from tags where key = 'study.key'")
-        points = self.place.mlflow(
-            "select count(*) - count(distinct run_uuid || '/' || step) from metrics where key = 'train_loss'"
+        runs = self.shown(f"select count(*) - count(distinct value) from tags where key = 'study.key' and {IS_THERE}")
+        points = self.shown(
+            "select count(*) - count(distinct run_uuid || '/' || step) from metrics "
+            f"where key = 'train_loss' and {IS_THERE}"
         )
         return int(runs[0][0]) + int(points[0][0])
+
+    def shown(self, query: str) -> list[tuple[Any, ...]]:
+        """What MLflow's database answers."""
+        return rows_of(self.store or self.place.home / "mlflow.db", query)
+
+    def pace(self) -> float:
+        """Epochs per second from the first to the last of a study that ran in one launch, as a share of its twin's."""
+        (ours,), (theirs,) = (place.rows(PACE) for place in (self.place, self.calm))
+        return float(ours[0] / theirs[0])
 
     def events(self, kind: str) -> list[str]:
         """What the events of a kind say."""
@@ -158,9 +174,9 @@ class Disturbed:
         ((cells, trials, epochs),) = self.place.rows(
             "select (select count(*) from cells), (select count(*) from trials), (select count(*) from reports)"
         )
-        keys = self.place.mlflow("select count(distinct value) from tags where key = 'study.key'")
+        keys = self.shown(f"select count(distinct value) from tags where key = 'study.key' and {IS_THERE}")
         assert keys == [(trials + cells,)]
-        assert self.place.mlflow("select count(*) from metrics where key = 'lr'") == [(epochs,)]
+        assert self.shown(f"select count(*) from metrics where key = 'lr' and {IS_THERE}") == [(epochs,)]
         assert self.duplicates() == 0
 
     def keep(self, group: str, fault: str, happened: str, *, recovered: bool = True) -> None:

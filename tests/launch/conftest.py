@@ -86,13 +86,14 @@ class Place:
         return json.loads(self.run(*arguments, "--json", expect=expect).stdout)
 
     def rows(self, query: str, *, study: str = "tiny") -> list[tuple[Any, ...]]:
-        return _query(self.home / study / "ledger.db", query)
+        return rows_of(self.home / study / "ledger.db", query)
 
     def mlflow(self, query: str) -> list[tuple[Any, ...]]:
-        return _query(self.home / "mlflow.db", query)
+        return rows_of(self.home / "mlflow.db", query)
 
 
-def _query(path: Path, query: str) -> list[tuple[Any, ...]]:
+def rows_of(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """What an SQLite file answers, unchanged."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as connection:
         rows = connection.execute(query).fetchall()
     connection.close()

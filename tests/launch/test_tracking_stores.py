@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.launch.conftest import Place
-from tests.launch.test_tracking import SHORT
 from tests.local_stack import running
+
+SHORT = ("--set", "training.epochs=2", "--set", "search.repeats=1")
 
 
 @pytest.mark.slow
