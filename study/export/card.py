@@ -199,9 +199,10 @@ def _registry(values: Mapping[str, Any], alias: str | None) -> str:
     )
     return (
         f"From MLflow's registry, where `study export {study} --register` has brought it, with that store set by "
-        f'`mlflow.set_tracking_uri`: `mlflow.pytorch.load_model("models:/{address}")`, under the name that the '
-        f"command prints where that one is another study's. {why} It takes raw images and needs no code of this "
-        "package, unless it could not be traced: the command says so, and its version's tag `study.form` is `pickle`."
+        f'`mlflow.set_tracking_uri`: `mlflow.pytorch.load_model("models:/{address}")`; where `{study}` is another '
+        f"study's model there, under the name that the command prints. {why} It takes raw images and needs no code of "
+        "this package, unless it could not be traced: the command says so, and its version's tag `study.form` is "
+        "`pickle`."
     )
 
 
