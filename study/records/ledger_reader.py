@@ -44,10 +44,8 @@ _RECORD = (
     "stopped_under, facts, started_at, ended_at"
 )
 
-_ASKED_FOR = (
-    "configs JOIN trials USING (config_key) JOIN cells USING (cell_key) "
-    "WHERE repeat < coalesce(json_extract(cells.facts, '$.repeats'), ?)"
-)
+_MEMBERS = "configs JOIN trials USING (config_key) JOIN cells USING (cell_key)"
+_REPEATS = "coalesce(json_extract(cells.facts, '$.repeats'), ?)"  # of a cell: its own, or the given number
 
 
 _scores = json.JSONDecoder(parse_constant=lambda _: None).decode  # NaN and infinities, which are no results
@@ -144,11 +142,13 @@ class LedgerReader(LedgerFile):
         if (spec := self.spec()) is None:  # a launch that died before its first trial
             return {}
         found: dict[str, set[str]] = {}
-        for cell, trial in self._all(
-            f"SELECT cell_key, trial_key FROM {_ASKED_FOR} AND phase = coalesce(?, phase) AND configs.in_scope >= ?",
+        for cell, trial, repeat, repeats in self._all(
+            f"SELECT cell_key, trial_key, repeat, {_REPEATS} FROM {_MEMBERS} "
+            "WHERE phase = coalesce(?, phase) AND configs.in_scope >= ?",
             (spec["search"]["repeats"], phase, not all_scopes),
         ):
-            found.setdefault(cell, set()).add(trial)
+            if repeat < repeats:  # not in SQL, where a repeat that is no number would be left out without a word
+                found.setdefault(cell, set()).add(trial)
         return {cell: frozenset(trials) for cell, trials in found.items()}
 
     def trials_in_scope(self, *, phase: str | None = None) -> frozenset[str]:
@@ -159,7 +159,7 @@ class LedgerReader(LedgerFile):
         """How many trials of each cell there ever was are in which state; a cell may say itself how many `repeats`."""
         found: dict[str, Counter[str]] = {}
         for cell, state, count in self._all(
-            f"SELECT cell_key, state, count(*) FROM {_ASKED_FOR} GROUP BY cell_key, state",
+            f"SELECT cell_key, state, count(*) FROM {_MEMBERS} WHERE repeat < {_REPEATS} GROUP BY cell_key, state",
             (repeats,),
         ):
             found.setdefault(cell, Counter())[state] = count
