@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -53,7 +52,6 @@ _scores = json.JSONDecoder(parse_constant=lambda _: None).decode  # NaN and infi
 
 def _record(row: sqlite3.Row) -> TrialRecord:
     values = list(row)
-    values[2] = operator.index(values[2])  # of a damaged one SQLite would say that it is out of scope
     values[12] = _parsed(values[12], _scores)
     return TrialRecord(*values)
 
