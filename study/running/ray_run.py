@@ -26,6 +26,7 @@ from study.spec import StudySpec
 from trainables.own import file_of, import_folders, is_own
 
 MANY = 100_000
+IMPORT_S = 60.0  # for ever, where an interrupt broke into an import and left its lock taken
 
 
 class Progress(Protocol):
@@ -72,7 +73,9 @@ def run_on_ray(
         except SystemExit:  # Ray answers SIGTERM itself while it starts
             raise KeyboardInterrupt from None
         finally:
-            tune_imported.join()  # before the program ends, too: an import that is going on may keep it from that
+            tune_imported.join(
+                IMPORT_S
+            )  # before the program ends, too: an import that is going on may keep it from that
         leaving = threading.Timer(PATIENCE_S, lambda: _leave(progress, stop, scratch, str(watch.died)))
         leaving.daemon = True
         tuner = hosts = processes = room = silent = None

@@ -121,7 +121,7 @@ def _listening(driver: psutil.Process) -> tuple[str, list[tuple[str, int]]]:
             for connection in process.net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         ]
-        if any("StudyTrainable" in " ".join(process.cmdline()) or "ray::" in process.name() for process in processes):
+        if any("Trainable" in " ".join(process.cmdline()) for process in processes):
             gcs = next((f"127.0.0.1:{port}" for _, port, name in found if name == "gcs_server"), None)
             if gcs and len(found) >= 4:
                 return gcs, [(ip, port) for ip, port, _ in found]

@@ -14,6 +14,7 @@ from study.planning.pilot import foresee
 from study.planning.preflight import num_workers
 from study.records.ledger import Ledger
 from study.records.paths import Home
+from study.running.site import ThisMachine
 from tests.study.conftest import ASHA, FOUR, Driver, SpecMaker
 from trainables.engine.room import FILLED, HostMemory
 
@@ -59,7 +60,7 @@ def test_a_forecast_doubts_batches_larger_than_the_training_set(
 ) -> None:
     spec = make_spec(training__batch_size=2000, **FOUR)
     Driver(home.study("small").ledger, cache).launch(spec)
-    _dry_run(spec, home, as_json=False)
+    _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     assert "digits: batches of 2000 are more than its 1150 training images" in capsys.readouterr().out
     assert len(foresee(spec, home).as_json()["doubts"]) == 1
 
@@ -80,7 +81,7 @@ def test_a_forecast_tells_processes_from_lanes_and_an_upper_bound_from_an_estima
     spec = make_spec(resources__lanes=lanes, **FOUR)
     if trained:
         Driver(home.study("small").ledger, cache).launch(spec)
-    _dry_run(spec, home, as_json=False)
+    _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     printed = capsys.readouterr().out
     assert re.search(rf"\d+ process(es)?{said}", printed)
     assert f"\n{estimate} " in printed
@@ -96,7 +97,7 @@ def test_a_budget_is_named_and_bounds_the_estimate(
     spec = make_spec(**space, search={"name": "random", "configs": 200, "epochs": 80, "repeats": repeats})
     forecast = foresee(spec, home)
     assert forecast.seconds == pytest.approx(80 * repeats * 0.5 / forecast.processes)
-    _dry_run(spec, home, as_json=False)
+    _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     assert "80 epochs at most (search.epochs), 8 whole trainings" in capsys.readouterr().out
 
 
@@ -122,7 +123,7 @@ def test_an_estimate_has_the_interval_of_the_trials_that_were_timed(
     )
     assert about == pytest.approx(200)
     assert 100 <= low < about < high <= 300
-    _dry_run(spec, home, as_json=False)
+    _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     assert re.search(r"\nAbout .* \(.* to .*\) of training", capsys.readouterr().out)
 
 
@@ -130,10 +131,10 @@ def test_a_dry_run_says_and_refuses_the_changes_that_a_launch_would(
     home: Home, cache: Path, make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))  # in an environment of which nothing is known
-    _dry_run(make_spec(**FOUR), home, as_json=False)
+    _dry_run(make_spec(**FOUR), home, as_json=False, strict=False, site=ThisMachine())
     assert "the code that trains has changed" in capsys.readouterr().out
     with pytest.raises(StudyError, match="with --strict: the code that trains has changed"):
-        _dry_run(make_spec(**FOUR), home, as_json=False, strict=True)
+        _dry_run(make_spec(**FOUR), home, as_json=False, strict=True, site=ThisMachine())
 
 
 MINE = "from trainables.losses.ce import CrossEntropy\n\n\nclass Mine(CrossEntropy):\n    pass\n"
@@ -166,7 +167,7 @@ def test_memory_is_measured_once_for_each_kind_of_trial(
     little, much = (need.bytes_per_trial for need in needs.values())
     weights = 4 * 4000 * (64 + 1 + 10)
     assert much - little > 3 * weights  # themselves, their gradient and their momentum at the least
-    _dry_run(spec, home, as_json=False)
+    _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     assert re.search(
         r"Memory: \d+ MiB for a trial of mlp hidden=4000 on digits, batches of 64 \(ce, mse\), .* 4 lanes fit in each",
         capsys.readouterr().out,
@@ -197,7 +198,7 @@ def test_lanes_that_fit_are_those_of_the_free_memory(
         monkeypatch.setattr(HostMemory, name, answer)
     for fit, said in ((5, "5 of 8 lanes fit in each process, the others wait"), (0, "it does not fit")):
         monkeypatch.setattr(HostMemory, "free", lambda self, fit=fit: num_workers(spec) * 100.0 * (fit + 0.5) / FILLED)
-        _dry_run(spec, home, as_json=False)
+        _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
         assert said in capsys.readouterr().out
 
 

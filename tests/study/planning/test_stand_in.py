@@ -11,6 +11,7 @@ from study.errors import StudyError
 from study.planning.pilot import foresee
 from study.planning.stand_in import plan_without_data, published_images
 from study.records.paths import Home, find_study_file
+from study.running.site import ThisMachine
 from study.spec import DatasetSpec, StudySpec
 from study.spec.study_file import load_spec
 from tests.study.conftest import Driver
@@ -41,7 +42,7 @@ def test_a_dry_run_without_data_counts_trials_and_says_how_to_get_the_data(
     assert forecast.seconds_per_epoch is not None
     assert forecast.seconds_per_epoch > 0
     monkeypatch.setattr("study.planning.pilot.foresee", lambda spec, home, strict: forecast)  # which was timed above
-    _dry_run(spec, home, as_json=False)
+    _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     printed = capsys.readouterr().out
     assert said in printed
     assert "No trial was run" in printed
@@ -64,7 +65,7 @@ def test_images_of_ones_own_have_no_published_size_and_no_time(home: Home, capsy
     forecast = foresee(spec, home)
     assert forecast.trials == 2 * 2 * 4 * 3
     assert (forecast.epochs, forecast.seconds, forecast.seconds_per_epoch) == (None, None, None)
-    _dry_run(spec, home, as_json=False)
+    _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     assert "How long they take cannot be said before the data is there" in capsys.readouterr().out
 
 

@@ -65,7 +65,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.chdir(folder)
         patch.setenv("STUDY_HOME", str(folder / "studies"))
         patch.setattr(
-            pilot, "_pilot", lambda plan, home: pilot.Pace.of([0.1])
+            pilot, "_pilot", lambda plan, home, gauge: pilot.Pace.of([0.1])
         )  # a study that is accepted is not trained
         yield launch
 
