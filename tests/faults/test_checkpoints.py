@@ -68,6 +68,7 @@ def test_a_damaged_checkpoint_is_found_and_the_one_before_used(
 
 
 def test_a_checkpoint_of_another_trial_is_refused_and_left_alone(disturbed: Disturbed) -> None:
+    disturbed = replace(disturbed, options=OFTEN)
     folder = interrupted(disturbed)
     ((other,),) = disturbed.place.rows("select trial_key from trials where state = 'completed' limit 1")
     aside = disturbed.place.root / "aside"
