@@ -73,9 +73,7 @@ def run_on_ray(
         except SystemExit:  # Ray answers SIGTERM itself while it starts
             raise KeyboardInterrupt from None
         finally:
-            tune_imported.join(
-                IMPORT_S
-            )  # before the program ends, too: an import that is going on may keep it from that
+            tune_imported.join(IMPORT_S)  # an import that is going on may keep the program from ending
         leaving = threading.Timer(PATIENCE_S, lambda: _leave(progress, stop, scratch, str(watch.died)))
         leaving.daemon = True
         tuner = hosts = processes = room = silent = None

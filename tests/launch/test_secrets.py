@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -114,14 +115,16 @@ def _listening(driver: psutil.Process) -> tuple[str, list[tuple[str, int]]]:
     """The address of the cluster that a launch started, and where its processes listen, once one of them trains."""
     began = time.monotonic()
     while time.monotonic() - began < 120:
-        processes = [driver, *driver.children(recursive=True)]
-        found = [
-            (connection.laddr.ip, connection.laddr.port, process.name())
-            for process in processes
-            for connection in process.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        ]
-        if any("Trainable" in " ".join(process.cmdline()) for process in processes):
+        found, training = list[tuple[str, int, str]](), False
+        for process in [driver, *driver.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                found += [
+                    (connection.laddr.ip, connection.laddr.port, process.name())
+                    for connection in process.net_connections("tcp")
+                    if connection.status == psutil.CONN_LISTEN
+                ]
+                training = training or "Trainable" in " ".join(process.cmdline())
+        if training:
             gcs = next((f"127.0.0.1:{port}" for _, port, name in found if name == "gcs_server"), None)
             if gcs and len(found) >= 4:
                 return gcs, [(ip, port) for ip, port, _ in found]

@@ -41,7 +41,7 @@ def test_a_dry_run_without_data_counts_trials_and_says_how_to_get_the_data(
     assert forecast.seconds is not None
     assert forecast.seconds_per_epoch is not None
     assert forecast.seconds_per_epoch > 0
-    monkeypatch.setattr("study.planning.pilot.foresee", lambda spec, home, strict: forecast)  # which was timed above
+    monkeypatch.setattr("study.planning.pilot.foresee", lambda spec, home, **_: forecast)  # which was timed above
     _dry_run(spec, home, as_json=False, strict=False, site=ThisMachine())
     printed = capsys.readouterr().out
     assert said in printed
