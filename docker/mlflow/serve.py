@@ -56,8 +56,8 @@ def make_bucket() -> None:
     destination, endpoint = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""), os.environ.get("MLFLOW_S3_ENDPOINT_URL")
     if not destination.startswith("s3://") or not endpoint:
         return
-    import boto3  # type: ignore[import-untyped]
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
     bucket = destination.removeprefix("s3://").partition("/")[0]
     client = boto3.client("s3", endpoint_url=endpoint)

@@ -10,10 +10,8 @@ from study.cli.output import (
     NO_SCORES,
     ONE_REPEAT,
     AsJson,
-    SendEnv,
     Strictly,
     StudyName,
-    Submit,
     comparison_tables,
     console,
     exit_by,
@@ -25,8 +23,8 @@ from study.cli.output import (
     single_repeats,
     tracking_facts,
 )
-from study.cli.site import Address, MaxConcurrent, site_of
-from study.cli.submit import submit_confirm
+from study.cli.site import ClusterAddress, MaxConcurrent, site_of
+from study.cli.submit import SendEnv, Submit, submit_confirm
 from study.results.statistics import SIGNIFICANCE
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ def confirm(
     strict: Strictly = False,
     submit: Submit = None,
     send_env: SendEnv = None,
-    address: Address = None,
+    address: ClusterAddress = None,
     max_concurrent: MaxConcurrent = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,9 +9,7 @@ import typer
 from study.cli.output import (
     AsJson,
     DataRoot,
-    SendEnv,
     Strictly,
-    Submit,
     comparison_notes,
     comparison_tables,
     console,
@@ -25,8 +23,8 @@ from study.cli.output import (
     program,
     tracking_facts,
 )
-from study.cli.site import Address, MaxConcurrent, site_of
-from study.cli.submit import submit_launch
+from study.cli.site import ClusterAddress, MaxConcurrent, site_of
+from study.cli.submit import SendEnv, Submit, submit_launch
 from study.results.numbers import counted
 
 MIB = 2**20
@@ -59,7 +57,7 @@ def launch(
     ] = False,
     submit: Submit = None,
     send_env: SendEnv = None,
-    address: Address = None,
+    address: ClusterAddress = None,
     max_concurrent: MaxConcurrent = None,
     as_json: AsJson = False,
 ) -> None:

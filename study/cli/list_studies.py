@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from study.cli.output import Address, AsJson, console, print_json
+from study.cli.output import AsJson, HeadUrl, console, print_json
 
 if TYPE_CHECKING:
     from study.records.ledger import Ledger
 
 
-def list_studies(address: Address = None, as_json: AsJson = False) -> None:
+def list_studies(address: HeadUrl = None, as_json: AsJson = False) -> None:
     """Every study in the studies' home (STUDY_HOME, or ./studies).
 
     In JSON, `last` says when a trial last began or ended, in seconds since 1970, and `last_at` says it in UTC (ISO

@@ -32,19 +32,9 @@ Strictly = Annotated[
     bool,
     typer.Option("--strict", help="Refuse where code or versions have changed since the study's trials ran."),
 ]
-Address = Annotated[
+HeadUrl = Annotated[
     str | None,
     typer.Option("--address", metavar="URL", help="Ask a cluster: its head's dashboard, as in http://head:8265."),
-]
-Submit = Annotated[
-    str | None,
-    typer.Option("--submit", metavar="URL", help="Hand it to a cluster's job server, as http://head:8265, and leave."),
-]
-SendEnv = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--send-env", metavar="NAME", help="With --submit: send this variable's value too; the cluster's jobs show it."
-    ),
 ]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The study's name; 'study list' shows them.")]
 

@@ -45,7 +45,7 @@ class LaunchProgress:
 
     def watch(self, conductor: Conductor) -> None:
         self._conductor, self._stage = conductor, "training"
-        conductor.told = self._say
+        conductor.say = self._say
         if self.console.is_terminal:
             self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
             self._live.start()

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from study.running.site import Site
 
-Address = Annotated[
+ClusterAddress = Annotated[
     str | None,
     typer.Option(
         "--address",

@@ -10,8 +10,8 @@ from typing import Any
 from rich.markup import escape
 
 from study.cli.output import (
-    Address,
     AsJson,
+    HeadUrl,
     StudyName,
     comparison_tables,
     console,
@@ -23,7 +23,7 @@ from study.records.states import in_words
 from study.results.numbers import counted
 
 
-def status(name: StudyName, address: Address = None, as_json: AsJson = False) -> None:
+def status(name: StudyName, address: HeadUrl = None, as_json: AsJson = False) -> None:
     """How a study stands: states, the comparison so far, what happened last.
 
     Example: study status quickstart

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from study.cli.output import Address, AsJson, StudyName, console, print_json, program, report_error
+from study.cli.output import AsJson, HeadUrl, StudyName, console, print_json, program, report_error
 from study.records.states import in_words
 
 
@@ -15,7 +15,7 @@ def stop(
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer than this.")
     ] = 600,
-    address: Address = None,
+    address: HeadUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """End a running study gently: trials finish their epoch, save and leave; launching again goes on.

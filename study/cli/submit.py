@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,17 @@ from study.errors import StudyError
 
 if TYPE_CHECKING:
     from study.remote.client import Cluster
+
+Submit = Annotated[
+    str | None,
+    typer.Option("--submit", metavar="URL", help="Hand it to a cluster's job server, as http://head:8265, and leave."),
+]
+SendEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--send-env", metavar="NAME", help="With --submit: send this variable's value too; the cluster's jobs show it."
+    ),
+]
 
 STAY = frozenset({"submit", "send_env", "as_json", "dry_run"})  # options that do not travel
 

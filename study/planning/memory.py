@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from study.planning.plan import Task
-from study.planning.preflight import memory_share
+from study.planning.preflight import memory_share, num_workers
 from study.spec import StudySpec
 from trainables.trial import Trial
 
@@ -62,7 +62,7 @@ class MemoryGauge:
             return
         memory = memory_of(self.device)
         hand_back_freed_memory()
-        free, before = memory_share(self.spec) * memory.free(), memory.held()
+        free, before = memory_share(self.spec, num_workers(self.spec)) * memory.free(), memory.held()
         memory.restart()
         yield
         each = max(1, round(memory.peak() - before))

@@ -60,10 +60,10 @@ def num_lanes(spec: StudySpec) -> int:
     return (GPU_LANES if wanted.gpus else CPU_LANES) if wanted.lanes == "auto" else wanted.lanes
 
 
-def memory_share(spec: StudySpec) -> float:
-    """The part of a device's free memory that one process may count on."""
+def memory_share(spec: StudySpec, processes: int) -> float:
+    """The part of a device's free memory that one process may count on, with as many `processes` on its machine."""
     wanted = spec.resources
-    return min(1.0, wanted.gpus) if wanted.gpus else 1 / num_workers(spec)
+    return min(1.0, wanted.gpus) if wanted.gpus else 1 / processes
 
 
 def places(spec: StudySpec) -> int:

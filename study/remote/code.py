@@ -15,8 +15,8 @@ from study.records.paths import find_study_file
 from study.spec import StudySpec
 from study.spec.study_file import folder_of_modules, load_spec
 from study.spec.yaml_file import override, read_document
+from trainables.own import PLATFORM
 
-PLATFORM = ("study", "trainables", "search_spaces")
 LEFT = frozenset({"studies", "data", "node_modules", "__pycache__", "site-packages"})  # and what begins with a dot
 MOST_MB = 100  # of a user's own files
 LIKE_CODE = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")

@@ -1,6 +1,6 @@
 """Between the scheduler of trials and the ledger: who runs next, what a result means, whether a trial goes on.
 
-Knows nothing of Ray: `launch.py` plugs it into Tune, tests drive it by hand.
+Knows nothing of Ray: `ray_run.py` plugs it into Tune, tests drive it by hand.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _to_nobody(sentence: str) -> None:
 class Conductor:
     """Runs a plan against a ledger. Every result is on disk before anything is decided upon it.
 
-    `told` is called with a sentence when a trial fails for a reason that none before it had.
+    `say` is called with a sentence when a trial fails for a reason that none before it had.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Conductor:
             )
         self.agenda = make_agenda(plan, ledger)
         self.pruners: dict[str, Pruner] = {}
-        self._told: Counter[str] = Counter()  # of how many configs a cell's pruner knows the past
+        self._filled_in: Counter[str] = Counter()  # of how many configs a cell's pruner knows the past
         self.interrupted = False
         self.hopeless: str | None = None  # why the launch was given up
         self.counts: Counter[str] = Counter()  # trials of this launch by the state in which they ended
@@ -74,8 +74,8 @@ class Conductor:
         self._started: set[str] = set()
         self._taken_up: set[str] = set()  # of the started ones those that have not reported yet
         self.pace = Pace()
-        self.told: Callable[[str], None] = _to_nobody
-        self._reasons: set[str] = set()  # for which trials failed, as they were told
+        self.say: Callable[[str], None] = _to_nobody
+        self._reasons: set[str] = set()  # for which trials failed, as they were said
         self._next: Todo | None = self.agenda.next()
 
     @property
@@ -160,7 +160,7 @@ class Conductor:
         if key in self.agenda.running:
             self.ledger.record_event("failed", reason, key)
             self._end(key, states.FAILED, None, reason)
-            self._tell(key, reason)
+            self._say_failed(key, reason)
         if self.counts[states.FAILED] >= HOPELESS and self.counts.total() == self.counts[states.FAILED]:
             self.hopeless = f"the first {self.counts[states.FAILED]} trials all failed: {reason}"
 
@@ -185,11 +185,11 @@ class Conductor:
             span = f"epochs {opened + 1} to {reported} are" if reported > opened + 1 else f"epoch {reported} is"
             self.ledger.record_event("trained again", f"{span} trained again: no checkpoint held them", key)
 
-    def _tell(self, key: str, reason: str) -> None:
+    def _say_failed(self, key: str, reason: str) -> None:
         alike = WITH_A_NUMBER.sub("", reason)
         if alike not in self._reasons:
             self._reasons.add(alike)
-            self.told(f"trial {key} failed: {reason}")
+            self.say(f"trial {key} failed: {reason}")
 
     def _goes_on(self, todo: Todo, result: Mapping[str, Any]) -> bool:
         epoch = result["epoch"]
@@ -247,7 +247,7 @@ class Conductor:
     def _fill_in(self, cell: Cell) -> None:
         pruner, known = self._pruner(cell), self.agenda.known
         configs = self.agenda.configs(cell)
-        untold, self._told[cell.key] = configs[self._told[cell.key] :], len(configs)
+        untold, self._filled_in[cell.key] = configs[self._filled_in[cell.key] :], len(configs)
         for config in untold:
             key = config.trial_key(SCREENING)
             for epoch in pruner.decisions() if key in known else []:

@@ -20,7 +20,7 @@ import ray
 from ray.air.execution.resources.request import AcquiredResources
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
-from study.planning.preflight import num_lanes, places
+from study.planning.preflight import memory_share, num_lanes, places
 from study.running.control import CountedRoom
 from study.running.site import Site
 from study.spec import StudySpec
@@ -62,7 +62,7 @@ def host_settings(spec: StudySpec, scratch: Path, site: Site) -> HostSettings:
     own = site.settings({"import_from": import_folders()})
     return HostSettings(
         places=places(spec),
-        share=min(1.0, wanted.gpus) if wanted.gpus else 1 / site.most_on_a_machine(spec),
+        share=memory_share(spec, site.most_on_a_machine(spec)),
         cpus=wanted.cpus,
         gpus=wanted.gpus,
         lanes=num_lanes(spec),

@@ -26,7 +26,7 @@ from study.spec import StudySpec
 from trainables.own import file_of, import_folders, is_own
 
 MANY = 100_000
-IMPORT_S = 60.0  # for ever, where an interrupt broke into an import and left its lock taken
+IMPORT_S = 60.0  # an interrupt in the middle of an import leaves its lock taken, and then no later import ends
 
 
 class Progress(Protocol):

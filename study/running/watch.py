@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from types import TracebackType
 
 
-class Watch:
+class Watch(ABC):
     """Looks from `with` to the end of its block, on a thread called `name`. How it looks, its heirs say."""
 
     def __init__(self, name: str) -> None:
@@ -22,6 +23,6 @@ class Watch:
         self._done.set()
         self._thread.join()
 
+    @abstractmethod
     def _look(self) -> None:
         """Until `_done` is set."""
-        raise NotImplementedError

@@ -54,7 +54,7 @@ def read(path: Path = DOCKERFILE) -> dict[str, Stage]:
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         name, _, rest = line.strip().partition(" ")
         if name == "FROM":
-            base, stage = re.fullmatch(r"(\S+) AS (\S+)", rest).groups()  # type: ignore[union-attr]
+            base, stage = re.fullmatch(r"(\S+) AS (\S+)", rest).groups()
             stages[stage] = Stage(stage, base)
         elif name:
             stages[stage].instructions.append(Instruction(name, rest))

@@ -39,7 +39,7 @@ def test_bases_are_pinned_by_a_tag_that_names_a_whole_version() -> None:
 def test_python_is_one_that_the_project_supports() -> None:
     from packaging.specifiers import SpecifierSet
 
-    (version,) = {re.search(r"python:([\d.]+)", s.base)[1] for s in STAGES.values() if s.base not in STAGES}  # type: ignore[index]
+    (version,) = {re.search(r"python:([\d.]+)", s.base)[1] for s in STAGES.values() if s.base not in STAGES}
     assert version in SpecifierSet(PROJECT["requires-python"])
     assert version.startswith("3.11.")  # as the wheels of constraints.txt, which were resolved for it
 
@@ -79,7 +79,7 @@ def test_a_change_of_code_installs_nothing_anew(target: str) -> None:
 
 def test_nodes_have_the_job_server_and_the_versions_of_constraints() -> None:
     (ray,) = [each for each in PROJECT["dependencies"] if each.startswith("ray[")]
-    assert {"default", "tune"} <= set(re.search(r"\[(.*)\]", ray)[1].split(","))  # type: ignore[index]
+    assert {"default", "tune"} <= set(re.search(r"\[(.*)\]", ray)[1].split(","))
 
 
 def test_every_file_that_is_copied_is_let_through_to_the_build() -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import sys
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
-from trainables.own import sources
-
-OURS = ("study", "trainables", "search_spaces")
+from trainables.own import PLATFORM, file_of, sources
 
 
 def travelling_modules(own: Iterable[str], folder: Path) -> list[str]:
@@ -21,30 +18,20 @@ def travelling_modules(own: Iterable[str], folder: Path) -> list[str]:
     """
     found = {name: file for path in sorted(set(own)) for name, file in sources(path).items() if not _installed(file)}
     for name in list(found):
-        found |= {above: file for above in _packages_above(name) if (file := _file_of(above)) is not None}
+        found |= {above: file for above in _packages_above(name) if (file := file_of(above)) is not None}
     for name, file in found.items():
-        package = file.name == "__init__.py"
-        place = (
-            Path(folder, *name.split(".")) / "__init__.py"
-            if package
-            else Path(folder, *name.split(".")).with_suffix(".py")
-        )
+        place = folder.joinpath(*name.split("."))
+        place = place / "__init__.py" if file.name == "__init__.py" else place.with_suffix(".py")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, place)
     tops = {name.partition(".")[0] for name in found}
-    return [*map(_folder_of, OURS), *(str(_top(folder, name)) for name in sorted(tops))]
+    return [*map(_folder_of, PLATFORM), *(str(_top(folder, name)) for name in sorted(tops))]
 
 
 def _packages_above(module: str) -> list[str]:
     """`a` and `a.b` for `a.b.c`."""
     parts = module.split(".")
     return [".".join(parts[:count]) for count in range(1, len(parts))]
-
-
-def _file_of(package: str) -> Path | None:
-    """Its `__init__.py`; a package may be without."""
-    file = getattr(sys.modules.get(package), "__file__", None)
-    return Path(file) if file else None
 
 
 def _folder_of(package: str) -> str:

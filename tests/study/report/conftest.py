@@ -19,11 +19,16 @@ from study.report.document import Document, Folded, Section, Table, entry_text
 from study.report.gather import Material, gather
 from study.report.look import SETTINGS
 from study.report.parts import PARTS
-from tests.study.conftest import Driver, SpecMaker, Todo, Worker
+from tests.study.conftest import ASHA, Driver, SpecMaker, Todo, Worker
 
 Command = Callable[..., tuple[int, str, str]]
+CLEAN, NOISY = "digits, clean, mlp hidden=8", "digits, uniform 0.4, mlp hidden=8"
 GAIN = {"ce": 0.0, "mse": 0.0001, "tce": 0.05}
 LOSS = {"ce": 3.0, "mse": 0.02, "tce": 1.0}
+STOPPING: dict[str, Any] = {
+    "families": ["ce", {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5, 2.0]}}}],
+    "noise__rate": 0.0, "search__repeats": 1, "scheduler": ASHA,
+}  # fmt: skip
 
 
 def by_family(todo: Todo, epoch: int) -> float:
@@ -134,3 +139,13 @@ def run(reporter: Reporter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return int(left.value.code or 0), said.out, said.err
 
     return run
+
+
+def tables(reporter: Reporter, baseline: str | None = None) -> dict[str, Any]:
+    return {table.name: table for table in reporter.document(baseline).tables}
+
+
+def swapped(which: str, **more: Any) -> dict[str, Any]:
+    """Asymmetric noise of rates .2 and .4, unless `more` has others, that confuses two digits."""
+    pair = {"m1": {"0": "1"}, "m2": {"3": "8"}}[which]
+    return {"kind": "asymmetric", "rate": [0.2, 0.4], "mapping": pair, "label": which} | more

@@ -79,7 +79,7 @@ def test_what_a_trial_beyond_them_warned_of_is_not_told(reporter: Reporter) -> N
         result = original(todo, *given, **named)
         return result and result | {"warnings": [f"epoch 1: repeat {'abc'[todo.repeat]} is odd"]}
 
-    reporter.worker.step = step  # type: ignore[method-assign]
+    reporter.worker.step = step
     reporter.launch(families=["ce"], noise__rate=0.0, search__repeats=3)
     reporter.launch(families=["ce"], noise__rate=0.0, search__repeats=2)
     with reporter.ledger() as ledger:
