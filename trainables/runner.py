@@ -24,13 +24,13 @@ class TrialRunner:
 
     By itself, or in a lane of `host`.
 
-    Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `cache`, `import_from`
-    (folders that whoever planned the trial imports from), `planned_from` (as `Session` takes it), `stop_file`,
-    `decisions` (epochs at which a scheduler may want to stop the trial), `report_interval_s`, `checkpoint_interval_s`,
-    `threads`, `device` and `alone` (it shares no array: it may be what broke its process). That ends after `alone_s`
-    and an epoch at the least. A step ends on a decision epoch, at the trial's end, after `report_interval_s`, or when
-    the stop file appears; its result brings every epoch since the last one in `reports`, and a `problem` where the
-    checkpoint could not be written.
+    Beside `trial` and its `key`, `config` holds `run`: `store` (the checkpoint's folder), `storage` (where a copy of it
+    lies, or none), `cache`, `import_from` (folders that whoever planned the trial imports from), `planned_from` (as
+    `Session` takes it), `stop_file`, `decisions` (epochs at which a scheduler may want to stop the trial),
+    `report_interval_s`, `checkpoint_interval_s`, `threads`, `device` and `alone` (it shares no array: it may be what
+    broke its process). That ends after `alone_s` and an epoch at the least. A step ends on a decision epoch, at the
+    trial's end, after `report_interval_s`, or when the stop file appears; its result brings every epoch since the last
+    one in `reports`, and a `problem` where the checkpoint could not be written.
     """
 
     def __init__(self, config: dict[str, Any], host: LaneHost | None = None) -> None:
@@ -38,6 +38,7 @@ class TrialRunner:
 
         from trainables.engine.session import Session
         from trainables.files import cache_here
+        from trainables.storage import Storage
 
         run = config["run"]
         look_in(run["import_from"])
@@ -53,6 +54,7 @@ class TrialRunner:
             host,
             run["alone"],
             run["planned_from"],
+            Storage(run["storage"]) if run.get("storage") else None,
         )
         self.reported = self.told = 0
         self.saved_at, self.saved_epoch = self.opened_at, self.opened_epoch = time.monotonic(), self.session.epoch

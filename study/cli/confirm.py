@@ -23,7 +23,7 @@ from study.cli.output import (
     single_repeats,
     tracking_facts,
 )
-from study.cli.site import ClusterAddress, MaxConcurrent, site_of
+from study.cli.site import ClusterAddress, MaxConcurrent, StorageUri, site_of, storage_for
 from study.cli.submit import SendEnv, Submit, submit_confirm
 from study.results.statistics import SIGNIFICANCE
 
@@ -60,6 +60,7 @@ def confirm(
     send_env: SendEnv = None,
     address: ClusterAddress = None,
     max_concurrent: MaxConcurrent = None,
+    storage: StorageUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge the best configs on fresh repeats by the test set, which had no say in choosing them.
@@ -92,8 +93,9 @@ def confirm(
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
     if said := settings_said(asked, spec.confirm, given):
         progress.stage(said)
-    site = site_of(address, max_concurrent)
-    outcome = run(spec, home, progress, asked=asked, partial=partial, oracle=oracle, strict=strict, site=site)
+    site, kept = site_of(address, max_concurrent), storage_for(storage, paths)
+    how = {"partial": partial, "oracle": oracle, "strict": strict}
+    outcome = run(spec, home, progress, asked=asked, site=site, storage=kept, **how)
     with Ledger(paths.ledger) as ledger:
         rows = comparison(cell_results(ledger, phase=CONFIRM))
         fallen = len(before - _asked_for(ledger))

@@ -33,12 +33,14 @@ def delete(
     from study.records.ledger_file import is_begun
     from study.records.lock import WriterLock
     from study.records.paths import Home
+    from study.storage.checkpoints import storage_of
     from study.tracking import launched_tracking, tracking_uri
     from study.tracking.mlflow_removal import Removed, removable, remove_study
     from study.tracking.owner import Owner
 
     home = Home.current()
     paths = home.existing(name)
+    storage = storage_of(paths)
     uri, removed = "", Removed(None)
     with WriterLock(paths.lock, "study delete"):
         if is_begun(paths.ledger) and not keep_mlflow:
@@ -70,10 +72,15 @@ def delete(
                 "experiment": found.experiment if found else None,
                 "runs": found.runs if found else 0,
                 "experiment_deleted": whole,
+                "copy_left": storage.below(name).uri if storage else None,
             }
         )
         return
     console.print(f"Deleted {paths.root}" + (" and its MLflow experiment" if whole else ""))
+    if storage:
+        console.print(
+            f"Its copy in {storage.below(name).uri} is left; delete that folder too if nobody goes on from it"
+        )
     if removed.others:
         console.print(
             f"MLflow's experiment '{removed.experiment}' stays, without the study's runs: {removed.others} others "

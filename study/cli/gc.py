@@ -45,13 +45,15 @@ def gc(
                 "removed": not dry_run,
                 "checkpoints": len(found.folders),
                 "bytes": found.freed_bytes,
+                "copies": len(found.copies),
                 "kept": found.kept,
                 "kept_bytes": found.kept_bytes,
             }
         )
         return
+    in_storage = f", and {len(found.copies)} in the study's storage" if found.copies else ""
     verb = "Would free" if dry_run else "Freed"
     console.print(
-        f"{verb} {found.freed_bytes / 1e6:.1f} MB of {counted(len(found.folders), 'checkpoint')}; "
+        f"{verb} {found.freed_bytes / 1e6:.1f} MB of {counted(len(found.folders), 'checkpoint')}{in_storage}; "
         f"{found.kept} {'is' if found.kept == 1 else 'are'} kept, {found.kept_bytes / 1e6:.1f} MB"
     )

@@ -23,7 +23,7 @@ from study.cli.output import (
     program,
     tracking_facts,
 )
-from study.cli.site import ClusterAddress, MaxConcurrent, site_of
+from study.cli.site import ClusterAddress, MaxConcurrent, StorageUri, send_exports, site_of, storage_for
 from study.cli.submit import SendEnv, Submit, submit_launch
 from study.results.numbers import counted
 
@@ -59,6 +59,7 @@ def launch(
     send_env: SendEnv = None,
     address: ClusterAddress = None,
     max_concurrent: MaxConcurrent = None,
+    storage: StorageUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a study; launching again resumes or extends it.
@@ -81,7 +82,7 @@ def launch(
     home = Home.current()
     if smoke:
         spec = _shrink(spec, document, home, as_json)
-    site = site_of(address, max_concurrent)
+    site, kept = site_of(address, max_concurrent), storage_for(storage, home.study(spec.name))
     try:
         if dry_run:
             _dry_run(spec, home, as_json, strict=strict, site=site)
@@ -89,7 +90,7 @@ def launch(
             if max_hours is not None and not trim:
                 _check_time(spec, home, max_hours, strict=strict, site=site)
             limit_s = max_hours * HOUR_S if max_hours is not None and trim else None
-            _launch(spec, document, home, as_json, strict=strict, limit_s=limit_s, site=site)
+            _launch(spec, document, home, as_json, strict=strict, limit_s=limit_s, site=site, kept=kept)
     except PlacedStudyError as mistake:
         raise with_its_line(mistake, document) from None
 
@@ -118,7 +119,15 @@ def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool, site: A
 
 
 def _launch(
-    spec: Any, document: Any, home: Any, as_json: bool, *, strict: bool, limit_s: float | None, site: Any
+    spec: Any,
+    document: Any,
+    home: Any,
+    as_json: bool,
+    *,
+    strict: bool,
+    limit_s: float | None,
+    site: Any,
+    kept: Any,
 ) -> None:
     from rich.console import Console
 
@@ -129,13 +138,14 @@ def _launch(
     from study.running.launch import launch as run
 
     progress = LaunchProgress(Console(stderr=True) if as_json else console)
-    outcome = run(spec, document, home, progress, strict=strict, limit_s=limit_s, site=site)
+    outcome = run(spec, document, home, progress, strict=strict, limit_s=limit_s, site=site, storage=kept)
     with Ledger(outcome.paths.ledger) as ledger:
         rows, outside = comparison(cell_results(ledger)), out_of_scope(ledger)
     exported = Exported([], [])
     if any(row["n"] for row in rows) and not outcome.interrupted:
         exported = export_study(outcome.paths, outcome.paths.best)
         drop_stale(outcome.paths)
+    behind = send_exports(outcome)
     if as_json:
         print_json(
             {
@@ -150,10 +160,13 @@ def _launch(
                 "exported": [str(path) for path in exported.files],
                 "left_out": exported.left_out,
                 "tracking": tracking_facts(outcome),
+                "storage": {"uri": kept.uri if kept else None, "problem": behind},
             }
         )
     else:
         _print_outcome(spec, outcome, rows, outside, exported)
+        if behind:
+            console.print(f"[yellow]The copy is behind[/] {behind}; launch again to bring it level")
     exit_by(outcome, rows)
 
 

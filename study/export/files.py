@@ -22,6 +22,7 @@ from study.records.ledger import CONFIRM, Ledger
 from study.records.paths import Home, StudyPaths
 from study.results.selection import CellResult, ConfigResult, cell_results, nothing_completed, ranked, why_fewer
 from study.spec.yaml_file import to_yaml
+from study.storage.checkpoints import checkpoint_here
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion, network_weights
 
 Format = Literal["yaml", "json"]
@@ -153,17 +154,16 @@ class _Writer:
             _write(file.with_suffix(CARD), card_text(values, file.name, best.get(id(values))).encode())
 
     def _write_weights(self, values: dict[str, Any], file: Path) -> dict[str, Any]:
-        folder = self.paths.checkpoint(values["provenance"]["trial_key"])
+        key = values["provenance"]["trial_key"]
         try:
+            folder = checkpoint_here(self.paths, key)
             data, epoch = network_weights(folder, self.which)
             confusion = kept_confusion(folder, self.which)
         except (OSError, ValueError, LookupError, CorruptCheckpointError) as problem:
             raise UnusableCheckpointError(f"its checkpoint is unusable: {problem}") from None
         if confusion is not None:
             _write(file.with_suffix(CONFUSION), confusion_text(confusion).encode())
-        values["exported"] |= {
-            "epoch": epoch, "metrics": self.ledger.report(values["provenance"]["trial_key"], epoch)
-        }  # fmt: skip
+        values["exported"] |= {"epoch": epoch, "metrics": self.ledger.report(key, epoch)}
         return _written(file.with_suffix(WEIGHTS), data) | {"epoch": epoch}
 
     def _write_input(self, values: dict[str, Any], file: Path) -> list[str]:

@@ -65,6 +65,15 @@ def is_begun(path: Path) -> bool:
         return True  # something else lies there: opening it says so
 
 
+def copy_ledger(source: Path, target: Path) -> None:
+    """A copy of a ledger at one instant, though it is written meanwhile; an older one at `target` is replaced."""
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as here,
+        closing(sqlite3.connect(target, timeout=30)) as there,
+    ):
+        here.backup(there)
+
+
 class LedgerFile:
     """An open ledger; what it holds is asked for and written by the classes that stand on it."""
 

@@ -58,6 +58,11 @@ class StudyPaths:
         """The report, as it was last written."""
         return self.root / "report"
 
+    @property
+    def storage(self) -> Path:
+        """Names the storage that holds a copy of the study, where it has one."""
+        return self.root / "storage"
+
     def checkpoint(self, trial_key: str) -> Path:
         """The folder of a trial's checkpoint; StudyError for a key, as of a forged ledger, that leads elsewhere."""
         return self.root / "checkpoints" / _a_name("trial key", trial_key)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -15,6 +14,7 @@ from typing import IO, Any
 from study.errors import StudyError
 from study.export.files import WEIGHTS
 from study.records.ledger import Ledger
+from study.records.ledger_file import copy_ledger
 from study.records.paths import StudyPaths
 from study.results.selection import cell_results
 
@@ -97,15 +97,6 @@ def unpack(archive: Path, manifest: Manifest, folder: Path) -> None:
                     out.write(block)
             if digest.hexdigest() != file.sha256:
                 raise StudyError(f"study '{manifest.study}': {file.name} has another hash than there; pull it again")
-
-
-def copy_ledger(source: Path, target: Path) -> None:
-    """A copy of a ledger at one instant, though it is written meanwhile; an older one at `target` is replaced."""
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as here,
-        closing(sqlite3.connect(target, timeout=30)) as there,
-    ):
-        here.backup(there)
 
 
 def _files(paths: StudyPaths, ledger: Ledger, weights: bool, checkpoints: bool) -> Iterator[tuple[str, Path]]:

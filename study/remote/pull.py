@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from study.errors import StudyError
 from study.records.damage import damage_of
-from study.records.ledger import Ledger
 from study.records.ledger_file import is_begun
 from study.records.lock import WriterLock
 from study.records.paths import Home, StudyPaths
 from study.remote import jobs
-from study.remote.archive import Manifest, copy_ledger, unpack
+from study.remote.archive import Manifest, unpack
 from study.remote.client import Cluster
 from study.remote.framing import DamagedError, unframed
+from study.storage.arrival import is_another, settle
+from study.storage.checkpoints import reached, remember_storage
+from study.storage.study_copy import StudyCopy
+from trainables.names import unknown_name
+from trainables.storage import Storage
 
-LOCAL_NEWS = {  # what a copy that is only older has nothing of, by what is said of it
-    "launches": "SELECT id, time FROM {}.specs",
-    "epochs": "SELECT trial_key, epoch, metrics FROM {}.reports",
-    "trials": "SELECT trial_key FROM {}.trials",
-}
+WAY_OUT = "pull with --to DIR"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,10 @@ def pull(
     answer = jobs.ask_raw(cluster, "pack", name, *options)
     told = answer.json()
     manifest = Manifest.of_json(told["manifest"])
-    _refuse_another(paths, manifest)
+    if is_another(paths, manifest.identity):
+        raise StudyError(
+            f"{paths.root} is another study of the same name; {WAY_OUT}, or delete it: study delete {name}"
+        )
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=home.root) as scratch:
         archive, staged = Path(scratch, "archive"), Path(scratch, "study")
         with archive.open("wb") as file:
@@ -69,17 +69,30 @@ def pull(
         unpack(archive, manifest, staged)
         if wrong := damage_of(staged / "ledger.db"):
             raise StudyError(f"the cluster's ledger: {wrong}")
-        renewed = is_begun(paths.ledger)
-        if renewed:
-            _renew(paths, staged)
-        else:
-            try:
-                staged.rename(paths.root)  # which an empty folder lets happen
-            except OSError:
-                raise StudyError(
-                    f"{paths.root} is in the way and holds no study; remove it, or pull --to DIR"
-                ) from None
+        renewed = settle(paths, staged, "study pull", WAY_OUT)
     return Pulled(paths, len(manifest.files), manifest.bytes, renewed)
+
+
+def pull_copy(home: Home, name: str, storage: Storage | None) -> Pulled:
+    """Bring the study `name` home from the copy in `storage`, where its checkpoints stay and are found.
+
+    StudyError as of `pull`, and where there is no copy.
+    """
+    home.ensure_writable()
+    paths = home.study(name)
+    copy = StudyCopy(paths, storage) if storage else None
+    if storage is None or copy is None:
+        raise StudyError(f"--storage none is no place that study '{name}' could come from")
+    with reached(storage):
+        if not copy.exists():
+            names = [each for each in storage.folders() if StudyCopy(home.study(each), storage).exists()]
+            raise StudyError(unknown_name("study", name, names, f"studies in {storage.uri}"))
+        renewed = is_begun(paths.ledger)
+        copy.take_up()
+        with WriterLock(paths.lock, "study pull"):
+            remember_storage(paths, storage)
+        files, size = (sum(each) for each in zip(copy.size(), copy.fetch_exports(), strict=True))
+    return Pulled(paths, files, size, renewed)
 
 
 def _piece(cluster: Cluster, archive: str, number: int) -> str:
@@ -96,55 +109,3 @@ def _content(log: str, number: int) -> bytes:
     if payload is None:
         raise StudyError(f"piece {number + 1} of the archive has not come; pull again")
     return payload
-
-
-def _refuse_another(paths: StudyPaths, manifest: Manifest) -> None:
-    if not is_begun(paths.ledger):
-        return
-    with Ledger(paths.ledger) as ledger:
-        if ledger.identity() != manifest.identity:
-            raise StudyError(
-                f"{paths.root} is another study of the same name; pull with --to DIR, or delete it: study delete "
-                f"{paths.name}"
-            )
-
-
-def _renew(paths: StudyPaths, staged: Path) -> None:
-    """Bring an older copy level: its ledger in one transaction of SQLite's, its folders each by a change of name."""
-    with WriterLock(paths.lock, "study pull"):
-        with Ledger(paths.ledger):  # which brings one of an older format to this one
-            pass
-        if news := _news(paths.ledger, staged / "ledger.db"):
-            raise StudyError(
-                f"{paths.root} has {news} that the cluster's has not, so it is no older copy; pull with --to DIR"
-            )
-        copy_ledger(staged / "ledger.db", paths.ledger)
-        for folder in ("best", "report"):
-            _swap(staged / folder, paths.root / folder)
-        for checkpoint in staged.glob("checkpoints/*"):
-            _swap(checkpoint, paths.root / "checkpoints" / checkpoint.name)
-        if (staged / paths.study_file.name).is_file():
-            os.replace(staged / paths.study_file.name, paths.study_file)
-
-
-def _news(here: Path, there: Path) -> str | None:
-    """`3 epochs` that the ledger `here` has and `there` lacks; None where it is an older copy."""
-    with closing(sqlite3.connect(there)) as connection:
-        connection.execute("ATTACH ? AS here", (str(here),))
-        for what, rows in LOCAL_NEWS.items():
-            query = f"SELECT count(*) FROM ({rows.format('here')} EXCEPT {rows.format('main')})"
-            (count,) = connection.execute(query).fetchone()
-            if count:
-                return f"{count} {what}"
-    return None
-
-
-def _swap(new: Path, old: Path) -> None:
-    """Put the folder `new` in the place of `old`; where there is no new one the old one stays."""
-    if not new.is_dir():
-        return
-    old.parent.mkdir(exist_ok=True)
-    aside = new.with_name(f"{new.name}.old")
-    if old.exists():
-        old.rename(aside)
-    new.rename(old)

@@ -29,15 +29,21 @@ from study.running.stop import StopRequest
 from study.spec import ConfirmSpec, StudySpec
 from study.spec.study_file import folder_of_modules
 from study.spec.yaml_file import Document
+from study.storage.checkpoints import reached, remember_storage
+from study.storage.follow import CopyFollower
+from study.storage.owner import Ownership
+from study.storage.study_copy import StudyCopy
 from study.tracking import make_tracker, tracking_uri
 from study.tracking.links import run_links
+from trainables.storage import Storage
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a launch came to. `ran` counts the trials that ended in it by state, `given_up` says why it was.
 
-    It was `interrupted` by the user, or where it `timed_out`. `experiment` is the name of the study's in MLflow.
+    It was `interrupted` by the user, or where it `timed_out`. `experiment` is the name of the study's in MLflow,
+    `storage_problem` why its copy in a storage is behind.
     `left_out` says in a sentence each which cells have nothing to confirm, `notes` which have less than was asked for.
     """
 
@@ -51,6 +57,7 @@ class Outcome:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     timed_out: bool = False
+    storage_problem: str | None = None
 
 
 def launch(
@@ -63,6 +70,7 @@ def launch(
     limit_s: float | None = None,
     trainable: Any = None,
     site: Site | None = None,
+    storage: Storage | None = None,
 ) -> Outcome:
     """Make the world match the study: run the trials that are missing and return when there are none.
 
@@ -71,14 +79,21 @@ def launch(
     as after one SIGINT. StudyError for what its user can mend; a mistake in the file, or a trial too large for the
     machine, is refused before anything is started, and before anything but the data's cache is written. What changed in
     code and versions since its trials ran is said, or refused where `strict`. It runs at `site`, by default on a Ray of
-    its own on this machine, for which a trial may be too large. `trainable` runs the trials in
-    `StudyTrainable`'s place, for benchmarks of all but training.
+    its own on this machine, for which a trial may be too large. With a `storage` it begins from the copy of the study
+    that lies there, if that is ahead, and keeps it level. `trainable` runs the trials in `StudyTrainable`'s place, for
+    benchmarks of all but training.
     """
     began, site = time.monotonic(), site or ThisMachine()
     with _prepared(spec, home, progress, site) as (plan, paths, stop):
         check_feasible(plan, home.cache)
         for doubt in doubts(plan):
             progress.stage(doubt)
+        if storage is not None:
+            copy = StudyCopy(paths, storage)
+            with reached(storage):
+                Ownership(paths, copy.place).check_free()
+                if said := copy.take_up():
+                    progress.stage(said)
         check_against_ledger(plan, paths.ledger)
         check_warm_start(spec, home)
         launched_from = str(folder_of_modules(Path(document.source)))
@@ -87,9 +102,10 @@ def launch(
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), environment)
             paths.study_file.write_text(hidden(document.as_launched(), variables=False), encoding="utf-8")
+            remember_storage(paths, storage)
             left_s = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - began))
             with stop.after(left_s, lambda: progress.stage("the time is up: trials finish their epoch and save")):
-                return _conduct(Conductor(plan, ledger, stop), home, progress, stop, site, trainable)
+                return _conduct(Conductor(plan, ledger, stop), home, progress, stop, site, storage, trainable)
 
 
 def confirm(
@@ -102,6 +118,7 @@ def confirm(
     oracle: bool = False,
     strict: bool = False,
     site: Site | None = None,
+    storage: Storage | None = None,
 ) -> Outcome:
     """Run the trials that are missing of a study's confirmation, as `launch` does those of its search.
 
@@ -116,9 +133,10 @@ def confirm(
             winners = make_confirm_plan(plan, ledger, home.cache, partial=partial, asked=asked)
             environment = _environment(paths, str(ledger.launched_from() or ""), progress, strict=strict)
             ledger.record_spec(winners.spec.model_dump(mode="json"), environment)
+            remember_storage(paths, storage)
             if oracle:
                 ask_oracle(ledger, paths, home.cache, progress.stage)
-            outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop, site)
+            outcome = _conduct(Conductor(winners, ledger, stop, ConfirmAgenda), home, progress, stop, site, storage)
             return replace(outcome, left_out=winners.left_out, notes=winners.notes)
 
 
@@ -155,23 +173,54 @@ def _environment(paths: StudyPaths, launched_from: str, progress: Progress, *, s
 
 
 def _conduct(
-    conductor: Conductor, home: Home, progress: Progress, stop: StopRequest, site: Site, trainable: Any = None
+    conductor: Conductor,
+    home: Home,
+    progress: Progress,
+    stop: StopRequest,
+    site: Site,
+    storage: Storage | None = None,
+    trainable: Any = None,
 ) -> Outcome:
-    """Run what is missing, with MLflow following; for the holder of the study's lock."""
+    """Run what is missing, with MLflow and the storage's copy following; for the holder of the study's lock."""
     spec, ledger = conductor.plan.spec, conductor.ledger
     paths = home.study(spec.name)
-    tracker = make_tracker(spec, home, ledger)
-    try:
-        if not conductor.idle:
-            run_on_ray(conductor, home, progress, tracker.wake, stop, site, trainable)
-        progress.stage("bringing MLflow up to date")
-    finally:
-        with suppress(sqlite3.OperationalError):  # a full disk was reported already
-            ledger.interrupt_running("its launch ended")
-        problem = tracker.close(progress.stage)
-        progress.close()
+    with _copied(conductor, paths, progress, stop, storage) as copied:
+        tracker = make_tracker(spec, home, ledger)
+        try:
+            if not conductor.idle:
+                run_on_ray(conductor, home, progress, tracker.wake, stop, site, storage, trainable)
+            progress.stage("bringing MLflow up to date")
+        finally:
+            with suppress(sqlite3.OperationalError):  # a full disk was reported already
+                ledger.interrupt_running("its launch ended")
+            problem = tracker.close(progress.stage)
+            progress.close()
     links = run_links(ledger, home)
     return Outcome(
         paths, dict(conductor.counts), conductor.interrupted, conductor.hopeless, tracker.uri, problem,
         links.name if links else None, timed_out=conductor.interrupted and stop.timed_out,
+        storage_problem=copied.problem if copied else None,
     )  # fmt: skip
+
+
+@contextmanager
+def _copied(
+    conductor: Conductor, paths: StudyPaths, progress: Progress, stop: StopRequest, storage: Storage | None
+) -> Iterator[CopyFollower | None]:
+    """Within it the copy in a storage follows the study; where another head takes that over, the launch is given up."""
+    if storage is None:
+        yield None
+        return
+
+    def leave(sentence: str) -> None:
+        conductor.hopeless = sentence
+        stop.file.touch()
+
+    copy = StudyCopy(paths, storage)
+    follower = CopyFollower(copy, leave, lambda text: conductor.ledger.record_event("not copied", text))
+    with reached(storage):
+        follower.begin()
+    try:
+        yield follower
+    finally:
+        follower.end()

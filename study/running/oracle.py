@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from study.errors import StudyError
 from study.records import states
 from study.records.ledger import Ledger
 from study.records.paths import StudyPaths
+from study.storage.checkpoints import checkpoint_storage, storage_of
 from trainables.trial import SEARCH
 
 SAY_EVERY_S = 10.0
@@ -32,12 +34,14 @@ def ask_oracle(ledger: Ledger, paths: StudyPaths, cache: Path, say: Callable[[st
     from trainables.engine.testing import metrics_on_test
 
     which: Literal["best", "last"] = "last" if (ledger.spec() or {})["select"]["epoch"] == "last" else "best"
+    storage = storage_of(paths)
+    copies = storage and partial(checkpoint_storage, storage, paths.name)
     wanted = _not_judged(ledger, paths, which)
     judged, said = 0, -math.inf
     for key in wanted:
         trial, store = ledger.trial(key), paths.checkpoint(key)
         try:
-            session = Session(key, trial, cache, store)
+            session = Session(key, trial, cache, store, storage=copies(key) if copies else None)
             test = load_test(trial["dataset"], cache)
         except ValueError as problem:
             raise StudyError(f"trial {key}: {problem}") from None
@@ -60,5 +64,5 @@ def _not_judged(ledger: Ledger, paths: StudyPaths, which: Literal["best", "last"
         if trial.key in inside
         and trial.state in (states.COMPLETED, states.STOPPED_EARLY)
         and known.get(trial.key, {}).get("epoch") != (trial.best_epoch if which == "best" else trial.epoch)
-        and paths.checkpoint(trial.key).is_dir()
+        and (paths.checkpoint(trial.key).is_dir() or paths.storage.is_file())
     ]

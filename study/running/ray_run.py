@@ -23,7 +23,9 @@ from study.running.ray_watch import PATIENCE_S, RayWatch
 from study.running.site import Cargo, Site
 from study.running.stop import StopRequest
 from study.spec import StudySpec
+from study.storage.checkpoints import checkpoint_storage
 from trainables.own import file_of, import_folders, is_own
+from trainables.storage import Storage
 
 MANY = 100_000
 IMPORT_S = 60.0  # an interrupt in the middle of an import leaves its lock taken, and then no later import ends
@@ -49,11 +51,13 @@ def run_on_ray(
     wake: Callable[[], None],
     stop: StopRequest,
     site: Site,
+    storage: Storage | None = None,
     trainable: Any = None,
 ) -> None:
     """Run a conductor's trials on Ray Tune until it has no more; `wake` is called when the ledger has news.
 
-    They run at `site`, as `StudyTrainable`, or as another `trainable` that answers like it.
+    They run at `site`, as `StudyTrainable`, or as another `trainable` that answers like it, and send copies of their
+    checkpoints to `storage`, if any.
 
     StudyError where Ray is not there or a part of it cannot run them, or the ledger cannot be written any more.
     """
@@ -79,7 +83,7 @@ def run_on_ray(
         tuner = hosts = processes = room = silent = None
         try:
             stop.listen()  # Ray's start takes SIGTERM, and the shield SIGHUP
-            site.look(spec, home, cargo, progress.stage)
+            site.look(spec, home, cargo, progress.stage, storage)
             progress.watch(conductor)
             from ray import tune
             from ray.tune import TuneError
@@ -99,7 +103,7 @@ def run_on_ray(
                 room = hosts.room()
             elif site.shared or site.bound() is not None:
                 room = CountedRoom(partial(site.processes, spec), anywhere)
-            settings_of = partial(run_settings, spec, home, paths, scratch, site)
+            settings_of = partial(run_settings, spec, home, paths, scratch, site, storage)
             resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
             tuner = tune.Tuner(
                 tune.with_resources(trainable or StudyTrainable, resources),
@@ -183,11 +187,14 @@ def _leave(progress: Progress, stop: StopRequest, scratch: str, died: str) -> No
     os._exit(code)
 
 
-def run_settings(spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, site: Site, key: str) -> dict[str, Any]:
+def run_settings(
+    spec: StudySpec, home: Home, paths: StudyPaths, scratch: str, site: Site, storage: Storage | None, key: str
+) -> dict[str, Any]:
     """How a worker runs a trial: nothing in it changes the trial's numbers but the number of threads."""
     own = [*(family.family for family in spec.families), *(model.name for model in spec.model)]
     here = {
         "store": str(paths.checkpoint(key)),
+        "storage": checkpoint_storage(storage, paths.name, key).uri if storage else None,
         "import_from": import_folders(),
         "planned_from": {path: str(file_of(path)) for path in own if is_own(path)},
         "cache": str(home.cache),

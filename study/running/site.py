@@ -20,6 +20,7 @@ from study.records.paths import Home
 from study.running.stop import StopRequest
 from study.security.ray_token import keep_token_private
 from study.spec import StudySpec
+from trainables.storage import Storage
 
 # Ray's own tables and loggers are off: the ledger keeps the results, the command shows them.
 RAY_ENVIRONMENT = {
@@ -69,7 +70,9 @@ class Site(Protocol):
     def connect(self, scratch: Path, cargo: Cargo) -> None:
         """Start Ray or join it; `scratch` is a folder for the launch."""
 
-    def look(self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None]) -> None:
+    def look(
+        self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None], storage: Storage | None
+    ) -> None:
         """StudyError where a part of it cannot run a study's trials; after `connect`."""
 
     def processes(self, spec: StudySpec) -> int:
@@ -152,7 +155,9 @@ class ThisMachine:
             raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
         self._processes = [(p, p.name()) for p in psutil.Process().children() if p.name() in PROCESSES]
 
-    def look(self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None]) -> None:
+    def look(
+        self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None], storage: Storage | None
+    ) -> None:
         pass
 
     def processes(self, spec: StudySpec) -> int:

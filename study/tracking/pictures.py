@@ -16,6 +16,7 @@ from study.records.ledger import Ledger
 from study.records.paths import Home, StudyPaths
 from study.results.selection import CellResult
 from study.spec import SelectSpec
+from study.storage.checkpoints import checkpoint_here
 from study.tracking.curves import draw_curves
 from study.tracking.words import cell_run_name, searched_first, values_text
 from trainables.data.datasets import load_pool
@@ -73,7 +74,7 @@ class Pictures:
 
     def _confusion(self, trial_key: str, epoch: str) -> np.ndarray | None:
         try:
-            return kept_confusion(self.paths.checkpoint(trial_key), epoch)
+            return kept_confusion(checkpoint_here(self.paths, trial_key), epoch)
         except (OSError, ValueError, LookupError, CorruptCheckpointError):  # given back to make room, or damaged
             return None
 
@@ -126,7 +127,7 @@ class Pictures:
     def draw_learned(self, trial_key: str, trial: Mapping[str, Any], folder: Path) -> list[Path]:
         """Pictures of its best epoch, made in `folder`; none where its loss shows nothing or there is no checkpoint."""
         try:
-            arrays = kept_arrays(self.paths.checkpoint(trial_key), "best")
+            arrays = kept_arrays(checkpoint_here(self.paths, trial_key), "best")
         except (OSError, ValueError, LookupError, CorruptCheckpointError):
             return []
         drawn = []

@@ -15,18 +15,25 @@ from study.records.ledger import CONFIRM, Ledger
 from study.records.paths import StudyPaths
 from study.results.numbers import counted
 from study.results.selection import cell_results
+from study.storage.checkpoints import checkpoint_storage, reached, storage_of
+from study.storage.owner import Ownership
+from trainables.storage import Storage
 
 Keep = Literal["best", "none", "all"]
 
 
 @dataclass(frozen=True)
 class Freed:
-    """Checkpoint folders that are, or would be, removed, and how much they and all others take, in bytes."""
+    """Checkpoint folders that are, or would be, removed, and how much they and all others take, in bytes.
+
+    `copies` are the folders that go from the study's storage, where it has one.
+    """
 
     folders: list[Path]
     freed_bytes: int
     kept: int
     kept_bytes: int
+    copies: tuple[Storage, ...] = ()
 
 
 def find_garbage(paths: StudyPaths, ledger: Ledger, keep: Keep = "best") -> Freed:
@@ -52,11 +59,14 @@ def find_garbage(paths: StudyPaths, ledger: Ledger, keep: Keep = "best") -> Free
         else:
             folders.append(folder)
             sizes["freed"] += size
-    return Freed(folders, sizes["freed"], kept, sizes["kept"])
+    return Freed(folders, sizes["freed"], kept, sizes["kept"], tuple(_copies(paths, needed)))
 
 
 def free(found: Freed, ledger: Ledger) -> None:
     """Remove what was found; for the holder of the study's lock. StudyError where a folder cannot be removed."""
+    for copy in found.copies:
+        with reached(copy):
+            copy.remove_all()
     for folder in found.folders:
         try:
             shutil.rmtree(folder)
@@ -71,6 +81,17 @@ def _checkpoints(paths: StudyPaths) -> Iterator[Path]:
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         if folder.is_dir() and not folder.is_symlink():
             yield folder
+
+
+def _copies(paths: StudyPaths, needed: set[str]) -> Iterator[Storage]:
+    """What of the study's storage is not needed. StudyError where another head is writing there."""
+    storage = storage_of(paths)
+    if storage is None:
+        return
+    with reached(storage):
+        Ownership(paths, storage.below(paths.name)).check_free()
+        keys = storage.below(paths.name, "checkpoints").folders()
+    yield from (checkpoint_storage(storage, paths.name, key) for key in keys if key not in needed)
 
 
 def _of_best(ledger: Ledger) -> set[str]:

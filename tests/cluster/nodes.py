@@ -84,7 +84,7 @@ class LocalCluster:
         folder.mkdir(parents=True)
         log = folder / "said"
         common = ("--block", "--node-name", name, "--temp-dir", str(folder), "--object-store-memory", str(STORE))
-        clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "RAY_ADDRESS")}
+        clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" and not key.startswith("RAY_")}
         with log.open("wb") as said:
             process = subprocess.Popen(
                 [*prefix, str(RAY), "start", *arguments, *common, "--disable-usage-stats"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ import pytest
 
 from tests.cluster.nodes import LocalCluster
 from tests.launch.conftest import TINY, TINY_TRIALS, Place, free_port
+from tests.s3 import BUCKET, s3_server
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -255,4 +257,41 @@ def test_a_node_without_the_data_is_named_before_the_first_trial(place: Place, c
     refused = place.run(*launched, expect=2, **cluster.environment)
     problem = refused.stderr.strip().splitlines()[-1]
     assert "node bare: data set 'npz'" in problem
+    assert count(place, "attempts > 0") == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not may_unshare(), reason="a node with a file system of its own needs the rights to mount one")
+def test_nodes_that_share_no_folder_share_a_storage(place: Place, cluster: LocalCluster) -> None:
+    place.home.mkdir()
+    with s3_server() as keys:
+        storage = ("--storage", f"s3://{BUCKET}/cluster")
+        launched = ("launch", "tiny.yaml", "--address", cluster.address, *storage, *SMALL, *LONGER, *SAVED)
+        for name in ("one", "two"):
+            cluster.add(name, 1, *hiding(place.home), STUDY_CACHE=str(cluster.root / name), **keys)
+        running = place.start(*launched, **cluster.environment, **keys)
+        wait_until(lambda: count(place, "state = 'running' and epoch > 20") == 2 or running.poll() is not None)
+        assert running.poll() is None, running.communicate()
+        cluster.nodes["two"].kill()
+        said, problems = running.communicate(timeout=300)
+        assert running.returncode == 0, said + problems
+        assert place.rows("select state, count(*) from trials group by 1") == [("completed", SMALL_TRIALS)]
+        (retried,) = events(place, "retried")
+        assert "node two" in retried
+        again = sum(int(number) for text in events(place, "trained again") for number in re.findall(r"\d+", text)[-1:])
+        assert again < 150
+        assert not (place.home / "tiny" / "checkpoints").exists() or events(place, "warning") == []
+        assert list((place.home / "tiny" / "best").glob("*.safetensors"))
+
+
+@pytest.mark.slow
+def test_a_node_without_the_keys_of_the_storage_is_named_before_the_first_trial(
+    place: Place, cluster: LocalCluster
+) -> None:
+    cluster.add("keyless")
+    with s3_server() as keys:
+        launched = ("launch", "tiny.yaml", "--address", cluster.address, "--storage", f"s3://{BUCKET}/cluster", *SMALL)
+        refused = place.run(*launched, expect=2, **cluster.environment, **keys).stderr.strip().splitlines()[-1]
+    assert f"node keyless: the storage s3://{BUCKET}/cluster/tiny cannot be used there" in refused
+    assert "AWS_ACCESS_KEY_ID" in refused
     assert count(place, "attempts > 0") == 0

@@ -185,7 +185,7 @@ def test_a_copy_that_went_on_here_is_not_overwritten(wire: Wire, there: Home, he
     launch(here, cache)
     before = rows(here)
 
-    with pytest.raises(StudyError, match=r"has 1 launches that the cluster's has not"):
+    with pytest.raises(StudyError, match=r"has 1 launches that the other has not"):
         wire()
     assert rows(here) == before
 

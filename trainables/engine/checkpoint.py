@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from safetensors.torch import load, save
 
 from trainables.engine.checkpoint_files import (
+    OURS,
     CorruptCheckpointError,
     read_manifest,
     tensors_of,
@@ -28,7 +28,6 @@ from trainables.engine.lane import LaneState, Tensors
 
 FORMAT = 1
 GENERATIONS = 2
-OURS = re.compile(r"(last|best)-\d+\.safetensors(\.draft)?")  # the folder may hold files of others
 
 
 @dataclass(frozen=True)

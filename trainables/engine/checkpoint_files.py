@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+
+OURS = re.compile(r"(last|best)-\d+\.safetensors(\.draft)?")  # the folder may hold files of others
 
 
 class CorruptCheckpointError(Exception):
@@ -70,17 +73,24 @@ def _part(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What the folder's manifest says, empty where there is none; CorruptCheckpointError where it is not one."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+        data = (folder / "manifest.json").read_bytes()
+    except FileNotFoundError:
+        return {}
+    return parse_manifest(data, str(folder))
+
+
+def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
+    """What a manifest says that lies in the folder `where`; CorruptCheckpointError where it is not one."""
+    try:
+        manifest: dict[str, Any] = json.loads(data)
         if not (isinstance(manifest, dict) and {"key", "generations"} <= manifest.keys()):
             raise ValueError("key or generations are missing")
         if not (isinstance(manifest["generations"], list) and manifest["generations"]):
             raise ValueError("it names no generation")
         for generation in manifest["generations"]:
             _check_generation(generation)
-    except FileNotFoundError:
-        return {}
     except (ValueError, RecursionError) as problem:
-        raise CorruptCheckpointError(f"manifest.json in {folder} is unreadable: {problem}") from problem
+        raise CorruptCheckpointError(f"manifest.json in {where} is unreadable: {problem}") from problem
     return manifest
 
 

@@ -15,6 +15,7 @@ import torch
 from trainables.data.datasets import Images, load_test
 from trainables.data.task import TaskData, load_task
 from trainables.engine.checkpoint import CorruptCheckpointError, read_checkpoint, write_checkpoint
+from trainables.engine.checkpoint_copies import fetch_checkpoint, send_checkpoint
 from trainables.engine.host import LaneHost
 from trainables.engine.lane import Lane, Metrics
 from trainables.engine.lanes import LaneArray
@@ -23,6 +24,7 @@ from trainables.engine.pool import SharedPlace
 from trainables.engine.resolve import trial_loss, trial_modules
 from trainables.engine.testing import metrics_on_test
 from trainables.own import file_of, is_own, source_digest
+from trainables.storage import Storage
 from trainables.trial import Trial
 
 NUMBERS = re.compile(r"-?\d[-\d., ]*")
@@ -31,10 +33,11 @@ NUMBERS = re.compile(r"-?\d[-\d., ]*")
 class Session:
     """A trial in an array of lanes: one of its own on `device`, or the one that `host` keeps for many.
 
-    `trial` is described in `trainables/trial.py`. With a `store` it goes on from the checkpoint that lies there, if
-    one does. `warnings` says in sentences what was wrong with that, and once each what the loss finds wrong with what
-    it learned. With `alone` the host lets it train beside no other. `planned_from` says in which file each import path
-    lay when the trial was planned. Raises ValueError where the data or the code is not what it was planned with.
+    `trial` is described in `trainables/trial.py`. With a `store` it goes on from the checkpoint that lies there, if one
+    does, or as a copy in `storage` that is newer. `warnings` says in sentences what was wrong with that, and once each
+    what the loss finds wrong with what it learned. With `alone` the host lets it train beside no other. `planned_from`
+    says in which file each import path lay when the trial was planned. Raises ValueError where the data or the code is
+    not what it was planned with.
     """
 
     def __init__(
@@ -47,8 +50,9 @@ class Session:
         host: LaneHost | None = None,
         alone: bool = False,
         planned_from: Mapping[str, str] | None = None,
+        storage: Storage | None = None,
     ) -> None:
-        self.key, self.trial, self.store, self.cache = key, trial, store, cache
+        self.key, self.trial, self.store, self.cache, self.storage = key, trial, store, cache, storage
         self.confirmed: dict[str, Any] = trial.get("confirm", {})
         data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
         for own, kept in ((trial["loss"]["family"], "code"), (trial["model"]["name"], "model_code")):
@@ -70,11 +74,13 @@ class Session:
         self.said: set[str] = set()
         state = None
         if store is not None:
+            self._fetch(store)
             try:
                 restored = read_checkpoint(store, key)
-                state, self.warnings = (restored.state, restored.warnings) if restored else (None, ())
+                if restored is not None:
+                    state, self.warnings = restored.state, (*self.warnings, *restored.warnings)
             except CorruptCheckpointError as problem:
-                self.warnings = (f"{problem}; starting again from epoch 0",)
+                self.warnings = (*self.warnings, f"{problem}; starting again from epoch 0")
         self.host, self.data, self.alone = host, data, alone
         self.place: Place
         if host is None:
@@ -180,10 +186,26 @@ class Session:
                 self.warnings = (*self.warnings, f"epoch {self.epoch}: {sentence}")
 
     def save(self) -> dict[str, Any] | None:
-        """Write a checkpoint, where there is a store to write it to; what `write_checkpoint` says of it."""
+        """Write a checkpoint, where there is a store to write it to; what `write_checkpoint` says of it.
+
+        A copy of it goes to the `storage`, if any; that it did not is a warning, and the next one brings it level.
+        """
         if self.store is None:
             return None
-        return write_checkpoint(self.store, self.key, self.place.save())
+        facts = write_checkpoint(self.store, self.key, self.place.save())
+        if self.storage is not None:
+            try:
+                send_checkpoint(self.store, self.storage)
+            except OSError as problem:
+                self._note([f"no copy of the checkpoint in {self.storage.uri}: {problem}"])
+        return facts
+
+    def _fetch(self, store: Path) -> None:
+        if self.storage is not None:
+            try:
+                fetch_checkpoint(self.storage, store)
+            except OSError as problem:
+                self.warnings = (f"no checkpoint from {self.storage.uri}: {problem}",)
 
 
 def make_lane(key: str, trial: Trial, data: TaskData) -> Lane:

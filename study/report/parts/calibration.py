@@ -15,6 +15,7 @@ from study.report.gather import Material, by_task
 from study.report.look import INK, Look, panels
 from study.report.words import NOTHING, common_n, repeats_words, score_text, with_n
 from study.results.selection import CellResult
+from study.storage.checkpoints import checkpoint_here
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_calibration
 
 METRICS = {"ECE": "ece", "ECE, scaled": "ece_scaled", "temperature": "temperature", "NLL": "loss", "Brier": "brier"}
@@ -135,7 +136,7 @@ def _bins(material: Material, cell: CellResult) -> np.ndarray:
 
 def _kept(material: Material, key: str) -> np.ndarray | None:
     try:
-        return kept_calibration(material.paths.checkpoint(key), material.select.epoch)
+        return kept_calibration(checkpoint_here(material.paths, key), material.select.epoch)
     except (OSError, ValueError, LookupError, CorruptCheckpointError):  # given back to make room, or damaged
         return None
 

@@ -11,6 +11,7 @@ from study.report.document import Block, Paragraph, Picture, Section, slug
 from study.report.gather import Material
 from study.report.heatmap import Matrix, draw_matrices
 from study.results.selection import CellResult
+from study.storage.checkpoints import checkpoint_here
 from trainables.data.datasets import load_pool
 from trainables.data.task import load_task
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_confusion
@@ -73,7 +74,7 @@ def _picture(material: Material, task: str, cell: CellResult) -> Picture | None:
 
 def _confusion(material: Material, key: str) -> np.ndarray | None:
     try:
-        return kept_confusion(material.paths.checkpoint(key), material.select.epoch)
+        return kept_confusion(checkpoint_here(material.paths, key), material.select.epoch)
     except (OSError, ValueError, LookupError, CorruptCheckpointError):  # given back to make room, or damaged
         return None
 

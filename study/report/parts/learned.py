@@ -14,6 +14,7 @@ from study.report.heatmap import Matrix, draw_matrices, off_diagonal_range
 from study.report.look import INK, PALETTE, new_figure
 from study.report.parts.classes import class_names
 from study.results.selection import CellResult
+from study.storage.checkpoints import checkpoint_here
 from trainables.data.task import load_task
 from trainables.engine.checkpoint_files import CorruptCheckpointError, kept_arrays
 
@@ -63,7 +64,7 @@ def _pictures(material: Material, task: str, cell: CellResult) -> list[Picture]:
 
 def _arrays(material: Material, key: str) -> dict[str, np.ndarray]:
     try:
-        return kept_arrays(material.paths.checkpoint(key), material.select.epoch)
+        return kept_arrays(checkpoint_here(material.paths, key), material.select.epoch)
     except (OSError, ValueError, LookupError, CorruptCheckpointError):
         return {}
 

@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
@@ -14,6 +13,7 @@ from study.records.environment import package_versions, training_code
 from study.running.cluster.errands import NoAnswerError, run_on
 from study.running.cluster.node import Node, titles
 from study.running.site import Cargo
+from trainables.storage import Storage
 
 GREETING_S = 90.0  # for a worker to start on a busy node, and code to arrive there
 DATA_S = 1800.0  # to decode data for the first time
@@ -23,49 +23,60 @@ MATTER = ("torch", "torchvision", "numpy", "ray")  # whose versions change numbe
 
 @dataclass(frozen=True)
 class Needs:
-    """What every node has to have: the study's folder, and what its trials need.
+    """What every node has to have: the `place` that checkpoints go to, and what its trials need.
 
-    `cache` is where data sets are kept, unless a node has a cache of its own.
+    The place is a storage's, or the study's own folder. `cache` is where data sets are kept, unless a node has a cache
+    of its own.
     """
 
-    folder: Path
-    cache: Path
+    place: Storage
+    cache: str
     cargo: Cargo
 
 
 def check_nodes(nodes: Sequence[Node], needs: Needs, say: Callable[[str], None]) -> None:
     """StudyError, with the node's name, where one cannot run the study's trials; `say` is told what is doubtful."""
     named = titles(nodes)
-    word, there = secrets.token_hex(8), needs.folder / f".probe-{secrets.token_hex(4)}"
-    there.write_text(word, encoding="utf-8")
+    word, name = secrets.token_hex(8), f".probe-{secrets.token_hex(4)}"
+    needs.place.write(name, word.encode())
     try:
         sent = time.time()
-        greeted = run_on([node.id for node in nodes], greet, str(there), timeout_s=GREETING_S)
+        greeted = run_on([node.id for node in nodes], greet, needs.place.uri, name, timeout_s=GREETING_S)
         came = time.time()
         ours = {name: package_versions()[name] for name in MATTER}
         for node, answer in greeted.items():
             _check_answer(f"node {named[node]}", answer)
             _check_versions(f"node {named[node]}", answer, ours)
-            if answer["problem"] is None and not _agrees(there, word, answer):
-                answer["problem"] = "it is another folder there"
+            if answer["problem"] is None and not _agrees(needs.place, word, answer):
+                answer["problem"] = "it is another one there"
             if answer["problem"] is not None:
-                raise StudyError(
-                    f"node {named[node]}: the study's folder {needs.folder} cannot be used there: {answer['problem']}; "
-                    "let STUDY_HOME be a folder that all nodes share, at the same path"
-                )
+                raise StudyError(_unusable(named[node], needs.place, answer["problem"]))
             off = max(sent - answer["clock"], answer["clock"] - came)
             if off > CLOCKS_S:
                 say(f"node {named[node]}: its clock is {off:.0f} s off this machine's; times in curves will be, too")
     finally:
-        for file in needs.folder.glob(f"{there.name}*"):
-            file.unlink(missing_ok=True)
+        for file in needs.place.names():
+            if file.startswith(name):
+                needs.place.remove(file)
     _check_data(nodes, needs, say)
+
+
+def _unusable(node: str, place: Storage, problem: str) -> str:
+    if place.is_shared_path:
+        return (
+            f"node {node}: the study's folder {place.uri} cannot be used there: {problem}; let STUDY_HOME be a folder "
+            "that all nodes share, at the same path, or keep checkpoints in --storage URI"
+        )
+    return (
+        f"node {node}: the storage {place.uri} cannot be used there: {problem}; set AWS_ACCESS_KEY_ID, "
+        "AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL where Ray is started on it"
+    )
 
 
 def _check_data(nodes: Sequence[Node], needs: Needs, say: Callable[[str], None]) -> None:
     say(f"looking for the data on {len(nodes)} nodes")
     named = titles(nodes)
-    wanted = (list(needs.cargo.datasets), needs.cargo.tested, str(needs.cache))
+    wanted = (list(needs.cargo.datasets), needs.cargo.tested, needs.cache)
     found = run_on([node.id for node in nodes], read_data, *wanted, timeout_s=DATA_S)
     for node, answer in found.items():
         if isinstance(answer, ValueError):
@@ -91,29 +102,29 @@ def _check_versions(who: str, answer: Mapping[str, Any], ours: Mapping[str, str]
         raise StudyError(f"{who} runs other code of this platform, though it was sent ours; restart Ray on it")
 
 
-def _agrees(there: Path, word: str, answer: Mapping[str, Any]) -> bool:
+def _agrees(place: Storage, word: str, answer: Mapping[str, Any]) -> bool:
     """Whether the node read what was written here, and wrote what is read here."""
     try:
-        echo = Path(answer["echo"]).read_text(encoding="utf-8")
+        echo = place.read(answer["echo"]).decode()
     except OSError:
         return False
     return bool(answer["word"] == word and echo == word[::-1])
 
 
-def greet(there: str) -> dict[str, Any]:
-    """On the node: what it has, what it reads in the study's folder, and where it wrote the reverse of it."""
+def greet(uri: str, name: str) -> dict[str, Any]:
+    """On the node: what it has, what it reads at `uri` under that name, and under which it wrote the reverse of it."""
     import ray
 
     answer: dict[str, Any] = {"clock": time.time(), "packages": package_versions(), "code": training_code()}
-    echo = Path(f"{there}-{ray.get_runtime_context().get_node_id()}")
+    place, echo = Storage(uri), f"{name}-{ray.get_runtime_context().get_node_id()}"
     try:
-        word = Path(there).read_text(encoding="utf-8")
-        echo.write_text(word[::-1], encoding="utf-8")
+        word = place.read(name).decode()
+        place.write(echo, word[::-1].encode())
     except FileNotFoundError:
         return answer | {"problem": "it is not there, or is another one"}
     except OSError as problem:
-        return answer | {"problem": problem.strerror}
-    return answer | {"problem": None, "word": word, "echo": str(echo)}
+        return answer | {"problem": problem.strerror or str(problem)}
+    return answer | {"problem": None, "word": word, "echo": echo}
 
 
 def read_data(datasets: Sequence[Mapping[str, Any]], tested: bool, cache: str) -> None:

@@ -21,18 +21,20 @@ from study.running.stop import StopRequest
 from study.running.watch import Watch
 from study.spec import StudySpec
 from study.spec.running import ResourcesSpec
+from trainables.storage import Storage
 
 FOLLOW_EVERY_S = 1.0
 CONNECT_S = 2.0
 HEAD_S = 10.0  # for which a head may be silent
 ERRAND_S = 20.0
+NODE_CACHE = "~/.cache/loss-study"  # where nodes share no folder, and STUDY_CACHE names none
 
 
 class RunningCluster:
     """The cluster at `address`, `host:port` or `auto`, which is joined and left, never ended.
 
     Stop files and words of hangs lie in a temporary folder of each node, and are brought there and fetched by errands:
-    of what a launch needs, nodes share the study's folder alone.
+    of what a launch needs, nodes share the study's folder alone, or a storage in its place.
     """
 
     shared = True
@@ -88,7 +90,9 @@ class RunningCluster:
         _silence()
         self._raylet = _raylet_of(ray.get_runtime_context().get_node_id())
 
-    def look(self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None]) -> None:
+    def look(
+        self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None], storage: Storage | None
+    ) -> None:
         """StudyError, with the node's name, where one cannot run a study's trials."""
         from study.running.cluster.errands import living_nodes
         from study.running.cluster.probe import Needs, check_nodes
@@ -96,7 +100,9 @@ class RunningCluster:
         self._take_in(living_nodes())
         useful = [node for node in self._nodes.values() if node.room(spec.resources)]
         say(f"looking at {len(useful)} nodes")
-        check_nodes(useful, Needs(home.study(spec.name).root, home.cache, cargo), say)
+        place = Storage(str(home.root)) if storage is None else storage
+        cache = str(home.cache) if storage is None else NODE_CACHE
+        check_nodes(useful, Needs(place.below(spec.name), cache, cargo), say)
 
     def processes(self, spec: StudySpec) -> int:
         """As many as fit on the nodes that live, at least one, which then waits for a node."""
@@ -113,8 +119,15 @@ class RunningCluster:
         return self._most
 
     def settings(self, run: dict[str, Any]) -> dict[str, Any]:
-        """What a user's modules are is sent by Ray; folders of this machine mean nothing elsewhere."""
-        return run | {"import_from": [], "stop_file": self._stop_file}
+        """What a user's modules are is sent by Ray; folders of this machine mean nothing elsewhere.
+
+        But the studies' home does, where no storage takes its place.
+        """
+        here = {"import_from": [], "stop_file": self._stop_file}
+        if run["storage"]:
+            own = Path(self._stop_file).parent / "checkpoints" / Path(run["store"]).name
+            here |= {"store": str(own), "cache": NODE_CACHE}
+        return run | here
 
     def following(self, stop: StopRequest) -> AbstractContextManager[Any]:
         """Follows which nodes there are, and tells all of them to stop when this machine is told."""
