@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = {"site-packages", "dist-packages"}  # folders of what is installed
+TRAVELLED = "modules_of_the_study"  # the folder of a user's modules that are sent to other machines, all in one
 PLATFORM = ("study", "trainables", "search_spaces")
 
 
@@ -67,8 +68,17 @@ def import_folders() -> list[str]:
 
 
 def look_in(folders: Sequence[str]) -> None:
-    """Look for modules in `folders` before any other, in their order: as the process does whose they are."""
+    """Look for modules in `folders` before any other, in their order: as the process does whose they are.
+
+    `TRAVELLED` stands for the folder in which modules arrived that were sent to this machine, if any were.
+    """
+    folders = [found for folder in folders for found in (_arrived() if folder == TRAVELLED else [folder])]
     sys.path[:] = [*folders, *(folder for folder in sys.path if folder not in folders)]
+
+
+def _arrived() -> list[str]:
+    spec = importlib.util.find_spec(TRAVELLED)
+    return list((spec and spec.submodule_search_locations) or [])
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def tell(laptop: Laptop, head_home: Path) -> None:
     _wait(laptop, submitted["job"])
 
     status = laptop.json_there("status", "tiny")
-    assert status["job"] == {"id": submitted["job"], "action": "launch", "state": "SUCCEEDED"}
+    expected = {"id": submitted["job"], "action": "launch", "state": "SUCCEEDED"}
+    assert status["job"] == expected, laptop.there("logs", submitted["job"]).stdout
     assert status["states"] == {"completed": TRIALS}
     assert status["running"] is None
     assert [row["study"] for row in laptop.json_there("list")] == ["tiny"]

@@ -263,12 +263,14 @@ def test_a_node_without_the_data_is_named_before_the_first_trial(place: Place, c
 @pytest.mark.slow
 @pytest.mark.skipif(not may_unshare(), reason="a node with a file system of its own needs the rights to mount one")
 def test_nodes_that_share_no_folder_share_a_storage(place: Place, cluster: LocalCluster) -> None:
-    place.home.mkdir()
+    (place.root / "mine.py").write_text(OWN)
+    (place.root / "helper_of_mine.py").write_text("ONE = 1.0\n")
     with s3_server() as keys:
         storage = ("--storage", f"s3://{BUCKET}/cluster")
-        launched = ("launch", "tiny.yaml", "--address", cluster.address, *storage, *SMALL, *LONGER, *SAVED)
+        longer = (*SMALL, *LONGER, *SAVED, "--set", 'families=[ce, mse, {family: "mine:Mine"}]')
+        launched = ("launch", "tiny.yaml", "--address", cluster.address, *storage, *longer)
         for name in ("one", "two"):
-            cluster.add(name, 1, *hiding(place.home), STUDY_CACHE=str(cluster.root / name), **keys)
+            cluster.add(name, 1, *hiding(place.root), STUDY_CACHE=str(cluster.root / name), **keys)
         running = place.start(*launched, **cluster.environment, **keys)
         wait_until(lambda: count(place, "state = 'running' and epoch > 20") == 2 or running.poll() is not None)
         assert running.poll() is None, running.communicate()

@@ -8,24 +8,24 @@ import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
-from trainables.own import PLATFORM, file_of, sources
+from trainables.own import PLATFORM, TRAVELLED, file_of, sources
 
 
 def travelling_modules(own: Iterable[str], folder: Path) -> list[str]:
-    """Folders and files as Ray's `py_modules` takes them: ours, and those of the import paths `own`, put into `folder`.
+    """Folders as Ray's `py_modules` takes them: ours, and below `folder` one with the modules of the paths `own`.
 
-    What is installed beside Python itself is left out: the nodes have it.
+    One, since what such a module may be made of is what lies in its folder. What is installed beside Python itself is
+    left out: the nodes have it.
     """
     found = {name: file for path in sorted(set(own)) for name, file in sources(path).items() if not _installed(file)}
     for name in list(found):
         found |= {above: file for above in _packages_above(name) if (file := file_of(above)) is not None}
     for name, file in found.items():
-        place = folder.joinpath(*name.split("."))
+        place = folder.joinpath(TRAVELLED, *name.split("."))
         place = place / "__init__.py" if file.name == "__init__.py" else place.with_suffix(".py")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, place)
-    tops = {name.partition(".")[0] for name in found}
-    return [*map(_folder_of, PLATFORM), *(str(_top(folder, name)) for name in sorted(tops))]
+    return [*map(_folder_of, PLATFORM), *([str(folder / TRAVELLED)] if found else [])]
 
 
 def _packages_above(module: str) -> list[str]:
@@ -39,10 +39,6 @@ def _folder_of(package: str) -> str:
     assert spec is not None
     assert spec.submodule_search_locations
     return str(Path(spec.submodule_search_locations[0]))
-
-
-def _top(folder: Path, name: str) -> Path:
-    return folder / name if (folder / name).is_dir() else folder / f"{name}.py"
 
 
 def _installed(file: Path) -> bool:

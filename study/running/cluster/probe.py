@@ -131,7 +131,9 @@ def read_data(datasets: Sequence[Mapping[str, Any]], tested: bool, cache: str) -
     """On the node: read every data set once, so that it is in the node's cache; ValueError as `load_pool` says."""
     from trainables.data.datasets import load_pool, load_test
     from trainables.files import cache_here
+    from trainables.own import TRAVELLED, look_in
 
+    look_in([TRAVELLED])
     kept = cache_here(cache)
     for dataset in datasets:
         load_pool(dataset, kept)

@@ -21,6 +21,7 @@ from study.running.stop import StopRequest
 from study.running.watch import Watch
 from study.spec import StudySpec
 from study.spec.running import ResourcesSpec
+from trainables.own import TRAVELLED
 from trainables.storage import Storage
 
 FOLLOW_EVERY_S = 1.0
@@ -123,8 +124,8 @@ class RunningCluster:
 
         But the studies' home does, where no storage takes its place.
         """
-        here = {"import_from": [], "stop_file": self._stop_file}
-        if run["storage"]:
+        here = {"import_from": [TRAVELLED], "stop_file": self._stop_file}
+        if run.get("storage"):
             own = Path(self._stop_file).parent / "checkpoints" / Path(run["store"]).name
             here |= {"store": str(own), "cache": NODE_CACHE}
         return run | here

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from study.errors import StudyError
-from study.running.cluster.code import PLATFORM, travelling_modules
+from study.running.cluster.code import travelling_modules
 from study.running.cluster.node import Node, check_room, titles
 from study.spec.running import ResourcesSpec
 from trainables.files import cache_here
+from trainables.own import PLATFORM, TRAVELLED
 
 
 def node(name: str, **resources: float) -> Node:
@@ -64,8 +65,8 @@ def test_a_users_modules_travel_with_what_they_import_beside_them_and_nothing_in
     (mine / "package_of_mine" / "inner" / "net.py").write_text("class Net: ...\n")
     monkeypatch.syspath_prepend(str(mine))
     sent = travelling_modules(["loss_of_mine:Loss", "package_of_mine.inner.net:Net"], tmp_path / "sent")
-    assert [Path(path).name for path in sent] == [*PLATFORM, "beside_mine.py", "loss_of_mine.py", "package_of_mine"]
-    inside = {str(path.relative_to(tmp_path / "sent")) for path in (tmp_path / "sent").rglob("*.py")}
+    assert [Path(path).name for path in sent] == [*PLATFORM, TRAVELLED]
+    inside = {str(path.relative_to(tmp_path / "sent" / TRAVELLED)) for path in (tmp_path / "sent").rglob("*.py")}
     assert inside == {
         "beside_mine.py",
         "loss_of_mine.py",
