@@ -202,7 +202,7 @@ def test_two_studies_share_a_cluster_and_neither_takes_more_than_it_was_given(
 @pytest.mark.slow
 def test_ctrl_c_reaches_the_nodes_and_the_same_command_goes_on(place: Place, cluster: LocalCluster) -> None:
     cluster.add("one")
-    longer = ("--address", cluster.address, *SMALL, *LONGER)
+    longer = ("--address", cluster.address, *SMALL, *LONGER, "--set", "training.epochs=1500")
     running = place.start("launch", "tiny.yaml", *longer, **cluster.environment)
     wait_until(lambda: count(place, "state = 'running' and epoch > 5"))
     running.send_signal(signal.SIGINT)
