@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 DRAFT = ".draft-"
+BLOCK = 8 * 2**20  # bytes that are held at once of a file that is fetched
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # as Amazon's own tools read them, and pyarrow does not
 
 
@@ -71,6 +72,33 @@ class Storage:
             found = system.get_file_info(FileSelector(folder, allow_not_found=True))
             files = (info.base_name for info in found if info.type == FileType.File)
             return sorted(name for name in files if not name.startswith(DRAFT))
+
+    def listing(self) -> dict[str, list[float]]:
+        """Size in bytes and time of change of each file below it, by its path in it; none where it is not there."""
+        from pyarrow.fs import FileSelector, FileType
+
+        with self._reached() as (system, folder):
+            found = system.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True))
+            files = (info for info in found if info.type == FileType.File and not info.base_name.startswith(DRAFT))
+            return {info.path[len(folder) + 1 :]: [info.size, info.mtime_ns] for info in files}
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy a file, of any size, to this machine; whole or not at all."""
+        if ".." in Path(name).parts:
+            raise OSError(f"'{name}' leads out of its folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{DRAFT}{secrets.token_hex(6)}")
+        try:
+            with (
+                self._reached() as (system, folder),
+                system.open_input_stream(f"{folder}/{name}") as file,
+                draft.open("wb") as out,
+            ):
+                while block := file.read(BLOCK):
+                    out.write(block)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def folders(self) -> list[str]:
         """The folders right in it; none where it is not there."""

@@ -15,6 +15,7 @@ from study.records.paths import find_study_file
 from study.spec import StudySpec
 from study.spec.study_file import folder_of_modules, load_spec
 from study.spec.yaml_file import override, read_document
+from trainables.data.datasets.elsewhere import is_elsewhere
 from trainables.own import PLATFORM
 
 LEFT = frozenset({"studies", "data", "node_modules", "__pycache__", "site-packages"})  # and what begins with a dot
@@ -75,7 +76,7 @@ def stage(folder: Path, own: dict[str, Path]) -> None:
 def _refuse_relative_roots(datasets: Any) -> None:
     for dataset in datasets if isinstance(datasets, list) else [datasets]:
         root = dataset.get("root") if isinstance(dataset, dict) else None
-        if isinstance(root, str) and not Path(root).is_absolute() and not root.startswith("~"):
+        if isinstance(root, str) and not (Path(root).is_absolute() or root.startswith("~") or is_elsewhere(root)):
             raise StudyError(
                 f"dataset.root = '{root}' counts from a folder of this machine, and data do not travel; give the whole "
                 "path that the cluster's machines have, or leave it out and say --data DIR"

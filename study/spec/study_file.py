@@ -20,6 +20,7 @@ from study.spec import StudySpec
 from study.spec.strict import PlacedError
 from study.spec.yaml_file import Document, override, read_document
 from trainables.data.datasets import takes_root
+from trainables.data.datasets.elsewhere import is_elsewhere
 from trainables.names import unknown_name
 
 MAPPING = "be a mapping, {key: value, ...}; 'study schema' lists the keys"
@@ -114,6 +115,9 @@ def _settle_roots(document: Document, folder: Path, data: Path | None) -> None:
         described = {"name": dataset} if isinstance(dataset, str) else dataset
         location = ("dataset", *([index] if several else []), "root")
         if isinstance(described, dict) and isinstance(described.get("root"), str):
+            if is_elsewhere(described["root"]):
+                settled.append(dataset)
+                continue
             base = Path.cwd() if location in document.overridden else folder
             described = described | {"root": str(base / Path(described["root"]).expanduser())}
         elif isinstance(described, dict) and data is not None and _wants_root(described.get("name")):

@@ -6,26 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from study.spec.strict import ByName, OneOrMany, PlacedError, Strict, without_repeats
 from trainables.data.datasets import check_dataset, get_source, option_names
+from trainables.data.datasets.elsewhere import is_elsewhere
 from trainables.data.noise import NOISES
 from trainables.data.noise import parse as parse_noise
 from trainables.models import check_model, complete_model
 from trainables.names import unknown_name
 from trainables.own import is_own
+from trainables.storage import Storage
 
 
 class DatasetSpec(ByName):
     """A data set by name, with its options, and how much of it is held out for validation.
 
-    `holdout` is a share below 1 or a number of images. `root` is where its files lie; `label` names it in tables.
+    `holdout` is a share below 1 or a number of images. `root` is where its files lie, a path or `s3://BUCKET/FOLDER`;
+    `label` names it in tables.
     """
 
     label: str = Field("", pattern=r"^[A-Za-z0-9_.+-]*$", max_length=60)
     holdout: float = Field(0.2, gt=0)
-    root: Path | None = None
+    root: Annotated[str, BeforeValidator(str)] | None = None
 
     @field_validator("holdout")
     @classmethod
@@ -42,8 +45,10 @@ class DatasetSpec(ByName):
 
     @field_validator("root")
     @classmethod
-    def _exists(cls, root: Path | None) -> Path | None:
-        if root is not None and not root.exists():
+    def _exists(cls, root: str | None) -> str | None:
+        if root is not None and is_elsewhere(root):
+            return Storage(root).uri
+        if root is not None and not Path(root).exists():
             raise ValueError(f"no folder {root}; give the folder that holds the data set's files")
         return root
 
@@ -59,7 +64,7 @@ class DatasetSpec(ByName):
     @property
     def described(self) -> dict[str, Any]:
         """Its description for `trainables.data.datasets`."""
-        root = {"root": str(self.root)} if self.root is not None else {}
+        root = {"root": self.root} if self.root is not None else {}
         return {"name": self.name, **root, **(self.model_extra or {})}
 
     @property

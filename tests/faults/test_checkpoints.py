@@ -75,7 +75,7 @@ def test_a_checkpoint_of_another_trial_is_refused_and_left_alone(disturbed: Dist
     folder.rename(aside)
     shutil.copytree(folder.parent / other, folder)
     said = disturbed.launch_to_the_end(expect=1)
-    assert "1 trials failed" in said
+    assert "1 trial failed" in said
     failed = disturbed.place.rows("select trial_key, reason from trials where state = 'failed'")
     assert [key for key, _ in failed] == [folder.name]
     assert f"the checkpoint in {folder} belongs to trial {other}, not to {folder.name}" in failed[0][1]

@@ -36,7 +36,7 @@ def cached_arrays(folder: Path, make: Callable[[], tuple[Arrays, Mapping[str, An
     The folder appears whole or not at all. Any number of processes may ask at once: one makes it, the others wait.
     """
     if not (folder / "facts.json").is_file():
-        with _alone(folder):
+        with alone(folder):
             if not (folder / "facts.json").is_file():
                 _make(folder, make)
     facts = json.loads((folder / "facts.json").read_text())
@@ -45,7 +45,7 @@ def cached_arrays(folder: Path, make: Callable[[], tuple[Arrays, Mapping[str, An
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """One process of a machine at a time; where the file system knows no locks, several may do the same work."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.with_name(f".{folder.name}.lock")

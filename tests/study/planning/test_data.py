@@ -43,19 +43,19 @@ def test_a_root_counts_from_the_study_files_folder_and_on_the_command_line_from_
 ) -> None:
     monkeypatch.chdir("/")
     spec, document = launched(tmp_path, "{name: cifar10, root: data}")
-    assert spec.dataset[0].root == cifar
+    assert spec.dataset[0].root == str(cifar)
     assert f"root: {cifar}" in document.as_launched()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "below").mkdir()
-    assert launched(tmp_path / "below", "cifar10", "dataset.root=data")[0].dataset[0].root == cifar
+    assert launched(tmp_path / "below", "cifar10", "dataset.root=data")[0].dataset[0].root == str(cifar)
 
 
 def test_data_is_the_root_of_data_sets_that_need_one_and_name_none(cifar: Path, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     several = f"[cifar10, {{name: svhn, root: {tmp_path / 'own'}}}, digits]"
     spec, _ = launched(tmp_path, several, data=cifar)
-    assert [dataset.root for dataset in spec.dataset] == [cifar, tmp_path / "own", None]
-    assert launched(tmp_path, "{name: mnist}", data=cifar)[0].dataset[0].root == cifar
+    assert [dataset.root for dataset in spec.dataset] == [str(cifar), str(tmp_path / "own"), None]
+    assert launched(tmp_path, "{name: mnist}", data=cifar)[0].dataset[0].root == str(cifar)
     with pytest.raises(StudyError, match="--data /no/where: no such folder"):
         launched(tmp_path, "cifar10", data=Path("/no/where"))
 

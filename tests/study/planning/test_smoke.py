@@ -54,7 +54,7 @@ def test_real_files_are_cut_and_go_before_synthetic_ones(home: Home, tmp_path: P
     root = tmp_path / "mine"
     _, small = shrunk("tce-table2-cifar10", home, f"dataset.root={root}")
     (dataset,) = small.dataset
-    assert (dataset.root, dataset.label, dataset.model_extra) == (root, "", {"limit": 400})
+    assert (dataset.root, dataset.label, dataset.model_extra) == (str(root), "", {"limit": 400})
     _, without = shrunk("tce-table2-cifar10", home)
     assert without.dataset[0].label == "cifar10-synthetic"
     assert without.dataset[0].holdout == 0.2

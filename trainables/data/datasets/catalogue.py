@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.data.datasets import ages, cifar, digits, idx, image_folder, imagenet, npz, svhn
+from trainables.data.datasets.elsewhere import is_elsewhere
 from trainables.data.datasets.options import SHARED
 from trainables.data.datasets.own import check_arguments, own_source
 from trainables.data.datasets.source import MissingFilesError, Request, Source
@@ -83,9 +84,13 @@ def settled_options(dataset: Mapping[str, Any]) -> dict[str, Any]:
 def located(dataset: Mapping[str, Any]) -> dict[str, Any]:
     """The description with its root made absolute, taken from STUDY_DATA where it needs one and has none.
 
+    An address stays as it is.
+
     So it is where the root of data that is known by its digest is not there, as on another machine.
     """
     root = dataset.get("root")
+    if root is not None and is_elsewhere(root):
+        return dict(dataset)
     if root is not None and "digest" in dataset and not Path(root).expanduser().exists():
         root = os.environ.get(VARIABLE) or root
     if root is None and get_source(dataset["name"]).needs_root:
@@ -106,8 +111,13 @@ def request_for(dataset: Mapping[str, Any], part: Any) -> Request:
 
 
 def files_are_there(dataset: Mapping[str, Any]) -> bool:
-    """Whether files of both parts are found; whether they are whole is seen when they are read."""
+    """Whether files of both parts are found; whether they are whole is seen when they are read.
+
+    Those at an address are taken to be there: who reads them says if not.
+    """
     source = get_source(dataset["name"])
+    if is_elsewhere(dataset.get("root") or ""):
+        return True
     try:
         asked = [request_for(dataset, part) for part in ("pool", "test")]
         return not source.needs_root or all((source.first or source.files)(each) for each in asked)
@@ -118,6 +128,8 @@ def files_are_there(dataset: Mapping[str, Any]) -> bool:
 def missing_files(dataset: Mapping[str, Any]) -> str:
     """What to do where files of its pool are missing; nothing where they are found, or are wrong in another way."""
     source = get_source(dataset["name"])
+    if is_elsewhere(dataset.get("root") or ""):
+        return ""
     try:
         request = request_for(dataset, "pool")
         (source.first or source.files)(request)

@@ -21,6 +21,7 @@ import numpy as np
 
 from trainables.data.datasets.catalogue import get_source, how_to_get, located, request_for
 from trainables.data.datasets.cut import cut
+from trainables.data.datasets.elsewhere import fetched, is_elsewhere
 from trainables.data.datasets.image_files import Crop, ImageFiles
 from trainables.data.datasets.images import Decoded, Images
 from trainables.data.datasets.own import code_of
@@ -78,6 +79,8 @@ def same_parts(test: Images) -> str:
 def _load(dataset: Mapping[str, Any], part: Part, cache: Path) -> Images:
     name = dataset["name"]
     source = get_source(name)
+    if is_elsewhere(dataset.get("root") or ""):
+        dataset = {**dataset, "root": str(fetched(dataset["root"], cache))}
     with _files_of(name):
         request = request_for(dataset, part)
         index = cache / "datasets" / "sources" / f"{_listing_hash(request, source.files(request))}.json"
