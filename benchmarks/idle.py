@@ -55,3 +55,16 @@ class IdleTrainable(tune.Trainable):
             "seconds": 0.0,
             "time": time.time(),
         }
+
+
+class SleepingTrainable(IdleTrainable):
+    """Reports an epoch after each `report_interval_s` of sleep, as trials do that train elsewhere."""
+
+    def step(self) -> dict[str, Any]:
+        time.sleep(self.interval_s)
+        self.decisions = [self.epoch + 1]
+        return super().step()
+
+    def setup(self, config: dict[str, Any]) -> None:
+        super().setup(config)
+        self.interval_s = config["run"]["report_interval_s"]
