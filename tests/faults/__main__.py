@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import pytest
 
 from benchmarks.machine import describe_run, headline
 from tests.faults.table import FAULT_TABLE, markdown, read_rows
@@ -28,16 +29,30 @@ ended, that of the next one is in it, Ray's start and all, and where it ended of
 """
 
 
+class Skipped:
+    """Notes, as a plugin of pytest's, what was not run."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped:
+            self.said.append(f"{report.nodeid}: {report.longrepr[-1]}")
+
+
 def main() -> int:
-    """Exit code 1, and no page, where a fault was not survived."""
-    facts = describe_run()
+    """Exit code 1, and no page, where a fault was not survived or not tried."""
+    facts, skipped = describe_run(), Skipped()
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.jsonl"
-        tests = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "-m", "", *sys.argv[1:]]
-        done = subprocess.run(tests, cwd=ROOT, env={**os.environ, FAULT_TABLE: str(rows)}, check=False)
-        if done.returncode == 0:
-            PAGE.write_text(markdown(read_rows(rows), INTRODUCTION.format(headline=headline(facts))), encoding="utf-8")
-    return done.returncode
+        os.environ[FAULT_TABLE] = str(rows)
+        code = pytest.main([str(Path(__file__).parent), "-m", "", *sys.argv[1:]], plugins=[skipped])
+        if code or skipped.said or sys.argv[1:]:
+            said = "\n  ".join(["no page was written: it is made of every row at once", *skipped.said])
+            sys.stderr.write(f"{said}\n")
+            return int(code) or 1
+        PAGE.write_text(markdown(read_rows(rows), INTRODUCTION.format(headline=headline(facts))), encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ import pytest
 
 from tests.faults.table import Row, keep
 from tests.launch.conftest import TINY, TINY_TRIALS, Place, rows_of
+from trainables.engine.checkpoint_files import read_manifest
 
 EPOCHS = 100
 CHECKPOINT_INTERVAL_S = 1.0
@@ -48,7 +50,8 @@ def wait_until(condition: Callable[[], Any], seconds: float = 200) -> None:
 class Disturbed:
     """A study in `place` that something is done to, `options` to its launches, and its twin to compare it with.
 
-    `store` is MLflow's database, where that is not the one in the home.
+    `store` is MLflow's database, where that is not the one in the home. `unsaved` counts, before each launch, the
+    epochs that the ledger has of unfinished trials and no checkpoint on the disk: what the platform has to say.
     """
 
     place: Place
@@ -56,12 +59,14 @@ class Disturbed:
     options: tuple[str, ...] = ()
     store: Path | None = None
     struck_at: list[float] = field(default_factory=list)
+    unsaved: list[int] = field(default_factory=list)
     launches: list[subprocess.Popen[str]] = field(default_factory=list)
 
     # -- launching ------------------------------------------------------------------------------------------------
 
     def launch(self, **environment: str) -> subprocess.Popen[str]:
         """Start a launch, in a process group of its own."""
+        self._look_at_the_disk()
         self.launches.append(self.place.start("launch", "tiny.yaml", *self.options, group=True, **environment))
         return self.launches[-1]
 
@@ -74,6 +79,7 @@ class Disturbed:
 
     def launch_to_the_end(self, expect: int = 0, **environment: str) -> str:
         """What a launch says that nothing more is done to."""
+        self._look_at_the_disk()
         done = self.place.run("launch", "tiny.yaml", *self.options, expect=expect, **environment)
         return done.stdout + done.stderr
 
@@ -167,6 +173,7 @@ class Disturbed:
         else:
             assert ours == theirs
         self.assert_shown_once()
+        assert self.again() >= sum(self.unsaved), "events tell of less than was lost"
         assert self.lost_s() <= CHECKPOINT_INTERVAL_S + 2  # a report, an epoch and a busy machine
 
     def assert_shown_once(self) -> None:
@@ -185,6 +192,17 @@ class Disturbed:
         keep(Row(group, fault, happened, self.again(), self.duplicates(), recovery))
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _look_at_the_disk(self) -> None:
+        try:
+            unfinished = self.place.rows(
+                "select trial_key, epoch from trials where state in ('running', 'interrupted')"
+            )
+        except sqlite3.OperationalError:  # nothing was launched yet
+            return
+        kept = {key: read_manifest(self.place.home / "tiny" / "checkpoints" / key) for key, _ in unfinished}
+        saved = {key: found["generations"][0]["epoch"] if found else 0 for key, found in kept.items()}
+        self.unsaved.append(sum(max(0, epoch - saved[key]) for key, epoch in unfinished))
 
     def _spans(self) -> list[tuple[str, int, int]]:
         """Trial, first and last epoch of what was trained once more."""
