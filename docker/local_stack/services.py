@@ -174,11 +174,14 @@ def _ray(wish: Wish, place: Place, run: Path, storage: dict[str, str]) -> list[S
 
 
 def _node(name: str, options: str, cpus: int, run: Path, environment: dict[str, str]) -> Service:
+    """A node with a temporary folder of its own: nodes that share one unpack a job's code over one another's."""
     agent = free_port()
+    kind, *number = name.removeprefix("ray-").split("-")
+    scratch = run / (kind[0] + "".join(number))  # short, as the names of sockets must be
     ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
     options += (
         f" --block --node-ip-address=127.0.0.1 --num-cpus={cpus} --num-gpus=0 --dashboard-agent-listen-port={agent}"
-        f" --object-store-memory={OBJECT_STORE_BYTES} --temp-dir={run / 'ray'} --disable-usage-stats"
+        f" --object-store-memory={OBJECT_STORE_BYTES} --temp-dir={scratch} --disable-usage-stats"
     )
     mark = json.dumps({name: 1})  # a resource by which a task can be sent to this node
     return Service(

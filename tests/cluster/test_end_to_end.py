@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from study.records.ledger_file import is_begun
 from tests.cluster.conftest import ON_ALL_NODES, Laptop
 from tests.launch.conftest import rows_of
 from tests.local_stack import running
@@ -53,10 +54,10 @@ def test_a_preset_is_handed_to_a_cluster_that_loses_a_node(tmp_path: Path, monke
             monkeypatch.setenv(name, variables[name])
         storage = f"s3://{variables['MLFLOW_BUCKET']}/studies"
         uri = variables["MLFLOW_TRACKING_URI"].replace("http://", "http://admin:${MLFLOW_PASSWORD}@")
-        options = ("--smoke", "--storage", storage, "--set", f"tracking.uri={uri}")
+        options = ("--smoke", "--storage", storage, "--set", f"tracking.uri={uri}", "--set", "resources.lanes=1")
         job = laptop.json("launch", "quickstart", *options, "--submit", laptop.address)["job"]
 
-        until(lambda: ledger.exists() and _states(ledger)["completed"] >= 3)
+        until(lambda: is_begun(ledger) and _states(ledger)["completed"] >= 3)
         before = _states(ledger)
         assert before["waiting"] + before["running"] > 3, before
         os.killpg(_pid(stack, "ray-worker-2"), signal.SIGKILL)
