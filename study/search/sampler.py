@@ -38,7 +38,7 @@ class SamplerProposer:
             self._begin()
 
     def ask(self) -> Params | None:
-        return self._upon_record(self._ask) if len(self._asked) < self.size else None
+        return self._upon_record(self._ask)
 
     def recall(self, params: Params) -> bool:
         if self.foreseeable or self._space.searched(params) is None:
@@ -60,12 +60,15 @@ class SamplerProposer:
         return True
 
     def _ask(self) -> Params | None:
-        while self._recalled:
+        left = len(self._asked) < self.size
+        while left and self._recalled:
             params = self._recalled[0]
             if identity(params) not in self._asked:
                 return self._hand_out(self._study.enter(params), params)
             self._recalled.popleft()
         self._study.forget()
+        if not left:
+            return None
         for _ in range(ATTEMPTS):
             trial, params = self._study.ask()
             if identity(params) not in self._asked:

@@ -83,7 +83,9 @@ class Ledger:
         """Those of the first cell, as any reader of the journal sees them."""
         storage = Record(self.path).storage
         (study,) = [each for each in optuna.get_all_study_names(storage) if each.startswith(self.cells[0])]
-        return optuna.load_study(study_name=study, storage=storage).get_trials()
+        found = optuna.load_study(study_name=study, storage=storage)
+        assert found.direction.name == "MAXIMIZE"
+        return found.get_trials()
 
     def assert_sound(self) -> None:
         """The journal has every config of the study as it did, and no trial that nobody ends."""
@@ -117,7 +119,7 @@ class TestALaunchThatDies:
             write(self, logs)
 
         monkeypatch.setattr(JournalFileBackend, "append_logs", dies)
-        for instant in range(1, 10_000):
+        for instant in range(1, 10_000, 1 if name == "tpe" else 3):
             ledger = Ledger(tmp_path / f"{instant}.journal", name, space)
             left[0] = instant
             try:
@@ -131,9 +133,7 @@ class TestALaunchThatDies:
                 break
         assert instant > 30
 
-    def test_without_its_journal_and_at_any_write_leaves_one_too(
-        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_with_its_last_lines_lost_too(self, ledger: Ledger) -> None:
         ledger.launch(8)
         lines = ledger.path.read_bytes().splitlines(keepends=True)
         for kept in range(len(lines)):
@@ -174,15 +174,17 @@ def mutants(journal: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 
 class TestAJournal:
-    @pytest.mark.parametrize(("name", "count"), [("tpe", 300), ("cma_es", 100)])
-    def test_with_any_value_changed_serves_or_is_made_again(self, name: str, count: int, ledger: Ledger) -> None:
+    @pytest.mark.parametrize(("name", "count", "size"), [("tpe", 240, 14), ("cma_es", 60, 7)])
+    def test_with_any_value_changed_serves_or_is_made_again(
+        self, name: str, count: int, size: int, ledger: Ledger
+    ) -> None:
         ledger.name = name
-        ledger.launch(7)
+        ledger.launch(size)
         journal, before, set_aside = ledger.path.read_bytes(), list(ledger.configs), 0
         for mutant in mutants(journal, count, seed=8):
             ledger.path.write_bytes(mutant)
             ledger.configs = list(before)
-            ledger.launch(8)
+            ledger.launch(size + 1)
             ledger.assert_sound()
             set_aside += ledger.was_set_aside
             Path(f"{ledger.path}.damaged").unlink(missing_ok=True)
