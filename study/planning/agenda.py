@@ -75,8 +75,8 @@ class Agenda:
         self._soon: deque[Todo] = deque()  # repeats that a proposer waits for
         self._ahead: deque[Todo] = deque()
         self._sharing: dict[str, list[tuple[CellAgenda, Config]]] = {}
-        record = make_record(plan.spec.search, ledger.path.parent)
-        self.cells = [CellAgenda(cell, cell.proposer(record)) for cell in plan.cells]
+        self.record = make_record(plan.spec.search, ledger.path.parent)
+        self.cells = [CellAgenda(cell, cell.proposer(self.record)) for cell in plan.cells]
         self._recall()
         self._warm_up()
         self._turns: deque[Iterator[Todo | None]] = deque(self._screening(agenda) for agenda in self.cells)
@@ -223,7 +223,7 @@ class Agenda:
         if not any(self._is_missing(key) or key in self.running or self._state(key) in unknown for key in keys):
             del agenda.waiting[config_key]
             scores = [score for key in keys if (score := self._score(key)) is not None]
-            self._tell(agenda, config, statistics.fmean(scores))
+            self._tell(agenda, config, statistics.fmean(scores) if scores else None)
 
     def _tell(self, agenda: CellAgenda, config: Config, score: float | None, stopped_at: int | None = None) -> None:
         told = None if score is None else self.plan.spec.select.sign * score

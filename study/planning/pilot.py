@@ -19,6 +19,7 @@ from study.planning.memory import MemoryGauge, MemoryNeed
 from study.planning.plan import Cell, Config, Plan
 from study.planning.preflight import check_against_ledger, num_lanes, num_workers
 from study.planning.stand_in import plan_without_data
+from study.planning.warm_start import check_warm_start
 from study.records import states
 from study.records.environment import describe_environment
 from study.records.ledger import Ledger
@@ -97,6 +98,7 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
     check_feasible(plan, home.cache)
     path = home.study(spec.name).ledger
     check_against_ledger(plan, path)
+    check_warm_start(spec, home)
     changes = tuple(drift(path, describe_environment()))
     if strict:
         refuse(spec.name, list(changes))

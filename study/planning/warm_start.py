@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from study.errors import StudyError
 from study.planning.plan import Cell
+from study.records import states
 from study.records.ledger import Ledger
 from study.records.ledger_file import is_begun
 from study.records.paths import Home
 from study.results.selection import CellResult, cell_results
-from study.search import Proposer
+from study.search import Params, Proposer
 from study.spec import StudySpec
 
 
@@ -28,15 +31,47 @@ def learn_from(name: str, ledger: Path, spec: StudySpec, cells: list[tuple[Cell,
     """Tell proposers the results of the study `name` at `ledger`; in a sentence each, of how many.
 
     A cell learns from the same family on the same task where the other study has that, else under the same noise: data
-    set and network may differ. A config is entered where the cell's space holds it, once.
+    set and network may differ. A config is entered where the cell's space holds it, once; one that was stopped early
+    as such, with the epoch that it reached.
     """
     others = _results(ledger, name, spec)
     said = []
     for cell, proposer in cells:
-        scored = [config for other in _alike(cell, others) for config in other.configs if config.n]
-        held = sum(proposer.learn(config.params, spec.select.sign * config.mean, name) for config in scored)
-        said.append(f"{cell.name} on {cell.task.title}: learnt from {held} of {len(scored)} configs of study '{name}'")
+        alike = _alike(cell, others)
+        lessons = [lesson for other in alike for lesson in _lessons(other, spec)]
+        held = [
+            lesson
+            for lesson in lessons
+            if proposer.learn(lesson.params, spec.select.sign * lesson.score, name, stopped_at=lesson.stopped_at)
+        ]
+        count = sum(len(other.configs) for other in alike)
+        stopped = sum(lesson.stopped_at is not None for lesson in held)
+        early = f", {stopped} of them stopped early" if stopped else ""
+        said.append(
+            f"{cell.name} on {cell.task.title}: learnt from {len(held)} of {count} configs of study '{name}'{early}"
+        )
     return said
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """How a config did in the other study, stopped early at an epoch or not."""
+
+    params: Params
+    score: float
+    stopped_at: int | None = None
+
+
+def _lessons(other: CellResult, spec: StudySpec) -> Iterator[_Lesson]:
+    stopped = {trial.config_key: trial for trial in other.trials if trial.state == states.STOPPED_EARLY}
+    for config in other.configs:
+        trial = stopped.get(config.key)
+        if config.n:
+            yield _Lesson(config.params, config.mean)
+        elif trial is not None:
+            score = trial.best_score if spec.select.epoch == "best" else trial.last_score
+            if score is not None:
+                yield _Lesson(config.params, score, trial.epoch)
 
 
 def _alike(cell: Cell, others: list[CellResult]) -> list[CellResult]:

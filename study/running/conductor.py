@@ -110,6 +110,13 @@ class Conductor:
         """Whether no trial is running and none will be handed out."""
         return not self.running if self.stopping else self.idle
 
+    @property
+    def unwritable(self) -> str | None:
+        """Which file of the study's could not be written, and why; None where all could."""
+        if self.ledger.failure is not None:
+            return f"{self.ledger.path}: {self.ledger.failure}"
+        return self.agenda.record.failure if self.agenda.record else None
+
     def next(self) -> Todo | None:
         """The next trial to run; None where there is none now."""
         if self.stopping:

@@ -231,6 +231,7 @@ class ConfirmAgenda:
     def __init__(self, plan: ConfirmPlan, ledger: Ledger) -> None:
         self.known: dict[str, TrialRecord] = ledger.trials()
         self.phase, self.scheduler = CONFIRM, ""  # nothing stops a confirmation early
+        self.record = None  # nor has it a proposer
         self.running: dict[str, Todo] = {}
         ledger.record_cells(((cell.key, cell.facts) for cell in plan.cells), phase=CONFIRM)
         winners = [winner for cell in plan.cells for winner in cell.configs]

@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable
@@ -59,7 +60,8 @@ def run_on_ray(
     They run at `site`, as `StudyTrainable`, or as another `trainable` that answers like it, and send copies of their
     checkpoints to `storage`, if any.
 
-    StudyError where Ray is not there or a part of it cannot run them, or the ledger cannot be written any more.
+    StudyError where Ray is not there or a part of it cannot run them, or where the ledger, or what proposers were told,
+    cannot be written any more.
     """
     spec = conductor.plan.spec
     paths = home.study(spec.name)
@@ -124,12 +126,12 @@ def run_on_ray(
             try:
                 with watch, silent, site.following(stop), controlled(failures.excused, room):
                     tuner.fit()
-            except TuneError:
-                if conductor.ledger.failure is None:
+            except (TuneError, OSError, sqlite3.OperationalError):
+                if conductor.unwritable is None:
                     raise
                 raise StudyError(
-                    f"{paths.ledger}: {conductor.ledger.failure}; what was reported before is saved; make room, and "
-                    "the same command goes on"
+                    f"{conductor.unwritable}; what was reported before is saved; make room, and the same command goes "
+                    "on"
                 ) from None
             except KeyboardInterrupt:
                 if watch.died is None:

@@ -36,8 +36,11 @@ class Proposer(Protocol):
     def recall(self, params: Params) -> bool:
         """A config of an earlier launch: whether it is now proposed again, as it is where configs depend on results."""
 
-    def learn(self, params: Params, score: float, source: str) -> bool:
-        """Take in a result of the study `source`, once; whether it could, as those can that learn."""
+    def learn(self, params: Params, score: float, source: str, *, stopped_at: int | None = None) -> bool:
+        """Take in a result of the study `source`, once; whether it could, as those can that learn and hold its config.
+
+        `stopped_at` is the epoch at which it was stopped early, if it was.
+        """
 
     def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:
         """How a config did (more is better), stopped early at an epoch or not; None where it failed or diverged."""

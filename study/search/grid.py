@@ -27,7 +27,7 @@ class GridProposer:
     def recall(self, params: Params) -> bool:
         return False
 
-    def learn(self, params: Params, score: float, source: str) -> bool:
+    def learn(self, params: Params, score: float, source: str, *, stopped_at: int | None = None) -> bool:
         return False
 
     def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:

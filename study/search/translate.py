@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from study.search import Params, split_space
 from study.spec.spaces import Distribution, parse_searchable
 
 JSON_MARK = "json:"  # Optuna's choices are numbers and names: a setting with options becomes a text
@@ -56,6 +58,40 @@ def to_optuna(value: Any) -> Any:
 def from_optuna(value: Any) -> Any:
     """What `to_optuna` made into a choice."""
     return json.loads(value.removeprefix(JSON_MARK)) if str(value).startswith(JSON_MARK) else value
+
+
+@dataclass(frozen=True)
+class OptunaSpace:
+    """A cell's space as Optuna has it: `distributions` of what is searched; `constants` are the rest of a config."""
+
+    described: str
+    constants: Params
+    distributions: dict[str, Any]
+
+    @classmethod
+    def of(cls, space: Mapping[str, Any]) -> OptunaSpace:
+        """The space of a cell."""
+        constants, searched = split_space(dict(space))
+        return cls(str(space), constants, {key: optuna_distribution(value) for key, value in searched.items()})
+
+    def params(self, searched: Mapping[str, Any]) -> Params:
+        """The config of what Optuna searched."""
+        return self.constants | {key: from_optuna(value) for key, value in searched.items()}
+
+    def searched(self, params: Params) -> Params | None:
+        """The part of a config that Optuna searches, in its words; None for one that the space does not hold."""
+        if params.keys() != self.constants.keys() | self.distributions.keys():
+            return None
+        searched = {key: to_optuna(value) for key, value in params.items() if key in self.distributions}
+        held = self.constants.items() <= params.items() and all(map(self._holds, searched, searched.values()))
+        return searched if held else None
+
+    def _holds(self, key: str, value: Any) -> bool:
+        distribution = self.distributions[key]
+        try:
+            return bool(distribution._contains(distribution.to_internal_repr(value)))
+        except ValueError:  # not one of a grid's points
+            return False
 
 
 def suggest(trial: Any, spaces: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

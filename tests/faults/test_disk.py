@@ -23,6 +23,7 @@ from trainables.engine.lane import LaneState
 
 GROUP = "Disks (back at work: from when they can be written again)"
 MIB = 1 << 20
+NUM_TOLD = 10  # trials: ce has one config, the other family four, at each of two noise rates
 GOES_ON = "the same command goes on"
 pytestmark = pytest.mark.timeout(900)
 slow = pytest.mark.slow
@@ -144,6 +145,36 @@ def test_a_full_disk_of_the_ledger_alone_pauses_the_study_too(disturbed: Disturb
         disturbed.keep(
             GROUP, "the ledger's disk alone full", "the study pauses with a sentence that names the ledger; every last "
             "checkpoint is whole; with room the same command goes on",
+        )  # fmt: skip
+
+
+@slow
+def test_a_full_disk_of_what_proposers_were_told_pauses_the_study_too(disturbed: Disturbed) -> None:
+    place = disturbed.place
+    grid = "{alpha: {grid: [0.5, 1.5]}}"
+    study = (place.root / "tiny.yaml").read_text().replace(grid, "{alpha: {uniform: [0.5, 1.5]}}")
+    place.write(study.replace("search: {name: grid, repeats: 2}", "search: {name: tpe, configs: 4}"))
+    with mounted(place.root / "disk", size=1) as disk:
+        journal = place.home / "tiny" / "search.journal"
+        journal.parent.mkdir(parents=True)
+        journal.symlink_to(disk.root / "journal")
+        running = disturbed.launch_until(lambda: mid_study(disturbed))
+        disk.fill()
+        assert f"{journal}: No space left on device" in pauses(disturbed, running)
+        assert running.returncode == 2
+        assert_checkpoints_are_whole(disturbed)
+        refused = place.run("launch", "tiny.yaml", expect=2).stderr
+        assert "No space left on device" in refused
+        assert len(refused.splitlines()) == 1
+        disk.make_room()
+        disturbed.strike()
+        disturbed.launch_to_the_end()
+        assert place.rows("select state, count(*) from trials group by 1") == [("completed", NUM_TOLD)]
+        place.run("sync", "tiny")
+        disturbed.assert_shown_once()
+        disturbed.keep(
+            GROUP, "the disk of what proposers were told alone full", "the study pauses with a sentence that names "
+            "the file; every last checkpoint is whole; with room the same command goes on",
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from study.errors import StudyError
+from study.planning.pilot import foresee
 from study.planning.warm_start import check_warm_start
 from study.records.ledger import Ledger
 from study.records.paths import Home
@@ -103,6 +104,16 @@ class TestWhatTheyAreTold:
         steps = {trial.last_step for trial in journal(folder) if trial.state.name == "PRUNED"}
         assert steps <= {1, 3}
 
+    def test_a_completed_config_without_a_finite_score_as_failed(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        driver.worker.accuracy = lambda todo, epoch: math.nan if todo.config.number == 4 else by_alpha(todo, epoch)
+        driver.launch(make_spec(**TWELVE, search__repeats=2))
+        assert driver.states() == {"completed": 24}
+        trials = journal(folder)
+        assert [trial.state.name for trial in trials].count("COMPLETE") == 11
+        assert [trial.user_attrs for trial in trials if trial.state.name == "FAIL"] == [{}]
+
     def test_a_metric_to_be_small_with_its_sign_turned(
         self, driver: Driver, folder: Path, make_spec: SpecMaker
     ) -> None:
@@ -158,9 +169,11 @@ class TestAnotherLaunch:
         few = TPE | {"families": [{"family": "tce", "space": {"alpha": {"grid": [n / 10 for n in range(1, 31)]}}}]}
         for configs in (22, 24, 26):
             driver.launch(make_spec(**few, search__configs=configs), slots=1)
-        states = [trial.state.name for trial in journal(folder)]
-        assert states.count("FAIL") > 0, "the sampler never came back to a config: the test shows nothing"
-        assert states.count("COMPLETE") == 26
+        trials = journal(folder)
+        repeated = [trial for trial in trials if trial.state.name == "FAIL"]
+        assert repeated, "the sampler never came back to a config: the test shows nothing"
+        assert all(trial.user_attrs == {"repeated": True} for trial in repeated)
+        assert len(trials) - len(repeated) == 26
 
     def test_does_without_the_journal(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
         driver.launch(make_spec(**TWELVE))
@@ -225,6 +238,30 @@ class TestWarmStart:
         with Ledger(driver.ledger_path) as ledger:
             said = {event["message"] for event in ledger.events() if event["kind"] == "warm start"}
         assert said == {"tce on digits, clean, mlp hidden=8: learnt from 12 of 12 configs of study 'other'"}
+
+    def test_enters_what_was_stopped_early_as_pruned_at_the_epoch_that_it_reached(
+        self, driver: Driver, folder: Path, make_spec: SpecMaker
+    ) -> None:
+        self.launch_other(driver, make_spec, "other", scheduler=ASHA)
+        driver.launch(make_spec(**TWELVE, search__warm_start="other"))
+        with Ledger(driver.ledger_path.parent.parent / "other" / "ledger.db") as ledger:
+            stopped = [trial for trial in ledger.trials().values() if trial.state == "stopped_early"]
+        assert stopped
+        learnt = [trial for trial in journal(folder) if trial.user_attrs == {"from study": "other"}]
+        assert len(learnt) == 12
+        pruned = [trial for trial in learnt if trial.state.name == "PRUNED"]
+        assert sorted((trial.last_step, trial.value) for trial in pruned) == sorted(
+            (trial.epoch, trial.best_score) for trial in stopped
+        )
+        with Ledger(driver.ledger_path) as ledger:
+            (said,) = [event["message"] for event in ledger.events() if event["kind"] == "warm start"]
+        assert said.endswith(f"learnt from 12 of 12 configs of study 'other', {len(stopped)} of them stopped early")
+
+    def test_from_a_study_that_is_not_there_is_refused_by_a_dry_run_too(
+        self, driver: Driver, make_spec: SpecMaker
+    ) -> None:
+        with pytest.raises(StudyError, match="nobody"):
+            foresee(make_spec(**TWELVE, search__warm_start="nobody"), Home(driver.ledger_path.parent.parent))
 
     @pytest.mark.parametrize(
         ("name", "changes", "rule"),
