@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections import deque
 from typing import Any
 
 from study.search import Params, split_space
@@ -45,7 +44,7 @@ class SamplerProposer:
         self._study.sampler = _sampler(name, derive_seed(seed, len(past)) % 2**32 if past else seed)
         self._past = {_identity(self._params(trial)): trial for trial in past if LEARNT_FROM not in trial.user_attrs}
         self._learnt = {_identity(self._params(trial)) for trial in past if LEARNT_FROM in trial.user_attrs}
-        self._recalled: deque[Params] = deque()
+        self._recalled: dict[str, Params] = {}
         self._asked: dict[str, Any] = {}
         self._elsewhere = RandomProposer(space, size + 1, seed)  # one more than asked for is one that is new
 
@@ -53,9 +52,10 @@ class SamplerProposer:
         if len(self._asked) >= self.size:
             return None
         while self._recalled:
-            params = self._recalled.popleft()
-            if _identity(params) not in self._asked:
-                self._asked[_identity(params)] = self._again(params)
+            identity = next(iter(self._recalled))
+            params = self._recalled.pop(identity)
+            if identity not in self._asked:
+                self._asked[identity] = self._again(params)
                 return params
         self._forget()
         for _ in range(ATTEMPTS):
@@ -68,9 +68,9 @@ class SamplerProposer:
         return self._draw_elsewhere()
 
     def recall(self, params: Params) -> bool:
-        if self.foreseeable or self._searched(params) is None:
+        if self.foreseeable or self._searched(params) is None or _identity(params) in self._recalled:
             return False
-        self._recalled.append(params)
+        self._recalled[_identity(params)] = params
         return True
 
     def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:
