@@ -68,7 +68,7 @@ def read_images(paths: Sequence[Path], described_input: Mapping[str, Any]) -> np
         raise ValueError(f"the network takes images of {channels} channels; files hold 1 or 3")
     resize = (described_input.get("resize") or height) if height == width else None
     crop = Crop(channels, height, width, resize)
-    return np.stack([decode(path, crop) for path in paths])
+    return np.stack([decode(path, crop, "leave it out of the images given") for path in paths])
 
 
 def change_of(path: Path, described_input: Mapping[str, Any]) -> str | None:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 def list_studies(address: HeadUrl = None, as_json: AsJson = False) -> None:
     """Every study in the studies' home (STUDY_HOME, or ./studies).
 
-    In JSON, `last` says when a trial last began or ended, in seconds since 1970, and `last_at` says it in UTC (ISO
+    Trials to go wait, run or were interrupted, and the file last launched asks for them; a search that learns has more
+    to come. In JSON, `ended` counts those that are done, `to_go` these.
+
+    `last` says when a trial last began or ended, in seconds since 1970, and `last_at` says it in UTC (ISO
     8601); both are null before that.
 
     Example: study list --json
@@ -32,16 +35,15 @@ def list_studies(address: HeadUrl = None, as_json: AsJson = False) -> None:
     if not rows:
         console.print(f"No study in {where}. Start one: study launch quickstart")
         return
-    table = Table("study", "trials", "done", "running", "confirmed", "on disk", "last epoch")
+    table = Table("study", "trials", "done", "to go", "running", "confirmed", "on disk", "last epoch")
     for row in rows:
         if "problem" in row:
             table.add_row(row["study"], f"[red]{row['problem']}[/]")
             continue
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["last"])) if row["last"] else ""
         told = ["yes" if row[what] else "" for what in ("running", "confirmed")]
-        table.add_row(
-            row["study"], str(row["trials"]), str(row["ended"]), *told, f"{row['bytes'] / 1e6:.1f} MB", last
-        )  # fmt: skip
+        counts = [str(row[what]) for what in ("trials", "ended", "to_go")]
+        table.add_row(row["study"], *counts, *told, f"{row['bytes'] / 1e6:.1f} MB", last)
     console.print(table)
 
 
@@ -73,6 +75,7 @@ def _rows() -> tuple[list[dict[str, Any]], str]:
                         "study": name,
                         "running": is_held(paths.lock),
                         **counts,
+                        "to_go": _to_go(ledger),
                         "last_at": _iso(counts["last"]),
                         "confirmed": _is_confirmed(ledger, name),
                         "bytes": _size(paths.root),
@@ -81,6 +84,15 @@ def _rows() -> tuple[list[dict[str, Any]], str]:
         except StudyError as problem:
             rows.append({"study": name, "problem": str(problem)})
     return rows, str(home.root)
+
+
+def _to_go(ledger: Ledger) -> int:
+    """How many trials in scope wait, run, or were interrupted."""
+    from study.records.states import UNFINISHED, WAITING
+
+    begun = ledger.progress()
+    states = (begun[key][1] if key in begun else WAITING for key in ledger.trials_in_scope())
+    return sum(state in UNFINISHED for state in states)
 
 
 def _iso(seconds: float | None) -> str | None:

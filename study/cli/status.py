@@ -59,6 +59,7 @@ def _facts(name: str) -> dict[str, Any]:
     from study.records.ledger import Ledger
     from study.records.lock import is_held, owner
     from study.records.paths import Home
+    from study.results.budget import budget_of
     from study.results.confirmed import confirmations
     from study.results.selection import comparison, out_of_scope
     from study.spec import SelectSpec
@@ -80,11 +81,14 @@ def _facts(name: str) -> dict[str, Any]:
             if trial.state in ("failed", "diverged") and trial.key in inside
         ]
         behind = trials_behind(ledger, home)
+    costs = budget_of(name, spec, found.searched).costs if found.searched else ()
     running = is_held(paths.lock)
     states: dict[str, int] = {}
+    deserted = 0
     if not running:  # what a dead launch left running will be interrupted by the next one
         for row in all_rows:
             if left := row["states"].pop("running", 0):
+                deserted += left
                 row["states"]["interrupted"] = row["states"].get("interrupted", 0) + left
     for row in all_rows:
         for state, count in row["states"].items():
@@ -94,7 +98,10 @@ def _facts(name: str) -> dict[str, Any]:
         "study": name,
         "folder": str(paths.root),
         "running": owner(paths.lock) if running else None,
+        "deserted": deserted,
         "states": states,
+        "epochs_budget": spec["search"].get("epochs"),
+        "epochs_used": [{"family": cost.family, "task": cost.task, "epochs": cost.screening_epochs} for cost in costs],
         "training_seconds": sum(row["seconds"] for row in all_rows),
         "metric": select.monitor,
         "test_metric": select.test_metric,
@@ -114,7 +121,13 @@ def _print(facts: dict[str, Any], *, here: bool) -> None:
     if job := facts.get("job"):
         console.print(f"job: {job['id']}, {job['state']}")
     console.print(f"running: {running}" if running else "not running")
+    if facts["deserted"]:
+        left = counted(facts["deserted"], "trial")
+        console.print(f"The last launch ended without a word, {left} at work: the same command goes on.")
     console.print(f"trials: {in_words(states) or 'none'}; {duration(facts['training_seconds'])} of training")
+    if used := [each["epochs"] for each in facts["epochs_used"] if facts["epochs_budget"]]:
+        span = " to ".join(f"{epochs:,}" for epochs in sorted({min(used), max(used)}))
+        console.print(f"budget used: {span} of {facts['epochs_budget']:,} epochs per family and task")
     for table in [
         *comparison_tables(facts["comparison"], facts["metric"]),
         *comparison_tables(facts["confirmed"], facts["test_metric"]),

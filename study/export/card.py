@@ -37,11 +37,13 @@ def _what(values: Mapping[str, Any]) -> str:
         known = get_family(loss["family"])
         family = f"{known.title} (`{known.name}`; {known.paper})"
     settings = {key: value for key, value in loss.items() if key != "family"}
+    other = values["provenance"].get("warm_start")
+    learnt = f" The search learnt from the results of study `{other}` first." if other else ""
     where = "the best" if values["rank"] == 1 else f"number {values['rank']}"
     return (
         f"An image classifier, `{trial['model']['name']}`{_given(trial['model'])}, trained with {family}"
         f"{_given(settings)}. It is {where} of the {values['validation']['configs']} configurations of this loss that "
-        f"study `{values['provenance']['study']}` tried on this task, by {values['validation']['metric']}."
+        f"study `{values['provenance']['study']}` tried on this task, by {values['validation']['metric']}.{learnt}"
     )
 
 

@@ -160,7 +160,10 @@ class _Writer:
             data, epoch = network_weights(folder, self.which)
             confusion = kept_confusion(folder, self.which)
         except (OSError, ValueError, LookupError, CorruptCheckpointError) as problem:
-            raise UnusableCheckpointError(f"its checkpoint is unusable: {problem}") from None
+            raise UnusableCheckpointError(
+                f"its checkpoint is unusable: {problem}; weights come from training again: 'study export "
+                f"{self.paths.name} --no-weights', then 'study train FILE --out DIR' with what that wrote"
+            ) from None
         if confusion is not None:
             _write(file.with_suffix(CONFUSION), confusion_text(confusion).encode())
         values["exported"] |= {"epoch": epoch, "metrics": self.ledger.report(key, epoch)}

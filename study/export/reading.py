@@ -29,7 +29,13 @@ def read_export(path: Path) -> dict[str, Any]:
     if path.suffix not in (".yaml", ".yml", ".json"):
         raise StudyError(f"{path}: not an exported configuration; give a YAML or JSON file that 'study export' wrote")
     values = _values(path)
-    if values.get("format") != FORMAT or not all(isinstance(values.get(part), dict) for part in PARTS):
+    version = values.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise StudyError(
+            f"{path}: of format {version}, this program reads up to {FORMAT}: a newer version made it; "
+            "update the program"
+        )
+    if version != FORMAT or not all(isinstance(values.get(part), dict) for part in PARTS):
         raise StudyError(f"{path}: not an exported configuration; make one with 'study export'")
     if wrong := misfit(values, Export):
         raise StudyError(f"{path}: {wrong}; export it again")

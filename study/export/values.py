@@ -28,7 +28,8 @@ def exported_values(
     sign = 1 if cell.facts["mode"] == "max" else -1
     trial, score = max(zip(config.trials, config.scores, strict=True), key=lambda pair: sign * pair[1])
     description = ledger.trial(trial.key)
-    select = (ledger.spec() or {})["select"]
+    spec = ledger.spec() or {}
+    select = spec["select"]
     epoch = trial.best_epoch if select["epoch"] == "best" else trial.epoch
     facts = dict(trial.facts)
     lanes = max(int(metrics.get("lanes", 1)) for _, metrics in ledger.reports(trial.key))
@@ -63,6 +64,7 @@ def exported_values(
         "trial": description,
         "provenance": {
             "study": paths.name,
+            "warm_start": spec["search"].get("warm_start"),
             "trial_key": trial.key,
             "config_key": config.key,
             "mlflow_run": run_ids[0] if run_ids else None,

@@ -20,7 +20,7 @@ from study.records import states
 from study.records.ledger import Ledger
 from study.records.ledger_reader import TrialRecord
 from study.records.paths import StudyPaths
-from study.search import Proposer, make_record
+from study.search import Params, Proposer, make_record
 from study.spec import StudySpec
 from study.spec.spaces import Distribution
 from trainables.trial import SEARCH
@@ -45,18 +45,31 @@ class Todo:
 
 @dataclass
 class CellAgenda:
-    """The state of one cell: its proposer, the configs it has, and the epochs that screening them took."""
+    """The state of one cell: its proposer, the configs it has, and the epochs that screening them took.
+
+    `recalled` counts those of earlier launches that its proposer, one that learns, proposes again before any other.
+    """
 
     cell: Cell
     proposer: Proposer
     configs: list[Config] = field(default_factory=list)
     spent: int = 0
+    recalled: int = 0
     waiting: dict[str, Config] = field(default_factory=dict)  # whose proposer is told the mean of their repeats
+
+    @property
+    def foresees(self) -> bool:
+        """Whether its next config depends on no result of this launch."""
+        return self.proposer.foreseeable or len(self.configs) < self.recalled
 
     def affords(self, running: int) -> bool:
         """Whether its budget allows another config, whatever becomes of the `running` ones."""
+        return self.holds(self.spent + running * self.cell.most_epochs)
+
+    def holds(self, epochs: int) -> bool:
+        """Whether its budget allows another config beside so many epochs."""
         budget = self.cell.spec.search.epochs
-        return budget is None or self.spent + (running + 1) * self.cell.most_epochs <= budget
+        return budget is None or epochs + self.cell.most_epochs <= budget
 
 
 class Agenda:
@@ -80,7 +93,6 @@ class Agenda:
         self._recall()
         self._warm_up()
         self._turns: deque[Iterator[Todo | None]] = deque(self._screening(agenda) for agenda in self.cells)
-        ledger.record_cells((cell.key, cell_facts(cell)) for cell in plan.cells)
         self._foresee()
 
     def next(self) -> Todo | None:
@@ -115,7 +127,7 @@ class Agenda:
         by_key = {agenda.cell.key: agenda for agenda in self.cells}
         for cell_key, _, _, params in self.ledger.configs(all_scopes=True):
             if cell_key in by_key:
-                by_key[cell_key].proposer.recall(params)
+                by_key[cell_key].recalled += by_key[cell_key].proposer.recall(params)
 
     def _warm_up(self) -> None:
         name = self.plan.spec.search.warm_start
@@ -146,11 +158,16 @@ class Agenda:
         return None
 
     def _foresee(self) -> None:
+        """Propose what no result decides, so that a launch that ends at once has what is known already in scope."""
         for agenda in self.cells:
-            if agenda.proposer.foreseeable and self.plan.spec.search.epochs is None:
-                while self._propose(agenda):
-                    pass
-        self._record([config for agenda in self.cells for config in agenda.configs])
+            epochs = 0
+            while agenda.foresees and agenda.holds(epochs) and (config := self._propose(agenda)):
+                key = config.trial_key(SCREENING)
+                epochs += agenda.cell.most_epochs if self._is_missing(key) else self.epochs[key]
+        configs = [config for agenda in self.cells for config in agenda.configs]
+        cells = ((agenda.cell.key, cell_facts(agenda.cell)) for agenda in self.cells)
+        self.ledger.record_cells(cells, map(_row, configs))
+        self._record_screening(configs)
 
     def _propose(self, agenda: CellAgenda) -> Config | None:
         params = agenda.proposer.ask()
@@ -160,8 +177,7 @@ class Agenda:
         agenda.configs.append(config)
         return config
 
-    def _record(self, configs: list[Config]) -> None:
-        self.ledger.record_configs((c.cell.key, c.key, c.number, c.params) for c in configs)
+    def _record_screening(self, configs: list[Config]) -> None:
         self.ledger.record_trials((c.trial_key(SCREENING), c.key, SCREENING, c.trial(SCREENING)) for c in configs)
 
     def _screening(self, agenda: CellAgenda) -> Iterator[Todo | None]:
@@ -183,7 +199,8 @@ class Agenda:
                     self.at_most -= (agenda.cell.num_configs - len(agenda.configs)) * self.repeats
                     return
                 config = proposed
-                self._record([config])
+                self.ledger.record_configs([_row(config)])
+                self._record_screening([config])
             position += 1
             key = config.trial_key(SCREENING)
             if self._is_missing(key):
@@ -262,6 +279,11 @@ def scheduler_text(spec: StudySpec) -> str:
     if described.get("scope") == "cell":
         del described["scope"]  # as it was noted when there was no other
     return json.dumps(described, sort_keys=True)
+
+
+def _row(config: Config) -> tuple[str, str, int, Params]:
+    """A config as the ledger records it."""
+    return config.cell.key, config.key, config.number, config.params
 
 
 def cell_facts(cell: Cell) -> dict[str, Any]:

@@ -14,7 +14,10 @@ STRAYS = {  # rows that belong to none, by what is said of them
     "a trial lacks the report of its best epoch": "SELECT trial_key FROM trials WHERE best_epoch > 0 AND NOT EXISTS "
     "(SELECT 1 FROM reports WHERE reports.trial_key = trials.trial_key AND reports.epoch = best_epoch)",
 }
-WAY_OUT = "put a copy of it back, or remove it with 'study delete' and launch again"
+WAY_OUT = (
+    "put a copy of it back, or remove the study with 'study delete --keep-mlflow', then launch it again, which goes on "
+    "from its --storage if it has one, or 'study pull' it"
+)
 
 
 def damage_of(ledger: Path) -> str | None:

@@ -20,6 +20,8 @@ from trainables.trial import SEARCH
 
 CONFIRM = "confirm"  # the phase that follows the search
 
+ConfigRow = tuple[str, str, int, Mapping[str, Any]]  # cell key, config key, number, params
+
 _METRIC_AT = "(SELECT json_extract(metrics, :path) FROM reports WHERE trial_key = :key AND reports.epoch = {epoch})"
 
 
@@ -41,8 +43,16 @@ class Ledger(LedgerReader):
                 (time.time(), json.dumps(spec), json.dumps(environment)),
             )
 
-    def record_cells(self, cells: Iterable[tuple[str, Mapping[str, Any]]], phase: str = SEARCH) -> None:
-        """The cells of a phase that the study asks for, in its order; all others of it fall out of scope."""
+    def record_cells(
+        self,
+        cells: Iterable[tuple[str, Mapping[str, Any]]],
+        configs: Iterable[ConfigRow] = (),
+        phase: str = SEARCH,
+    ) -> None:
+        """The cells of a phase that the study asks for, in its order, and their `configs` that are known already.
+
+        All others of the phase fall out of scope, at the same instant.
+        """
         with self._transaction() as run:
             run(
                 "UPDATE configs SET in_scope = 0 WHERE cell_key IN (SELECT cell_key FROM cells WHERE phase = ?)",
@@ -56,16 +66,12 @@ class Ledger(LedgerReader):
                     "DO UPDATE SET position = excluded.position, in_scope = 1, facts = excluded.facts",
                     (key, position, json.dumps(facts), phase),
                 )
+            _enter(run, configs)
 
-    def record_configs(self, configs: Iterable[tuple[str, str, int, Mapping[str, Any]]]) -> None:
-        """Configs in scope: (cell key, config key, number, params)."""
+    def record_configs(self, configs: Iterable[ConfigRow]) -> None:
+        """Configs in scope."""
         with self._transaction() as run:
-            for cell, key, number, params in configs:
-                run(
-                    "INSERT INTO configs VALUES (?, ?, ?, ?, 1) ON CONFLICT (cell_key, config_key) "
-                    "DO UPDATE SET number = excluded.number, in_scope = 1",
-                    (cell, key, number, json.dumps(params)),
-                )
+            _enter(run, configs)
 
     def record_trials(self, trials: Iterable[tuple[str, str, int, Mapping[str, Any]]]) -> None:
         """Trials that are to run: (trial key, config key, repeat, description). Known ones are left as they are."""
@@ -159,6 +165,15 @@ class Ledger(LedgerReader):
         """What the test set says of a trial of the search: for a report, and for nothing else."""
         with self._transaction() as run:
             run("INSERT OR REPLACE INTO oracle VALUES (?, ?)", (trial_key, json.dumps(metrics)))
+
+
+def _enter(run: Any, configs: Iterable[ConfigRow]) -> None:
+    for cell, key, number, params in configs:
+        run(
+            "INSERT INTO configs VALUES (?, ?, ?, ?, 1) ON CONFLICT (cell_key, config_key) "
+            "DO UPDATE SET number = excluded.number, in_scope = 1",
+            (cell, key, number, json.dumps(params)),
+        )
 
 
 def _finite(value: float) -> float | None:

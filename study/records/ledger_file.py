@@ -96,7 +96,8 @@ class LedgerFile:
             self._connection.execute("PRAGMA cache_size = -65536")
             self._migrate(write)
         except sqlite3.DatabaseError as problem:
-            raise StudyError(f"{path}: not a ledger that can be opened: {problem}") from None
+            further = "" if isinstance(problem, sqlite3.OperationalError) else f"; {WAY_OUT}"  # that is no damage
+            raise StudyError(f"{path}: not a ledger that can be opened: {problem}{further}") from None
 
     def close(self) -> None:
         """Let go of the file; a writer leaves everything in it, and nothing in the log beside it."""

@@ -13,7 +13,7 @@ from typing import Any
 from study.errors import StudyError
 from study.records.damage import WAY_OUT
 from study.records.ledger_file import LedgerFile
-from study.records.states import ENDED, WAITING
+from study.records.states import UNFINISHED, WAITING
 from trainables.trial import SEARCH
 
 
@@ -207,8 +207,10 @@ class LedgerReader(LedgerFile):
         return frozenset(row[0] for row in self._all("SELECT run_id FROM tracking"))
 
     def counts(self) -> dict[str, Any]:
-        """`trials` there ever were, how many have `ended`, and when the last of them was `last` heard of."""
-        row = self._one(f"SELECT count(*), sum(state IN {ENDED!r}), max(coalesce(ended_at, started_at)) FROM trials")
+        """`trials` there ever were, how many have `ended` and are not to go on, and when one was `last` heard of."""
+        row = self._one(
+            f"SELECT count(*), sum(state NOT IN {UNFINISHED!r}), max(coalesce(ended_at, started_at)) FROM trials"
+        )
         assert row is not None
         return {"trials": row[0], "ended": row[1] or 0, "last": row[2]}
 

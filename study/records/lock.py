@@ -16,6 +16,8 @@ from types import TracebackType
 
 from study.errors import StudyError
 
+LAUNCHES = ("study launch", "study confirm")  # what answers to the stop file
+
 
 class WriterLock:
     """Held from `with` to the end of its block; StudyError naming the owner where another process holds it."""
@@ -32,9 +34,10 @@ class WriterLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._file)
+            name, holder = self.path.parent.name, owner(self.path)
+            end = f", or by 'study stop {name}'" if is_launch(holder) else ""
             raise StudyError(
-                f"study '{self.path.parent.name}' is being written by {owner(self.path)}; "
-                "wait for it, or end it with Ctrl-C there"
+                f"study '{name}' is being written by {holder}; wait for it, or end it with Ctrl-C there{end}"
             ) from None
         text = json.dumps(
             {
@@ -76,3 +79,8 @@ def owner(path: Path) -> str:
         return f"'{facts['purpose']}', process {facts['pid']} on {facts['host']} since {facts['since']}"
     except (OSError, ValueError, KeyError):
         return "another process"
+
+
+def is_launch(holder: str) -> bool:
+    """Whether an `owner`, in words, runs trials and so can be asked to stop."""
+    return any(holder.startswith(f"'{purpose}'") for purpose in LAUNCHES)

@@ -13,6 +13,7 @@ COMPLETED, STOPPED_EARLY, DIVERGED = "completed", "stopped_early", "diverged"
 FAILED, INTERRUPTED = "failed", "interrupted"
 STATES = (WAITING, RUNNING, COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
 ENDED = (COMPLETED, STOPPED_EARLY, DIVERGED, FAILED, INTERRUPTED)
+UNFINISHED = (WAITING, RUNNING, INTERRUPTED)  # the next launch goes on with them, if this one does not
 MISSING = (WAITING, RUNNING, FAILED, INTERRUPTED)  # another launch has them still to do
 
 

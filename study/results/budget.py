@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from study.records import states
+from study.records.states import UNFINISHED
 from study.results.selection import CellResult
 
-UNFINISHED = (states.WAITING, states.RUNNING, states.INTERRUPTED)
 SHARED = {"lr": "learning rate", "weight_decay": "weight decay"}  # of the optimiser; a family may have its own
 
 Kind = Literal["configs", "epochs", "grid", "paper's grid"]
@@ -62,7 +62,7 @@ def budget_of(study: str, spec: Mapping[str, Any], cells: Sequence[CellResult]) 
     else:
         given, equal = _configs_in_words(costs, kind)
     so_far = " The search is not at its end yet." if any(cell.counts[s] for cell in cells for s in UNFINISHED) else ""
-    return Budget(study, kind, equal, f"{given}. {_shared_in_words(spec)}.{so_far}", costs)
+    return Budget(study, kind, equal, f"{given}. {_shared_in_words(spec)}.{_learnt_in_words(spec)}{so_far}", costs)
 
 
 def _kind(spec: Mapping[str, Any]) -> Kind:
@@ -126,6 +126,12 @@ def _shared_in_words(spec: Mapping[str, Any]) -> str:
         but = f" but {_listed(own)}, which {have}" if own else ""
         said.append(f"{same} for all{but}")
     return _capital("; ".join(said))
+
+
+def _learnt_in_words(spec: Mapping[str, Any]) -> str:
+    """Of which study's results the search knew beforehand; empty where of none."""
+    other = spec["search"].get("warm_start")
+    return f" The search learnt from the results of study '{other}' first, whose cost is not counted." if other else ""
 
 
 def _with_their_own(spec: Mapping[str, Any], key: str, shared: Any) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-SEARCHED = ("name", "configs", "epochs", "repeats")  # of the section `search`
+SEARCHED = ("name", "configs", "epochs", "repeats", "warm_start")  # of the section `search`
 
 
 def differing_settings(specs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

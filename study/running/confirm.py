@@ -233,9 +233,9 @@ class ConfirmAgenda:
         self.phase, self.scheduler = CONFIRM, ""  # nothing stops a confirmation early
         self.record = None  # nor has it a proposer
         self.running: dict[str, Todo] = {}
-        ledger.record_cells(((cell.key, cell.facts) for cell in plan.cells), phase=CONFIRM)
         winners = [winner for cell in plan.cells for winner in cell.configs]
-        ledger.record_configs((w.cell.key, w.key, w.number, w.params) for w in winners)
+        cells = ((cell.key, cell.facts) for cell in plan.cells)
+        ledger.record_cells(cells, ((w.cell.key, w.key, w.number, w.params) for w in winners), phase=CONFIRM)
         todo = [
             Todo(winner.trial_key(repeat), winner, repeat)
             for repeat in range(plan.spec.confirm.repeats)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 
 from study.errors import StudyError
-from study.records.lock import is_held, owner
+from study.records.lock import is_held, is_launch, owner
 from study.records.paths import StudyPaths
 
 LOOK_EVERY_S = 0.2
-LAUNCHES = ("study launch", "study confirm")  # what answers to the stop file
 
 
 def ask_to_stop(paths: StudyPaths) -> str:
@@ -17,7 +16,7 @@ def ask_to_stop(paths: StudyPaths) -> str:
     running = owner(paths.lock)
     if not is_held(paths.lock):
         raise StudyError(f"study '{paths.name}' is not running; see 'study status {paths.name}'")
-    if not any(running.startswith(f"'{purpose}'") for purpose in LAUNCHES):
+    if not is_launch(running):
         raise StudyError(f"study '{paths.name}' is held by {running}, which ends by itself; wait for it")
     try:
         paths.stop.touch()

@@ -34,7 +34,7 @@ class Proposer(Protocol):
         """The next config; None when there are no more."""
 
     def recall(self, params: Params) -> bool:
-        """A config of an earlier launch: whether it is now proposed again, as it is where configs depend on results."""
+        """A config of an earlier launch: whether it is proposed once more, as it is where configs depend on results."""
 
     def learn(self, params: Params, score: float, source: str, *, stopped_at: int | None = None) -> bool:
         """Take in a result of the study `source`, once; whether it could, as those can that learn and hold its config.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,7 +27,7 @@ class SamplerProposer:
         self.size, self.foreseeable = size, name == "quasi_random"
         self._name, self._seed, self._part = name, seed, part
         self._space = OptunaSpace.of(space)
-        self._recalled: deque[Params] = deque()
+        self._recalled: dict[str, Params] = {}
         self._asked: dict[str, Params] = {}
         self._told: dict[str, tuple[float | None, int | None]] = {}
         self._learnt: list[tuple[Params, float, int | None, str]] = []
@@ -41,9 +40,9 @@ class SamplerProposer:
         return self._upon_record(self._ask)
 
     def recall(self, params: Params) -> bool:
-        if self.foreseeable or self._space.searched(params) is None:
+        if self.foreseeable or self._space.searched(params) is None or identity(params) in self._recalled:
             return False
-        self._recalled.append(params)
+        self._recalled[identity(params)] = params
         return True
 
     def tell(self, params: Params, score: float | None, *, stopped_at: int | None = None) -> None:
@@ -62,10 +61,10 @@ class SamplerProposer:
     def _ask(self) -> Params | None:
         left = len(self._asked) < self.size
         while left and self._recalled:
-            params = self._recalled[0]
-            if identity(params) not in self._asked:
+            key, params = next(iter(self._recalled.items()))
+            if key not in self._asked:
                 return self._hand_out(self._study.enter(params), params)
-            self._recalled.popleft()
+            del self._recalled[key]
         self._study.forget()
         if not left:
             return None
@@ -76,7 +75,7 @@ class SamplerProposer:
             self._study.repeated(trial)
         while (drawn := self._elsewhere.ask()) is not None:
             if identity(drawn) not in self._asked:
-                self._recalled.append(drawn)
+                self._recalled[identity(drawn)] = drawn
                 return self._ask()
         return None
 

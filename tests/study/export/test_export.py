@@ -184,6 +184,7 @@ def test_without_weights_no_checkpoint_is_needed_and_using_the_file_is_refused(
     left_out = export_study(paths, tmp_path / "out").left_out
     assert len(left_out) == 4
     assert all("its checkpoint is unusable" in sentence for sentence in left_out)
+    assert all("'study export small --no-weights', then 'study train FILE --out DIR'" in each for each in left_out)
 
 
 def test_without_the_data_an_export_is_written_and_says_what_it_lacks(
@@ -264,6 +265,20 @@ def test_a_card_says_what_its_trials_warned_of(confirmed: Trained, tmp_path: Pat
     )
 
 
+def test_a_card_says_of_which_study_the_search_learnt_first(confirmed: Trained, tmp_path: Path) -> None:
+    root = shutil.copytree(confirmed.paths.root, tmp_path / "home" / "small")
+    (tmp_path / "home" / ".cache").symlink_to(confirmed.home.cache)
+    cards = {}
+    for other in (None, "other"):
+        with Ledger(StudyPaths(root).ledger, write=True) as ledger:
+            spec = ledger.spec() or {}
+            ledger.record_spec(spec | {"search": spec["search"] | {"warm_start": other}}, {})
+        export_study(StudyPaths(root), tmp_path / "out")
+        cards[other] = (tmp_path / "out" / "tce-uniform-0.4.md").read_text()
+    assert "The search learnt from the results of study `other` first." in cards["other"]
+    assert "learnt" not in cards[None]
+
+
 def test_a_card_gives_every_number_with_its_n_and_says_what_selection_saw(confirmed: Trained, tmp_path: Path) -> None:
     export_study(confirmed.paths, tmp_path)
     values, card = read_export(tmp_path / "tce-uniform-0.4.yaml"), (tmp_path / "tce-uniform-0.4.md").read_text()
@@ -312,7 +327,7 @@ def test_images_of_another_size_are_resized_and_what_is_no_image_is_named(search
     assert predict(file, [digit(tmp_path, 0, 80)])[0].classes[0][0] in "0123456789"
     with pytest.raises(StudyError, match=r"nowhere\.png: no such file"):
         predict(file, [tmp_path / "nowhere.png"])
-    with pytest.raises(StudyError, match=r"ce-clean\.md: not a readable image"):
+    with pytest.raises(StudyError, match=r"ce-clean\.md: not a readable image.*; leave it out of the images given$"):
         predict(file, [tmp_path / "ce-clean.md"])
 
 
@@ -389,6 +404,7 @@ def test_damaged_or_missing_weights_are_named(searched: Trained, tmp_path: Path)
         ("a.json", "[1]", "not an exported configuration"),
         ("a.json", '{"format": 1}', "not an exported configuration"),
         ("a.yaml", "format: 1\n", "not an exported configuration"),
+        ("a.json", '{"format": 7}', "of format 7, this program reads up to 1: a newer version made it; update"),
     ],
 )
 def test_what_is_no_export_is_refused_in_a_line(name: str, text: str, said: str, tmp_path: Path) -> None:

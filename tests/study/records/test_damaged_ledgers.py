@@ -292,7 +292,18 @@ def test_pages_that_are_overwritten_are_damage_and_not_a_full_disk(fresh: Home) 
         said = run(command, "small")
         assert said.code == 2
         check_answer(said)
-        assert "put a copy of it back, or remove it with 'study delete'" in said.err
+        assert "put a copy of it back, or remove the study with 'study delete --keep-mlflow'" in said.err
+
+
+def test_the_way_out_of_a_ledger_that_cannot_be_opened_is_one(fresh: Home) -> None:
+    root = fresh()
+    data = (root / "ledger.db").read_bytes()
+    (root / "ledger.db").write_bytes(data[:4096] + b"\x55" * 4096 + data[8192 : len(data) // 2])
+    said = run("status", "small")
+    check_answer(said)
+    assert (said.code, "'study delete --keep-mlflow'" in said.err) == (2, True)
+    assert run("delete", "small", "--keep-mlflow", "--yes").code == 0
+    assert not root.exists()
 
 
 @pytest.mark.parametrize(

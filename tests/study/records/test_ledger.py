@@ -207,7 +207,7 @@ def test_a_ledger_of_a_newer_format_is_refused_and_left_alone(ledger: Ledger, pa
 def test_a_file_that_is_not_a_database_is_refused_and_left_alone(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     for write in (False, True):
-        with pytest.raises(StudyError, match="not a ledger"):
+        with pytest.raises(StudyError, match=r"not a ledger.*; put a copy of it back, or remove the study with"):
             Ledger(path, write=write)
     assert path.read_bytes() == content
 
@@ -221,7 +221,7 @@ def test_a_ledger_that_is_not_there_is_not_made_by_reading_it(path: Path) -> Non
         Ledger(path)
     with Ledger(path, write=True) as ledger:  # a driver that died before its first write is no obstacle
         assert ledger.trials() == {}
-    with pytest.raises(StudyError, match="not a ledger that can be opened"):
+    with pytest.raises(StudyError, match=r"not a ledger that can be opened: unable to open database file$"):
         Ledger(path.parent / "no" / "such" / "folder.db", write=True)
 
 

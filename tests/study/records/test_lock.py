@@ -50,7 +50,9 @@ def test_a_second_holder_is_refused_by_name_of_the_first(path: Path) -> None:
         assert is_held(path)
     assert "study 'mine' is being written by 'study launch'" in str(refused.value)
     assert f"process {os.getpid()} on" in str(refused.value)
-    assert "Ctrl-C" in str(refused.value)
+    assert str(refused.value).endswith("or end it with Ctrl-C there, or by 'study stop mine'")
+    with WriterLock(path, "study sync"), pytest.raises(StudyError, match=r"with Ctrl-C there$"), WriterLock(path, ""):
+        pass  # which nothing but Ctrl-C stops
 
 
 def test_the_lock_holds_against_other_processes(path: Path, holder: subprocess.Popen[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from study.planning.plan import make_plan
 from study.records.ledger import Ledger
 from study.records.ledger_reader import TrialRecord
-from study.results.selection import cell_results
+from study.results.selection import cell_results, out_of_scope
 from study.running.conductor import HOPELESS, Conductor
 from tests.study.conftest import ASHA, FOUR, TPE, Driver, SpecMaker, Todo, by_alpha, by_number
 
@@ -129,6 +129,49 @@ def test_a_launch_with_one_success_is_not_given_up(driver: Driver, make_spec: Sp
     launch = driver.launch(make_spec(), slots=1)
     assert launch.conductor.hopeless is None
     assert driver.states() == {"completed": 4, "failed": 6}
+
+
+EPOCHS = {"name": "random", "configs": 200, "epochs": 72}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [TPE | {"scheduler": ASHA}, TPE | {"scheduler": ASHA, "search__epochs": 72}, {"search": EPOCHS, "scheduler": ASHA}],
+    ids=["tpe", "tpe with a budget of epochs", "random with a budget of epochs"],
+)
+@pytest.mark.parametrize("dies_after", [3, 10])
+def test_a_launch_that_is_stopped_at_its_start_leaves_all_that_ran_in_scope(
+    changes: dict[str, Any], dies_after: int, driver: Driver, make_spec: SpecMaker
+) -> None:
+    spec = make_spec(**changes)
+    driver.launch(spec, slots=3, dies_after=dies_after)
+    with Ledger(driver.ledger_path) as ledger:
+        before = ledger.trials_in_scope()
+        assert out_of_scope(ledger) == 0
+    driver.stop.raised = True
+    assert driver.launch(spec).ran == []
+    with Ledger(driver.ledger_path) as ledger:
+        assert out_of_scope(ledger) == 0
+        assert before <= ledger.trials_in_scope()
+    driver.stop.raised = False
+    driver.launch(spec, slots=3)
+    with Ledger(driver.ledger_path) as ledger:
+        assert out_of_scope(ledger) == 0
+        assert before <= ledger.trials_in_scope()
+        screening = [trial.epoch for trial in ledger.trials().values() if trial.repeat == 0]
+    if (budget := spec.search.epochs) is not None:
+        assert budget * len(make_plan(spec, driver.cache).cells) >= sum(screening)
+
+
+def test_a_smaller_search_leaves_what_it_no_longer_holds_out_of_scope_at_once(
+    driver: Driver, make_spec: SpecMaker
+) -> None:
+    driver.launch(make_spec(**TPE))
+    driver.stop.raised = True
+    driver.launch(make_spec(**TPE, search__configs=11))
+    with Ledger(driver.ledger_path) as ledger:
+        assert len(ledger.configs()) == 11
+        assert out_of_scope(ledger) == 7
 
 
 # -- a study that grows -----------------------------------------------------------------------------------------------

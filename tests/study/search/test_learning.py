@@ -18,6 +18,7 @@ from study.planning.pilot import foresee
 from study.planning.warm_start import check_warm_start
 from study.records.ledger import Ledger
 from study.records.paths import Home
+from study.results.compare import compare
 from tests.study.conftest import ASHA, TPE, Driver, SpecMaker, Todo, Worker, by_alpha
 
 TWELVE = TPE | {"search": {"name": "tpe", "configs": 12, "repeats": 1}}
@@ -262,6 +263,16 @@ class TestWarmStart:
     ) -> None:
         with pytest.raises(StudyError, match="nobody"):
             foresee(make_spec(**TWELVE, search__warm_start="nobody"), Home(driver.ledger_path.parent.parent))
+
+    def test_a_comparison_says_so(self, driver: Driver, folder: Path, make_spec: SpecMaker) -> None:
+        self.launch_other(driver, make_spec, "other")
+        driver.launch(make_spec(**TWELVE, search__warm_start="other"))
+        with Ledger(driver.ledger_path) as warm, Ledger(folder.parent / "other" / "ledger.db") as cold:
+            found = compare([("small", warm), ("other", cold)])
+        assert found.differing == {"search.warm_start": {"small": "other", "other": None}}
+        said = [budget.sentence for budget in found.budgets]
+        assert "learnt from the results of study 'other' first, whose cost is not counted." in said[0]
+        assert "learnt" not in said[1]
 
     @pytest.mark.parametrize(
         ("name", "changes", "rule"),

@@ -79,11 +79,14 @@ class ImageFiles:
         return digest.hexdigest()
 
 
-def decode(path: Path, crop: Crop) -> np.ndarray:
-    """The image in a file, uint8 `[channels, height, width]`; ValueError where it is none, or of another size."""
+def decode(path: Path, crop: Crop, remedy: str = "remove it") -> np.ndarray:
+    """The image in a file, uint8 `[channels, height, width]`; ValueError where it is none, or of another size.
+
+    `remedy` is what its user is told to do about a file that is no image.
+    """
     from PIL import Image
 
-    with opened(path) as image:
+    with opened(path, remedy) as image:
         if image.mode.startswith("I") or image.mode == "F":  # PIL would make white of whatever is over 255
             raise ValueError(
                 f"{path}: its pixels have more than 8 bits (PIL's mode {image.mode}); convert it to 8 bits, by the "
@@ -92,7 +95,7 @@ def decode(path: Path, crop: Crop) -> np.ndarray:
         try:
             pixels = image.convert("L" if crop.channels == 1 else "RGB")
         except (OSError, ValueError, SyntaxError) as problem:
-            raise ValueError(f"{path}: a damaged image: {problem}; restore or remove it") from None
+            raise ValueError(f"{path}: a damaged image: {problem}; restore or {remedy}") from None
     width, height = pixels.size
     if crop.resize is not None and min(width, height) != crop.resize:
         scale = crop.resize / min(width, height)
@@ -109,16 +112,16 @@ def decode(path: Path, crop: Crop) -> np.ndarray:
     return array[None] if crop.channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
-def opened(path: Path) -> Any:
-    """The file at `path` as a PIL image, its pixels still unread; ValueError where it is none."""
+def opened(path: Path, remedy: str = "remove it") -> Any:
+    """The file at `path` as a PIL image, its pixels still unread; ValueError with the `remedy` where it is none."""
     from PIL import Image
 
     try:
         return Image.open(path)
     except OSError as problem:  # PIL's own UnidentifiedImageError is one, and has no strerror
-        raise ValueError(f"{path}: not a readable image: {problem.strerror or 'unknown format'}; remove it") from None
+        raise ValueError(f"{path}: not a readable image: {problem.strerror or 'unknown format'}; {remedy}") from None
     except (ValueError, SyntaxError, Image.DecompressionBombError) as problem:
-        raise ValueError(f"{path}: not a readable image: {problem}; remove it") from None
+        raise ValueError(f"{path}: not a readable image: {problem}; {remedy}") from None
 
 
 def crop_of(root: Path, paths: np.ndarray, *, size: int | None, resize: int | None, channels: int) -> Crop:
