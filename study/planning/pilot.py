@@ -125,11 +125,11 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
                 )
             )
     timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
-    gauge, said = MemoryGauge(spec), doubts(plan) if assumed.sized else []
+    gauge = MemoryGauge(spec)
     if timed:
         pace, basis = Pace.of(timed), f"from {len(timed)} trials of this study"
     elif assumed.sized:
-        pace, basis = _pilot(plan, home, gauge, said), f"from {BATCHES} batches of each task"
+        pace, basis = _pilot(plan, home, gauge), f"from {BATCHES} batches of each task"
     else:
         pace, basis = None, "without the size of the data"
     cells = [
@@ -143,7 +143,8 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
         for cell in plan.cells
     ]
     processes, lanes = processes or num_workers(spec), num_lanes(spec)
-    most_epochs = plan.most_epochs if assumed.sized else None
+    said, most_epochs = doubts(plan) if assumed.sized else [], plan.most_epochs if assumed.sized else None
+    said += gauge.doubts
     if assumed.said and records:
         said.append("without its data a study's own trials are not found again: all count as still to run")
     missing, alone = sum(cell.trials for cell in to_come), lanes > 1 and not timed
@@ -231,10 +232,10 @@ def _missing(config: Config, spec: StudySpec, records: Mapping[str, TrialRecord]
     return [(key, epochs) for key in keys if key not in records or records[key].state not in done]
 
 
-def _pilot(plan: Plan, home: Home, gauge: MemoryGauge, said: list[str]) -> Pace:
+def _pilot(plan: Plan, home: Home, gauge: MemoryGauge) -> Pace:
     """Seconds of an epoch over one cell of each task, from a few batches of each; the memory of every kind of trial.
 
-    Each loss of the user's is tried too; of one that is no finite number a sentence is `said`.
+    Each loss of the user's is tried too.
     """
     import torch
 
@@ -246,14 +247,14 @@ def _pilot(plan: Plan, home: Home, gauge: MemoryGauge, said: list[str]) -> Pace:
         try:
             trial = Config(cell, 0, params).trial(0)
             if is_own(cell.family.family) or not gauge.knows(trial, cell.name) or cell.task.title not in paces:
-                pace = Pace.of(_paces(trial, cell, home.cache, gauge, said))
+                pace = Pace.of(_paces(trial, cell, home.cache, gauge))
                 paces.setdefault(cell.task.title, pace)
         except ValueError as problem:
             raise StudyError(f"{cell.task.title}: {problem}") from None
     return Pace(*(statistics.fmean(getattr(pace, name) for pace in paces.values()) for name in ("mean", "low", "high")))
 
 
-def _paces(trial: Trial, cell: Cell, cache: Path, gauge: MemoryGauge, said: list[str]) -> list[float]:
+def _paces(trial: Trial, cell: Cell, cache: Path, gauge: MemoryGauge) -> list[float]:
     """Seconds of an epoch, from a few batches, some times over and without the first time if that is soon over."""
     from trainables.data.store import content_hash
     from trainables.data.task import load_task
@@ -273,7 +274,9 @@ def _paces(trial: Trial, cell: Cell, cache: Path, gauge: MemoryGauge, said: list
         array.add(lane)
         first = _advance(array, cell)
     if not math.isfinite(first["train_loss"]):
-        said.append(f"{cell.name} on {cell.task.title}: its loss is {first['train_loss']} within {BATCHES} batches")
+        gauge.doubts.append(
+            f"{cell.name} on {cell.task.title}: its loss is {first['train_loss']} within {BATCHES} batches"
+        )
     seconds = [first["seconds"]]
     if seconds[0] < SOON_S:
         seconds = [_advance(array, cell)["seconds"] for _ in range(TIMES if seconds[0] < SOON_S / TIMES else 1)]
