@@ -78,6 +78,7 @@ app.command("delete")(delete.delete)
 
 
 INTERRUPTED = "Interrupted: what was reported is saved; the same command goes on."
+INTERRUPTED_DRY = "Interrupted: nothing was run."
 
 
 def main() -> None:
@@ -87,7 +88,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False) or 0
         if code == 130:  # typer's word for KeyboardInterrupt
-            print(INTERRUPTED, file=sys.stderr)
+            print(INTERRUPTED_DRY if "--dry-run" in sys.argv else INTERRUPTED, file=sys.stderr)
         sys.exit(code)
     except StudyError as problem:
         report_error(str(problem), as_json=as_json, further=problem.further)

@@ -14,6 +14,7 @@ from study.cli.output import AsJson, console, print_json, program
 from study.errors import StudyError
 
 MAX_CURVES = 6
+LIMIT_S, CHECK_LIMIT_S = 60.0, 600.0  # that a loss may take to be shown, and to be checked: it is compiled
 
 
 def families(
@@ -37,20 +38,23 @@ def families(
     if name is None:
         _list(markdown, as_json)
         return
+    from study.planning.hang import ended_after
     from study.spec.study_file import make_importable
     from trainables.losses.families import get_family
 
     make_importable(Path.cwd())
-    try:
-        family = get_family(name)
-    except ValueError as problem:
-        raise StudyError(str(problem)) from None
-    failures = None
-    if check:
-        from trainables.losses.conformance.family import broken_promises
+    limit_s = CHECK_LIMIT_S if check else LIMIT_S
+    with ended_after(limit_s, f"{name}: not done after {limit_s:g} s, so it is taken to hang; mend what it waits for"):
+        try:
+            family = get_family(name)
+        except ValueError as problem:
+            raise StudyError(str(problem)) from None
+        failures = None
+        if check:
+            from trainables.losses.conformance.family import broken_promises
 
-        failures = broken_promises(family)
-    _show(family, draw, failures, as_json)
+            failures = broken_promises(family)
+        _show(family, draw, failures, as_json)
     if failures:
         raise typer.Exit(1)
 
@@ -114,18 +118,23 @@ def _show(family: Any, draw: Path | None, failures: list[str] | None, as_json: b
     from trainables.losses.dataless import dataless_loss
     from trainables.losses.drawing import draw_loss
     from trainables.losses.properties import measure_properties
+    from trainables.own import is_own
 
     space, tiny, page = get_space(family.name), get_space(family.name, tiny=True), get_page(family.name)
     facts = _described(family) | {"space": space, "tiny": tiny, "failures": failures}
     if not failures:
-        found = measure_properties(dataless_loss(family.name, 10))
         path = draw or Home.current().cache / "families" / f"{family.name.replace(':', '.')}.png"
         if path.suffix not in (".png", ".svg"):
             raise StudyError(f"--draw {path}: pictures are written as .png or .svg")
         try:
+            found = measure_properties(dataless_loss(family.name, 10))
             draw_loss(family.name, _settings(family, space), path, title=_title(family))
-        except RuntimeError as problem:  # a loss of the user's that breaks
-            raise StudyError(f"{family.name} cannot be drawn: {problem}; see: --check") from None
+        except Exception as problem:  # whatever a loss of the user's raises
+            if not is_own(family.name) or isinstance(problem, OSError):
+                raise
+            said = (str(problem).splitlines() or [""])[0]
+            further = f"; '{program()} families {family.name} --check' says more" if failures is None else ""
+            raise StudyError(f"{family.name} raises {type(problem).__name__}: {said}{further}") from None
         facts |= {"symmetric": found.symmetric, "bounded": found.bounded, "picture": str(path)}
     if as_json:
         print_json(facts)

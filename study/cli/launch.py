@@ -114,8 +114,17 @@ def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool, site: A
     from study.planning.pilot import foresee
     from study.planning.time_limit import check_fits
 
-    site.check(spec)
+    _check_place(spec, home, site)
     check_fits(spec.name, foresee(spec, home, strict=strict, processes=site.processes(spec)), max_hours, duration)
+
+
+def _check_place(spec: Any, home: Any, site: Any) -> None:
+    """StudyError where a launch would be refused for where it runs, or for a password of its MLflow that is missing."""
+    from study.tracking import tracking_uri
+
+    site.check(spec)
+    if spec.tracking.enabled:
+        tracking_uri(spec.tracking, home)
 
 
 def _launch(
@@ -203,7 +212,7 @@ def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool, site: Any) ->
 
     from study.planning.pilot import foresee
 
-    site.check(spec)
+    _check_place(spec, home, site)
     if not as_json:
         console.print("[dim]Reading the data, and timing a few batches of each task unless the study has trials.[/]")
     forecast = foresee(spec, home, strict=strict, processes=site.processes(spec))

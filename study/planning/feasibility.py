@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
+from study.planning.hang import ended_after
 from study.planning.plan import Cell, Config, Plan, Task, resolve_training
 from study.spec import MAX_CONFIGS
 from study.spec.spaces import points_of
@@ -105,12 +106,16 @@ def _check_own_loss(cell: Cell, cache: Path) -> None:
     assert params is not None, "a cell has at least one config"
     trial = Config(cell, 0, params).trial(0)
     data = load_task(trial["dataset"], trial["split"], trial["noise"], cache)
+    limit_s = cell.spec.resources.timeout_s
     try:
-        loss = trial_loss(trial["loss"], trial["model"], data)
-        logits = torch.zeros(3, data.pool.num_classes, dtype=torch.float64, requires_grad=True)
-        places = torch.arange(3)
-        values = loss(logits, places % data.pool.num_classes, places, reduction="none")
-        shape = tuple(values.shape)
+        with ended_after(limit_s, hanging(cell, f"its loss of 3 images takes longer than {limit_s:g} s")):
+            loss = trial_loss(trial["loss"], trial["model"], data)
+            logits = torch.zeros(3, data.pool.num_classes, dtype=torch.float64, requires_grad=True)
+            places = torch.arange(3)
+            values = loss(logits, places % data.pool.num_classes, places, reduction="none")
+            shape = tuple(values.shape)
+    except StudyError:
+        raise
     except Exception as problem:  # whatever the user's code raises
         raise ValueError(f"family '{cell.family.family}': {type(problem).__name__}: {problem}") from None
     if shape != (3,):
@@ -118,6 +123,12 @@ def _check_own_loss(cell: Cell, cache: Path) -> None:
             f"family '{cell.family.family}': its loss of 3 images has shape {list(shape)}, not [3]; "
             f"'study families {cell.family.family} --check' says more"
         )
+
+
+def hanging(cell: Cell, what: str) -> str:
+    """The sentence on a cell of which something takes longer than `resources.timeout_s`."""
+    where = f"{cell.name} on {cell.task.title}"
+    return f"{where}: {what} (resources.timeout_s), so it is taken to hang; mend it, or raise that"
 
 
 def _check_inputs(training: dict[str, Any], pool: Images) -> None:

@@ -33,10 +33,14 @@ class MemoryNeed:
 
 @dataclass
 class MemoryGauge:
-    """Measures a trial of each kind as its pilot trains: the needs by the trials' signatures."""
+    """Measures a trial of each kind as its pilot trains: the needs by the trials' signatures.
+
+    `doubts` says in a sentence each which loss was no finite number meanwhile.
+    """
 
     spec: StudySpec
     needs: dict[str, MemoryNeed] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def device(self) -> str:

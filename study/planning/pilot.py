@@ -7,14 +7,15 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study.errors import StudyError
 from study.planning.agenda import SCREENING, scheduler_text
 from study.planning.drift import drift, new_code, refuse
-from study.planning.feasibility import check_feasible, doubts
+from study.planning.feasibility import check_feasible, doubts, hanging
+from study.planning.hang import ended_after
 from study.planning.memory import MemoryGauge, MemoryNeed
 from study.planning.plan import Cell, Config, Plan
 from study.planning.preflight import check_against_ledger, num_lanes, num_workers
@@ -27,7 +28,12 @@ from study.records.ledger_reader import TrialRecord
 from study.records.paths import Home
 from study.search import Params
 from study.spec import StudySpec
+from trainables.own import is_own
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    from trainables.engine.lane import Metrics
+    from trainables.engine.lanes import LaneArray
 
 BATCHES = 4  # that a pilot trains on
 TIMES = 3  # that it does so, for the spread
@@ -140,6 +146,7 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
     ]
     processes, lanes = processes or num_workers(spec), num_lanes(spec)
     said, most_epochs = doubts(plan) if assumed.sized else [], plan.most_epochs if assumed.sized else None
+    said += gauge.doubts
     if assumed.said and records:
         said.append("without its data a study's own trials are not found again: all count as still to run")
     missing, alone = sum(cell.trials for cell in to_come), lanes > 1 and not timed
@@ -228,7 +235,10 @@ def _missing(config: Config, spec: StudySpec, records: Mapping[str, TrialRecord]
 
 
 def _pilot(plan: Plan, home: Home, gauge: MemoryGauge) -> Pace:
-    """Seconds of an epoch over one cell of each task, from a few batches of each; the memory of every kind of trial."""
+    """Seconds of an epoch over one cell of each task, from a few batches of each; the memory of every kind of trial.
+
+    Each loss of the user's is tried too.
+    """
     import torch
 
     torch.set_num_threads(max(1, int(plan.spec.resources.cpus)))
@@ -238,7 +248,7 @@ def _pilot(plan: Plan, home: Home, gauge: MemoryGauge) -> Pace:
         assert params is not None, "a cell has at least one config"
         try:
             trial = Config(cell, 0, params).trial(0)
-            if not gauge.knows(trial, cell.name) or cell.task.title not in paces:
+            if is_own(cell.family.family) or not gauge.knows(trial, cell.name) or cell.task.title not in paces:
                 pace = Pace.of(_paces(trial, cell, home.cache, gauge))
                 paces.setdefault(cell.task.title, pace)
         except ValueError as problem:
@@ -264,7 +274,19 @@ def _paces(trial: Trial, cell: Cell, cache: Path, gauge: MemoryGauge) -> list[fl
     array = LaneArray(few, trial["model"], trial["training"], gauge.device, lane.modules)
     with gauge.measuring(trial, cell.task, cell.name):
         array.add(lane)
-        seconds = [array.advance()["pilot"]["seconds"]]
+        first = _advance(array, cell)
+    if not math.isfinite(first["train_loss"]):
+        gauge.doubts.append(
+            f"{cell.name} on {cell.task.title}: its loss is {first['train_loss']} within {BATCHES} batches"
+        )
+    seconds = [first["seconds"]]
     if seconds[0] < SOON_S:
-        seconds = [array.advance()["pilot"]["seconds"] for _ in range(TIMES if seconds[0] < SOON_S / TIMES else 1)]
+        seconds = [_advance(array, cell)["seconds"] for _ in range(TIMES if seconds[0] < SOON_S / TIMES else 1)]
     return [each * cell.task.num_train / len(train) for each in seconds]
+
+
+def _advance(array: LaneArray, cell: Cell) -> Metrics:
+    """The metrics of a few batches; StudyError where they hang."""
+    limit_s = cell.spec.resources.timeout_s
+    with ended_after(limit_s, hanging(cell, f"{BATCHES} batches take longer than {limit_s:g} s")):
+        return array.advance()["pilot"]

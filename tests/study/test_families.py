@@ -13,11 +13,15 @@ from typer.testing import CliRunner
 
 from search_spaces import space_names
 from study.cli import app
+from study.cli import families as command
+from tests.study.commands import run
 from trainables.losses import FAMILIES, get_family
 from trainables.own import source_digest
 
 README = Path(__file__).parents[2] / "README.md"
 OWN = """\
+import time
+
 import torch.nn.functional as F
 from trainables.losses.base import Loss
 
@@ -60,6 +64,19 @@ class Branching(Tempered):
 class Undescribed(Tempered):
     def __init__(self, num_classes, weight=None):
         super().__init__(num_classes)
+
+class Raises(Tempered):
+    def per_sample(self, logits, targets, indices):
+        raise RuntimeError("no such thing\\nand more of it")
+
+
+class Hangs(Tempered):
+    def per_sample(self, logits, targets, indices):
+        while True:
+            try:
+                time.sleep(60)
+            except Exception:
+                pass
 """
 
 
@@ -107,6 +124,33 @@ def test_a_loss_of_ones_own_is_shown_and_checked_as_the_others(tmp_path: Path, m
             assert any(gist in failure for failure in failures), failures
     with pytest.raises(ValueError, match="say what weight is"):
         get_family("losses_of_mine:Undescribed")
+
+
+def test_a_loss_that_raises_is_a_line_that_names_it_and_what_it_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "losses_that_raise.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    said = run("families", "losses_that_raise:Raises")
+    (line,) = said.err.splitlines()
+    assert said.code == 2
+    assert "losses_that_raise:Raises raises RuntimeError: no such thing; " in line
+    assert "families losses_that_raise:Raises --check' says more" in line
+    assert run("families", "losses_that_raise:Raises", "--check").code == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]], ids=["shown", "checked"])
+def test_a_loss_that_hangs_is_a_line_that_names_it(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "losses_that_hang.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    for limit in ("LIMIT_S", "CHECK_LIMIT_S"):
+        monkeypatch.setattr(command, limit, 1.0)
+    said = run("families", "losses_that_hang:Hangs", *options)
+    (line,) = said.err.splitlines()
+    assert said.code == 2
+    assert "losses_that_hang:Hangs: not done after 1 s, so it is taken to hang" in line
 
 
 def test_the_digest_of_a_loss_is_that_of_all_it_imports_from_its_folder(
