@@ -134,21 +134,24 @@ def _timed(forecast: Forecast, to_come: list[ToCome], timed: Mapping[str, list[f
     at_once = min(forecast.lanes, sum(new.values()) // forecast.processes)
     lanes = {kind: max(1, min(at_once, count)) for kind, count in new.items()}
 
-    def seconds(read: Callable[[str, Pace], float], configs: int | None = None) -> float:
-        paces = [[read(kind, pace) for kind, pace in cell] for cell in priced]
-        whole = sum(cell.seconds(each, configs) for cell, each in zip(to_come, paces, strict=True))
-        return whole / forecast.processes
+    def seconds(read: Callable[[str, Pace], float]) -> list[float]:
+        """Of the first 0, 1, 2, ... configs of each cell."""
+        each = [
+            cell.seconds([read(kind, pace) for kind, pace in configs])
+            for cell, configs in zip(to_come, priced, strict=True)
+        ]
+        most_configs = max(map(len, each))
+        return [sum(cell[min(n, len(cell) - 1)] for cell in each) / forecast.processes for n in range(most_configs)]
 
-    about, epochs = seconds(lambda _, pace: pace.mean), sum(cell.epochs() for cell in to_come)
+    about, epochs = seconds(lambda _, pace: pace.mean), sum(cell.epochs for cell in to_come)
     known = [kind for kind, count in trials.items() if count and kind in timed]
-    most_configs = max(cell["configs"] for cell in forecast.cells)
     return replace(
         forecast,
-        seconds_per_epoch=about * forecast.processes / epochs if epochs else forecast.seconds_per_epoch or 0.0,
-        seconds=about,
-        seconds_low=seconds(lambda kind, pace: pace.low / lanes.get(kind, 1)),
-        seconds_high=seconds(lambda _, pace: pace.high),
-        fitting=tuple(seconds(lambda _, pace: pace.mean, configs) for configs in range(most_configs + 1)),
+        seconds_per_epoch=about[-1] * forecast.processes / epochs if epochs else forecast.seconds_per_epoch or 0.0,
+        seconds=about[-1],
+        seconds_low=seconds(lambda kind, pace: pace.low / lanes.get(kind, 1))[-1],
+        seconds_high=seconds(lambda _, pace: pace.high)[-1],
+        fitting=tuple(about),
         alone=forecast.lanes > 1 and bool(new),
         basis=_basis(sum(len(timed[kind]) for kind in known), len(new)) if epochs else forecast.basis,
         memory=tuple(gauge.needs.values()),
@@ -157,9 +160,9 @@ def _timed(forecast: Forecast, to_come: list[ToCome], timed: Mapping[str, list[f
 
 def _basis(trials: int, new: int) -> str:
     """What an estimate rests on: trials that ran, and the kinds of trials that were new and tried out."""
-    ran = f"from {counted(trials, 'trial')} of this study" if trials else ""
-    tried = f"from {BATCHES} batches of each {'new ' if trials else ''}kind of trial" if new else ""
-    return " and ".join(filter(None, (ran, tried))) or "without a trial to go by"
+    ran = f"{counted(trials, 'trial')} of this study" if trials else ""
+    tried = f"{BATCHES} batches of each {'new ' if trials else ''}kind of trial" if new else ""
+    return f"from {' and '.join(filter(None, (ran, tried)))}" if ran or tried else "without a trial to go by"
 
 
 def _price(
@@ -181,7 +184,7 @@ def _price(
                 tried[kind] = _pilot(config, home, gauge)
             gauge.knows(config.trial(SCREENING), cell.name)
             own[kind] = tried[kind]
-        known = {"": NOTHING, **tried, **timed}
+        known = {**tried, **timed, "": NOTHING}
         others = Pace.mean_of([*own.values()] or [NOTHING])
         priced.append([(kind, known.get(kind, others)) for kind in kinds])
     return priced

@@ -67,9 +67,8 @@ def foresee_limit(
 ) -> Limit:
     """What a launch with `--max-hours`, and with `--trim` or without it, would do."""
     if trim:
-        return Limit(
-            max_hours, False, f"--max-hours {max_hours:g} --trim: it would be ended gently when they have passed"
-        )
+        said = f"--max-hours {max_hours:g} --trim: what still runs when they have passed is ended gently"
+        return Limit(max_hours, False, said)
     try:
         said = check_fits(study, forecast, max_hours, in_words)
     except StudyError as problem:

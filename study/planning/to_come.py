@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from study.planning.agenda import SCREENING, scheduler_text
 from study.planning.plan import Cell, Config
@@ -54,21 +55,22 @@ class ToCome:
         left = max(0, budget - spent), max(0, budget * others_each - repeated)
         return cls(cell, known, trials, screening, repeats, *left)
 
-    def epochs(self, configs: int | None = None) -> float:
-        """The epochs to come, of all configs or of the first so many."""
-        return self.seconds([1.0] * len(self.trials), configs)
+    @property
+    def epochs(self) -> float:
+        """The epochs to come."""
+        return self.seconds([1.0] * len(self.trials))[-1]
 
-    def seconds(self, paces: Sequence[float], configs: int | None = None) -> float:
-        """What the epochs to come take, by the seconds of an epoch of each config; of all, or of the first so many."""
-        screening = _within(self.screening_left, self.screening[:configs], paces)
-        return screening + _within(self.repeats_left, self.repeats[:configs], paces)
+    def seconds(self, paces: Sequence[float]) -> list[float]:
+        """What the epochs to come of the first 0, 1, 2, ... configs take, by the seconds of an epoch of each config."""
+        screening, repeats = ((self.screening, self.screening_left), (self.repeats, self.repeats_left))
+        return [sum(both) for both in zip(_within(*screening, paces), _within(*repeats, paces), strict=True)]
 
 
-def _within(left: float, epochs: Sequence[int], paces: Sequence[float]) -> float:
-    """The seconds of as many of the epochs as are left, each config giving up the same part of its own."""
-    whole = sum(epochs)
-    seconds = sum(n * pace for n, pace in zip(epochs, paces, strict=False))
-    return seconds * min(1.0, left / whole) if whole else 0.0
+def _within(epochs: Sequence[int], left: float, paces: Sequence[float]) -> list[float]:
+    """The seconds of the first configs' epochs, of no more than are left, each giving up the same part of its own."""
+    counts = accumulate(epochs, initial=0)
+    seconds = accumulate((count * pace for count, pace in zip(epochs, paces, strict=True)), initial=0.0)
+    return [whole * min(1.0, left / count) if count else 0.0 for count, whole in zip(counts, seconds, strict=True)]
 
 
 def known_configs(cell: Cell, before: Sequence[Params]) -> list[Config]:
