@@ -67,12 +67,14 @@ def launch(
     Example: study launch quickstart --set training.epochs=5 --set name=short
     """
     from study.errors import PlacedStudyError, StudyError
-    from study.planning.time_limit import HOUR_S
+    from study.planning.time_limit import HOUR_S, check_hours
     from study.records.paths import Home, find_study_file
     from study.spec.study_file import load_spec, with_its_line
 
     if trim and max_hours is None:
         raise StudyError("--trim needs to know when: say --max-hours H too")
+    if max_hours is not None:
+        check_hours(max_hours)
     if submit is not None:
         if dry_run:
             raise StudyError("--dry-run runs nothing, here or there; leave out --submit")
@@ -85,10 +87,10 @@ def launch(
     site, kept = site_of(address, max_concurrent), storage_for(storage, home.study(spec.name))
     try:
         if dry_run:
-            _dry_run(spec, home, as_json, strict=strict, site=site)
+            _dry_run(spec, home, as_json, strict=strict, site=site, max_hours=max_hours, trim=trim)
         else:
             if max_hours is not None and not trim:
-                _check_time(spec, home, max_hours, strict=strict, site=site)
+                _check_time(spec, home, max_hours, as_json, strict=strict, site=site)
             limit_s = max_hours * HOUR_S if max_hours is not None and trim else None
             _launch(spec, document, home, as_json, strict=strict, limit_s=limit_s, site=site, kept=kept)
     except PlacedStudyError as mistake:
@@ -110,12 +112,16 @@ def _shrink(spec: Any, document: Any, home: Any, as_json: bool) -> Any:
     return small
 
 
-def _check_time(spec: Any, home: Any, max_hours: float, *, strict: bool, site: Any) -> None:
+def _check_time(spec: Any, home: Any, max_hours: float, as_json: bool, *, strict: bool, site: Any) -> None:
+    from rich.console import Console
+
     from study.planning.pilot import foresee
     from study.planning.time_limit import check_fits
 
     _check_place(spec, home, site)
-    check_fits(spec.name, foresee(spec, home, strict=strict, processes=site.processes(spec)), max_hours, duration)
+    forecast = foresee(spec, home, strict=strict, processes=site.processes(spec))
+    if said := check_fits(spec.name, forecast, max_hours, duration):
+        (Console(stderr=True) if as_json else console).print(said, style="yellow", markup=False)
 
 
 def _check_place(spec: Any, home: Any, site: Any) -> None:
@@ -207,17 +213,21 @@ def _print_outcome(spec: Any, outcome: Any, rows: list[dict[str, Any]], outside:
         console.print(f"Browse every run in MLflow: {program()} dashboard{where}")
 
 
-def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool, site: Any) -> None:
+def _dry_run(
+    spec: Any, home: Any, as_json: bool, *, strict: bool, site: Any, max_hours: float | None = None, trim: bool = False
+) -> None:
     from rich.table import Table
 
     from study.planning.pilot import foresee
+    from study.planning.time_limit import foresee_limit
 
     _check_place(spec, home, site)
     if not as_json:
-        console.print("[dim]Reading the data, and timing a few batches of each task unless the study has trials.[/]")
+        console.print("[dim]Reading the data, and timing a few batches of each kind of trial that never ran.[/]")
     forecast = foresee(spec, home, strict=strict, processes=site.processes(spec))
+    limit = foresee_limit(spec.name, forecast, max_hours, duration, trim=trim) if max_hours is not None else None
     if as_json:
-        print_json(forecast.as_json())
+        print_json(forecast.as_json() | ({"max_hours": limit.as_json()} if limit else {}))
         return
     table = Table("family", "task", "configs", "repeats", "trials")
     for cell in forecast.cells:
@@ -238,13 +248,19 @@ def _dry_run(spec: Any, home: Any, as_json: bool, *, strict: bool, site: Any) ->
         )
     for need in forecast.memory:
         console.print(_memory_text(need, forecast.lanes), highlight=False, markup=False)
+    console.print(_time_text(forecast))
+    if limit is not None:
+        console.print(limit.said, style="yellow" if limit.refused else None, markup=False)
+
+
+def _time_text(forecast: Any) -> str:
+    """`About 5 min 20 s of training where none is stopped early (0.275 s an epoch, ...). No trial was run.`"""
     if forecast.seconds is None or forecast.seconds_per_epoch is None:
-        console.print("How long they take cannot be said before the data is there. No trial was run.")
-        return
+        return "How long they take cannot be said before the data is there. No trial was run."
     about, alone = "About", ""
     if forecast.alone:
         about, alone = "At most about", "; timed one lane at a time, which lanes together undercut"
-    console.print(
+    return (
         f"{about} {_estimate(forecast)} of training where none is stopped early "
         f"({_pace_text(forecast.seconds_per_epoch)} an epoch, {forecast.basis}{alone}). No trial was run."
     )

@@ -49,7 +49,7 @@ class MemoryGauge:
 
     def knows(self, trial: Trial, family: str) -> bool:
         """Whether a trial of this kind was measured; `family` is then one of those that it is said of."""
-        need = self.needs.get(_signature(trial))
+        need = self.needs.get(signature(trial))
         if need is not None and family not in need.families:
             need.families.append(family)
         return need is not None
@@ -74,15 +74,18 @@ class MemoryGauge:
         kind = f"{task.model_name} on {task.dataset.title}, batches of {trial['training']['batch_size']}"
         if (modules := trial_modules(trial["loss"])) is not None:
             kind += f", modules at {modules}"
-        self.needs[_signature(trial)] = MemoryNeed(kind, [family], self.device, each, max(0, fit))
+        self.needs[signature(trial)] = MemoryNeed(kind, [family], self.device, each, max(0, fit))
 
     def _of_a_process(self, memory: Memory, held: float) -> float:
         """What a process that trains holds before it does, as this one, which has the same libraries; not on a GPU."""
         return held if self.device == "cpu" else 0.0
 
 
-def _signature(trial: Trial) -> str:
-    """What trials of one study have in common whose lanes train in one array (`trainables/engine/host.py`)."""
+def signature(trial: Trial) -> str:
+    """What trials of one study have in common whose lanes train in one array (`trainables/engine/host.py`).
+
+    ValueError where the trial's loss is not to be had any more.
+    """
     from trainables.engine.resolve import trial_modules
 
     training: dict[str, Any] = trial["training"]

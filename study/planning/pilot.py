@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,20 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from study.errors import StudyError
-from study.planning.agenda import SCREENING, scheduler_text
+from study.planning.agenda import SCREENING
 from study.planning.drift import drift, new_code, refuse
 from study.planning.feasibility import check_feasible, doubts, hanging
 from study.planning.hang import ended_after
 from study.planning.memory import MemoryGauge, MemoryNeed
-from study.planning.plan import Cell, Config, Plan
+from study.planning.pace import Pace, epochs_timed, kind_of
+from study.planning.plan import Cell, Config
 from study.planning.preflight import check_against_ledger, num_lanes, num_workers
 from study.planning.stand_in import plan_without_data
+from study.planning.to_come import ToCome, known_configs
 from study.planning.warm_start import check_warm_start
-from study.records import states
 from study.records.environment import describe_environment
 from study.records.ledger import Ledger
 from study.records.ledger_reader import TrialRecord
 from study.records.paths import Home
+from study.results.numbers import counted
 from study.search import Params
 from study.spec import StudySpec
 from trainables.own import is_own
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 BATCHES = 4  # that a pilot trains on
 TIMES = 3  # that it does so, for the spread
 SOON_S = 5.0
+NEW_KINDS = 4  # of trials in a cell that are tried out, where its batches have many sizes
+NOTHING = Pace(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,13 @@ class Forecast:
     """Cells and trials of a plan, on so many `processes` with at most `lanes` trials each at a time.
 
     `seconds` is the time they take where no trial is stopped early, between `seconds_low` and `seconds_high` by the
-    spread of what was timed; it is an upper bound where the pace is that of a trial `alone` though lanes will share a
-    process: `seconds_low` is then what it takes where lanes cost nothing. `fitting` are the seconds of the low reading
-    by how many configs each cell has. `budget` is the study's `search.epochs`. `doubts` says in a sentence each what
-    was hardly meant so, `assumed` what data was not there to be looked at, `changes` what has changed since the
-    study's trials ran; epochs and times are None where the data's size is not known. `memory` is what trials take, and
-    how many fit, by their kind; empty where nothing was timed here and now.
+    spread of what was timed, each trial at the pace of its kind; it is an upper bound where a pace is that of a trial
+    `alone` though lanes will share a process: `seconds_low` is then what it takes where lanes cost nothing.
+    `seconds_per_epoch` is the mean over the epochs to come, `fitting` are the seconds by how many configs each cell
+    has. `budget` is the study's `search.epochs`. `doubts` says in a sentence each what was hardly meant so, `assumed`
+    what data was not there to be looked at, `changes` what has changed since the study's trials ran; epochs and times
+    are None where the data's size is not known. `memory` is what trials take, and how many fit, by their kind, of the
+    kinds that never ran.
     """
 
     cells: list[dict[str, Any]]
@@ -77,23 +83,8 @@ class Forecast:
         return {name: value for name, value in asdict(self).items() if name != "fitting"}
 
 
-@dataclass(frozen=True)
-class Pace:
-    """Seconds of an epoch: the mean of what was timed, and how low and how high it was."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, timed: list[float]) -> Pace:
-        """The mean of several times, a standard deviation below and above, and no further than they went."""
-        mean, sd = statistics.fmean(timed), statistics.stdev(timed) if len(timed) > 1 else 0.0
-        return cls(mean, max(min(timed), mean - sd), min(max(timed), mean + sd))
-
-
 def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int | None = None) -> Forecast:
-    """Count the trials of a study, and estimate their time: from its ledger, or by a few batches here and now.
+    """Count the trials of a study, and estimate their time: from its ledger, or a few batches of kinds that never ran.
 
     They run in so many `processes`, by default as many as this machine has room for.
 
@@ -105,35 +96,19 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
     path = home.study(spec.name).ledger
     check_against_ledger(plan, path)
     check_warm_start(spec, home)
-    changes = tuple(drift(path, describe_environment()))
+    changes = (*drift(path, describe_environment()), *new_code(path, plan.cells))
     if strict:
         refuse(spec.name, list(changes))
     records: dict[str, TrialRecord] = {}
     before: dict[str, list[Params]] = {}
+    timed: dict[str, list[float]] = {}
     if path.is_file():
         with Ledger(path) as ledger:
-            records = ledger.trials()
+            records, timed = ledger.trials(), epochs_timed(ledger)
             for cell_key, _, _, params in ledger.configs(all_scopes=True):
                 before.setdefault(cell_key, []).append(params)
-    known = {cell.key: _known_configs(cell, before.get(cell.key, [])) for cell in plan.cells}
-    to_come, seen = [], set[str]()
-    for cell in plan.cells:
-        to_come.append(ToCome.of(cell, known[cell.key], records, seen))
-    if path.is_file():
-        with Ledger(path) as ledger:
-            changes += tuple(
-                new_code(
-                    ledger, plan.cells, known, {key for key in seen if key not in records or not records[key].epoch}
-                )
-            )
-    timed = [record.seconds / record.epoch for record in records.values() if record.epoch]
-    gauge = MemoryGauge(spec)
-    if timed:
-        pace, basis = Pace.of(timed), f"from {len(timed)} trials of this study"
-    elif assumed.sized:
-        pace, basis = _pilot(plan, home, gauge), f"from {BATCHES} batches of each task"
-    else:
-        pace, basis = None, "without the size of the data"
+    seen: set[str] = set()
+    to_come = [ToCome.of(cell, known_configs(cell, before.get(cell.key, [])), records, seen) for cell in plan.cells]
     cells = [
         {
             "family": cell.name,
@@ -144,116 +119,107 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
         }
         for cell in plan.cells
     ]
-    processes, lanes = processes or num_workers(spec), num_lanes(spec)
     said, most_epochs = doubts(plan) if assumed.sized else [], plan.most_epochs if assumed.sized else None
-    said += gauge.doubts
     if assumed.said and records:
         said.append("without its data a study's own trials are not found again: all count as still to run")
-    missing, alone = sum(cell.trials for cell in to_come), lanes > 1 and not timed
+    processes, every = processes or num_workers(spec), [each for kind in timed.values() for each in kind]
     forecast = Forecast(
-        cells, plan.num_trials, missing, most_epochs, processes, lanes, pace.mean if pace else None, None, alone, basis,
-        said, assumed.said, changes, spec.search.epochs, memory=tuple(gauge.needs.values()),
+        cells, plan.num_trials, sum(sum(cell.trials) for cell in to_come), most_epochs, processes, num_lanes(spec),
+        statistics.fmean(every) if every else None, None, False, _basis(len(every), 0), said, assumed.said, changes,
+        spec.search.epochs,
     )  # fmt: skip
-    if not assumed.sized or pace is None:
-        return forecast
-    to_train = sum(cell.epochs() for cell in to_come) / processes
-    low = pace.low / (max(1, min(lanes, missing // processes)) if alone else 1)
-    most_configs = max(cell.num_configs for cell in plan.cells)
-    fitting = tuple(
-        sum(cell.epochs(configs) for cell in to_come) * low / processes for configs in range(most_configs + 1)
-    )
+    return _timed(forecast, to_come, timed, home) if assumed.sized else forecast
+
+
+def _timed(forecast: Forecast, to_come: list[ToCome], timed: Mapping[str, list[float]], home: Home) -> Forecast:
+    """The forecast with the time that is to come, each config at the pace of its kind, and the memory of new kinds."""
+    gauge = MemoryGauge(to_come[0].cell.spec)
+    priced = _price(to_come, {kind: Pace.of(seconds) for kind, seconds in timed.items()}, home, gauge)
+    trials: Counter[str] = Counter()
+    for cell, configs in zip(to_come, priced, strict=True):
+        for number, (kind, _) in enumerate(configs):
+            trials[kind] += cell.trials[number]
+    new = {kind: count for kind, count in trials.items() if count and kind not in timed}
+    at_once = min(forecast.lanes, sum(new.values()) // forecast.processes)
+    lanes = {kind: max(1, min(at_once, count)) for kind, count in new.items()}
+
+    def seconds(read: Callable[[str, Pace], float]) -> list[float]:
+        """Of the first 0, 1, 2, ... configs of each cell."""
+        each = [
+            cell.seconds([read(kind, pace) for kind, pace in configs])
+            for cell, configs in zip(to_come, priced, strict=True)
+        ]
+        most_configs = max(map(len, each))
+        return [sum(cell[min(n, len(cell) - 1)] for cell in each) / forecast.processes for n in range(most_configs)]
+
+    about, epochs = seconds(lambda _, pace: pace.mean), sum(cell.epochs for cell in to_come)
+    known = [kind for kind, count in trials.items() if count and kind in timed]
     return replace(
-        forecast, seconds=to_train * pace.mean, seconds_low=to_train * low, seconds_high=to_train * pace.high,
-        fitting=fitting,
-    )  # fmt: skip
+        forecast,
+        seconds_per_epoch=about[-1] * forecast.processes / epochs if epochs else forecast.seconds_per_epoch or 0.0,
+        seconds=about[-1],
+        seconds_low=seconds(lambda kind, pace: pace.low / lanes.get(kind, 1))[-1],
+        seconds_high=seconds(lambda _, pace: pace.high)[-1],
+        fitting=tuple(about),
+        alone=forecast.lanes > 1 and bool(new),
+        basis=_basis(sum(len(timed[kind]) for kind in known), len(new)) if epochs else forecast.basis,
+        memory=tuple(gauge.needs.values()),
+        doubts=[*forecast.doubts, *gauge.doubts],
+    )
 
 
-@dataclass(frozen=True)
-class ToCome:
-    """What a cell has still to train at the most: its `trials`, and epochs config by config.
+def _basis(trials: int, new: int) -> str:
+    """What an estimate rests on: trials that ran, and the kinds of trials that were new and tried out."""
+    ran = f"{counted(trials, 'trial')} of this study" if trials else ""
+    tried = f"{BATCHES} batches of each {'new ' if trials else ''}kind of trial" if new else ""
+    return f"from {' and '.join(filter(None, (ran, tried)))}" if ran or tried else "without a trial to go by"
 
-    Of a budget `screening_left` epochs are left for the configs' first repeats, `repeats_left` for the others, which
-    only a config gets that was screened to its end.
+
+def _price(
+    to_come: list[ToCome], timed: Mapping[str, Pace], home: Home, gauge: MemoryGauge
+) -> list[list[tuple[str, Pace]]]:
+    """The kind of each config of each cell and its pace: as timed, or from a few batches of one such trial, now.
+
+    Of the new kinds of a cell no more than `NEW_KINDS` are tried out; others take what these take in the mean. A loss
+    of the user's own is tried out itself, whatever is known of its kind.
     """
-
-    trials: int
-    screening: list[int]
-    repeats: list[int]
-    screening_left: float = math.inf
-    repeats_left: float = math.inf
-
-    @classmethod
-    def of(cls, cell: Cell, known: list[Config], records: Mapping[str, TrialRecord], seen: set[str]) -> ToCome:
-        """What a cell has to train, but for trials that others before it train as well: their keys are `seen`."""
-        spec, trials, spent, repeated = cell.spec, 0, 0, 0
-        screening, repeats = [], []
-        for config in known:
-            missing = [(key, n) for key, n in _missing(config, spec, records) if key not in seen]
-            seen.update(key for key, _ in missing)
-            first, *others = (config.trial_key(repeat) for repeat in range(spec.search.repeats))
-            spent += records[first].epoch if first in records else 0
-            repeated += sum(records[key].epoch for key in others if key in records)
-            screening.append(sum(n for key, n in missing if key == first))
-            repeats.append(sum(n for key, n in missing if key != first))
-            trials += len(missing)
-        unknown, others_each = cell.num_configs - len(known), spec.search.repeats - 1
-        screening += [cell.most_epochs] * unknown
-        repeats += [cell.most_epochs * others_each] * unknown
-        trials += unknown * spec.search.repeats
-        budget = spec.search.epochs
-        if budget is None:
-            return cls(trials, screening, repeats)
-        return cls(trials, screening, repeats, max(0, budget - spent), max(0, budget * others_each - repeated))
-
-    def epochs(self, configs: int | None = None) -> float:
-        """The epochs to come, of all configs or of the first so many."""
-        screening, repeats = sum(self.screening[:configs]), sum(self.repeats[:configs])
-        return min(screening, self.screening_left) + min(repeats, self.repeats_left)
+    tried: dict[str, Pace] = {}
+    priced = []
+    for come in to_come:
+        cell, configs, own = come.cell, _examples(come), dict[str, Pace]()
+        kinds = [kind_of(config.trial(SCREENING), cell.task.dataset.title) if config else "" for config in configs]
+        for kind, config in dict(zip(kinds, configs, strict=True)).items():
+            if config is None or kind in timed or len(own) == NEW_KINDS:
+                continue
+            if kind not in tried or is_own(cell.family.family):
+                tried.setdefault(kind, _pilot(config, home, gauge))
+            gauge.knows(config.trial(SCREENING), cell.name)
+            own[kind] = tried[kind]
+        known = {**tried, **timed, "": NOTHING}
+        others = Pace.mean_of([*own.values()] or [NOTHING])
+        priced.append([(kind, known.get(kind, others)) for kind in kinds])
+    return priced
 
 
-def _known_configs(cell: Cell, before: list[Params]) -> list[Config]:
-    """The configs that can be foreseen, or where they depend on results those of earlier launches."""
-    if cell.configs:
-        return cell.configs
-    proposer = cell.proposer()
-    recalled = sum(proposer.recall(params) for params in before)
-    asked = [proposer.ask() for _ in range(min(recalled, cell.num_configs))]
-    return [Config(cell, number, params) for number, params in enumerate(asked) if params is not None]
+def _examples(come: ToCome) -> list[Config | None]:
+    """Of each config of a cell itself, or where it is not known the first one; None where nothing is to come of it."""
+    configs = list(come.known)
+    if (unknown := len(come.trials) - len(configs)) > 0:
+        params = come.cell.proposer().ask()
+        assert params is not None, "a cell has at least one config"
+        configs += [Config(come.cell, 0, params)] * unknown
+    return [config if trials else None for config, trials in zip(configs, come.trials, strict=True)]
 
 
-def _missing(config: Config, spec: StudySpec, records: Mapping[str, TrialRecord]) -> list[tuple[str, int]]:
-    """The trials of a config that are still to run, at the most, and how many epochs each has."""
-    keys = [config.trial_key(repeat) for repeat in range(spec.search.repeats)]
-    screened = records.get(keys[SCREENING])
-    if screened and screened.state == states.DIVERGED:
-        return []
-    if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under == scheduler_text(spec):
-        return []
-    done = (states.COMPLETED, states.DIVERGED)
-    epochs = config.trial(SCREENING)["training"]["epochs"]
-    return [(key, epochs) for key in keys if key not in records or records[key].state not in done]
-
-
-def _pilot(plan: Plan, home: Home, gauge: MemoryGauge) -> Pace:
-    """Seconds of an epoch over one cell of each task, from a few batches of each; the memory of every kind of trial.
-
-    Each loss of the user's is tried too.
-    """
+def _pilot(config: Config, home: Home, gauge: MemoryGauge) -> Pace:
+    """Seconds of an epoch of a trial of this config, from a few batches, and the memory that it takes."""
     import torch
 
-    torch.set_num_threads(max(1, int(plan.spec.resources.cpus)))
-    paces: dict[str, Pace] = {}
-    for cell in plan.cells:
-        params = cell.proposer().ask()
-        assert params is not None, "a cell has at least one config"
-        try:
-            trial = Config(cell, 0, params).trial(0)
-            if is_own(cell.family.family) or not gauge.knows(trial, cell.name) or cell.task.title not in paces:
-                pace = Pace.of(_paces(trial, cell, home.cache, gauge))
-                paces.setdefault(cell.task.title, pace)
-        except ValueError as problem:
-            raise StudyError(f"{cell.task.title}: {problem}") from None
-    return Pace(*(statistics.fmean(getattr(pace, name) for pace in paces.values()) for name in ("mean", "low", "high")))
+    torch.set_num_threads(max(1, int(gauge.spec.resources.cpus)))
+    try:
+        return Pace.of(_paces(config.trial(SCREENING), config.cell, home.cache, gauge))
+    except ValueError as problem:
+        raise StudyError(f"{config.cell.task.title}: {problem}") from None
 
 
 def _paces(trial: Trial, cell: Cell, cache: Path, gauge: MemoryGauge) -> list[float]:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import search_spaces
 import trainables
 
 PACKAGES = ("loss-study", "torch", "torchvision", "ray", "mlflow", "optuna", "numpy", "scikit-learn")
@@ -48,10 +49,21 @@ def git_commit() -> str:
 
 def training_code() -> str:
     """12 hex digits of the source of everything that trains: a commit does not say what was changed since."""
-    root = Path(trainables.__file__).parent
+    return _digest(Path(trainables.__file__).parent)
+
+
+def planning_code() -> str:
+    """12 hex digits of the source of what decides which trials a study has, and which of them are stopped early."""
+    platform_root = Path(__file__).parents[1]
+    folders = [platform_root / name for name in ("planning", "schedule", "search", "spec")]
+    return _digest(Path(search_spaces.__file__).parent, *folders)
+
+
+def _digest(*folders: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -75,6 +87,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": git_commit(),
         "code": training_code(),
+        "planning_code": planning_code(),
         "platform": platform.platform(),
         "cpus": usable_cpus(),
         "gpus": num_gpus(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from study.planning.drift import drift, refuse
+from study.planning.drift import drift, new_code, other_code, refuse
 from study.planning.feasibility import check_feasible, doubts
 from study.planning.plan import Plan, make_plan
 from study.planning.preflight import check_against_ledger
@@ -97,7 +97,8 @@ def launch(
         check_against_ledger(plan, paths.ledger)
         check_warm_start(spec, home)
         launched_from = str(folder_of_modules(Path(document.source)))
-        environment = _environment(paths, launched_from, progress, strict=strict)
+        new = new_code(paths.ledger, plan.cells)
+        environment = _environment(paths, launched_from, new, progress, strict=strict)
         paths.root.mkdir(exist_ok=True)
         with WriterLock(paths.lock, "study launch"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             ledger.record_spec(spec.model_dump(mode="json"), environment)
@@ -131,7 +132,9 @@ def confirm(
         check_against_ledger(plan, paths.ledger)
         with WriterLock(paths.lock, "study confirm"), stop.gently(), Ledger(paths.ledger, write=True) as ledger:
             winners = make_confirm_plan(plan, ledger, home.cache, partial=partial, asked=asked)
-            environment = _environment(paths, str(ledger.launched_from() or ""), progress, strict=strict)
+            other = other_code(ledger, [winner.cell for winner in winners.cells])
+            launched_from = str(ledger.launched_from() or "")
+            environment = _environment(paths, launched_from, other, progress, strict=strict)
             ledger.record_spec(winners.spec.model_dump(mode="json"), environment)
             remember_storage(paths, storage)
             if oracle:
@@ -162,9 +165,12 @@ def _prepared(
         raise
 
 
-def _environment(paths: StudyPaths, launched_from: str, progress: Progress, *, strict: bool) -> dict[str, Any]:
+def _environment(
+    paths: StudyPaths, launched_from: str, own: list[str], progress: Progress, *, strict: bool
+) -> dict[str, Any]:
+    """What this launch runs with; what changed in it, and in the modules of the user's `own`, is said or refused."""
     environment = describe_environment()
-    changes = drift(paths.ledger, environment)
+    changes = drift(paths.ledger, environment) + own
     if strict:
         refuse(paths.name, changes)
     for change in changes:

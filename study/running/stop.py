@@ -79,7 +79,7 @@ class StopRequest:
     @contextmanager
     def after(self, limit_s: float | None, say: Callable[[], None]) -> Iterator[None]:
         """Inside `gently`: after so many seconds, if any, `say` is called and the end asked for."""
-        timer = threading.Timer(limit_s if limit_s is not None else 0.0, self._time_out, [say])
+        timer = threading.Timer(min(limit_s or 0.0, threading.TIMEOUT_MAX), self._time_out, [say])
         timer.daemon = True
         if limit_s is not None:
             timer.start()

@@ -66,6 +66,16 @@ def test_code_is_known_by_its_source_or_where_that_was_not_kept_by_its_commit(
     assert told.startswith(f"the code that trains has changed (commit {'a' * 12}, now ")
 
 
+def test_what_proposes_and_plans_is_known_by_its_source_where_that_was_kept(
+    driver: Driver, make_spec: SpecMaker, now: Environment, before: Environment
+) -> None:
+    launch(driver, make_spec(noise__rate=0.3), {name: before[name] for name in before if name != "planning_code"})
+    assert drift(driver.ledger_path, now | {"planning_code": "other"}) == []  # of an earlier version
+    launch(driver, make_spec(), before)
+    (told,) = drift(driver.ledger_path, now | {"planning_code": "other"})
+    assert told == "the code that proposes and plans trials has changed since 16 trials of this study"
+
+
 def test_strict_refuses_and_says_what_to_do(
     driver: Driver, make_spec: SpecMaker, now: Environment, before: Environment
 ) -> None:

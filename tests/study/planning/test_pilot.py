@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,76 @@ def test_a_study_whose_own_trials_tell_the_pace_measures_no_memory(
 ) -> None:
     Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
     assert foresee(make_spec(search__repeats=3, **FOUR), home).as_json()["memory"] == ()
+
+
+SMALL, WIDE = {"name": "mlp", "hidden": 8}, {"name": "mlp", "hidden": 3000}
+
+
+def take(home: Home, seconds_per_epoch: str) -> None:
+    """Let the trials that ran have taken so long; the text is SQL."""
+    with Ledger(home.study("small").ledger, write=True) as ledger, ledger._transaction() as run:
+        run(f"UPDATE trials SET seconds = epoch * ({seconds_per_epoch})")
+
+
+def test_a_network_that_never_ran_is_tried_out_though_others_have_run(
+    home: Home, cache: Path, make_spec: SpecMaker
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    take(home, "1e6")
+    forecast = foresee(make_spec(model=[SMALL, WIDE], resources__lanes=4, **FOUR), home)
+    assert forecast.missing == 8  # four configs and two repeats of the wide one
+    assert forecast.seconds_per_epoch is not None
+    assert forecast.seconds_per_epoch < 1e5  # its own, and not that of the trials that ran
+    assert [need.kind for need in forecast.memory] == ["mlp hidden=3000 on digits, batches of 64"]
+    assert (forecast.basis, forecast.alone) == ("from 4 batches of each kind of trial", True)
+
+
+def test_what_ran_and_what_never_did_are_each_priced_for_themselves(
+    home: Home, cache: Path, make_spec: SpecMaker
+) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    take(home, "1e6")
+    forecast = foresee(make_spec(model=[SMALL, WIDE], search__repeats=3, **FOUR), home)
+    assert forecast.missing == 4 + 12
+    assert forecast.seconds == pytest.approx(4 * 9 * 1e6 / forecast.processes, rel=0.01)
+    assert forecast.seconds_per_epoch == pytest.approx(1e6 * 4 / 16, rel=0.01)
+    assert forecast.basis == "from 8 trials of this study and 4 batches of each new kind of trial"
+
+
+def test_each_kind_counts_by_the_epochs_that_it_has_to_come(home: Home, cache: Path, make_spec: SpecMaker) -> None:
+    large = {"family": "tce", "space": {"alpha": {"grid": [0.5, 1.0, 1.5]}, "training.batch_size": 128}}
+    changes: dict[str, Any] = {"families": ["ce", large], "noise__rate": 0.0}
+    Driver(home.study("small").ledger, cache).launch(make_spec(search__repeats=1, **changes))
+    take(home, "CASE json_extract(trial, '$.training.batch_size') WHEN 64 THEN 10 ELSE 1000 END")
+    forecast = foresee(make_spec(search__repeats=2, **changes), home)
+    assert forecast.seconds == pytest.approx((1 * 9 * 10 + 3 * 9 * 1000) / forecast.processes)
+    assert forecast.seconds_per_epoch == pytest.approx((1 * 10 + 3 * 1000) / 4)
+    assert (forecast.seconds_low, forecast.seconds_high) == (forecast.seconds, forecast.seconds)
+    assert forecast.memory == ()
+
+
+def test_another_noise_is_no_other_kind(home: Home, cache: Path, make_spec: SpecMaker) -> None:
+    Driver(home.study("small").ledger, cache).launch(make_spec(**FOUR))
+    forecast = foresee(make_spec(**FOUR | {"noise__rate": [0.0, 0.2]}), home)
+    assert forecast.missing == 8
+    assert (forecast.seconds_per_epoch, forecast.memory) == (0.5, ())
+
+
+def test_of_many_kinds_in_a_cell_no_more_than_four_are_tried_out(home: Home, make_spec: SpecMaker) -> None:
+    sizes = {"family": "ce", "space": {"training.batch_size": {"grid": [16, 32, 64, 128, 256, 512]}}}
+    forecast = foresee(make_spec(families=[sizes], noise__rate=0.0), home)
+    assert (len(forecast.memory), forecast.missing) == (4, 12)
+    assert forecast.seconds
+
+
+def test_trials_of_a_loss_that_is_gone_are_no_hindrance(
+    home: Home, cache: Path, tmp_path: Path, make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "losses_that_go.py"
+    module.write_text(MINE)
+    Driver(home.study("small").ledger, cache).launch(make_spec(families=["losses_that_go:Mine", "ce"]))
+    module.unlink()
+    monkeypatch.delitem(sys.modules, "losses_that_go")
+    forecast = foresee(make_spec(families=["ce"], search__repeats=3), home)
+    assert (forecast.missing, forecast.seconds_per_epoch) == (2, 0.5)

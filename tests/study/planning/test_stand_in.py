@@ -96,6 +96,7 @@ def test_trials_that_ran_are_said_to_count_as_still_to_run(home: Home, tmp_path:
     Driver(path, home.cache).launch(read("tce-table2-cifar10", f"dataset.root={root}", *small))
     forecast = foresee(read("tce-table2-cifar10", *small), home)
     assert forecast.missing == 1
+    assert (forecast.seconds_per_epoch, forecast.basis) == (0.5, "from 1 trial of this study")
     assert forecast.doubts == ["without its data a study's own trials are not found again: all count as still to run"]
     assert foresee(read("tce-table2-cifar10", f"dataset.root={root}", *small), home).missing == 0
 
