@@ -18,7 +18,7 @@ import pytest
 from study.running import ray_watch
 from study.running.ray_run import why_it_ends
 from study.running.ray_watch import RayWatch
-from study.running.site import is_alive
+from study.running.processes import is_alive
 from study.running.stop import StopRequest
 
 
@@ -127,7 +127,7 @@ def test_a_signal_to_a_main_thread_that_waits_for_ray_is_heard_when_ray_is_gone(
     monkeypatch.setattr(ray_watch, "LOOK_EVERY_S", 0.05)
     stop = StopRequest(tmp_path / "stop")
     process = psutil.Process(raylet.pid)
-    watch = RayWatch(stop, lambda: None if is_alive(process) else "Ray's raylet died", lambda died: None)
+    watch = RayWatch(stop, lambda: None if is_alive(process) else "Ray's raylet died", lambda: None, lambda died: None)
     with stop.on_signals(), stop.gently():
         with pytest.raises(KeyboardInterrupt):
             wait_for_ray()
