@@ -12,22 +12,18 @@ GRACE_S = 4.0
 
 
 class Impatience(Watch):
-    """Inside it, a user who insists on the end gets it within twice `GRACE_S`, however deaf the main thread is.
+    """Inside it, where the user insists on the end, the main thread has `GRACE_S` to come to it, as interrupted.
 
-    That is given `GRACE_S` to come back from Ray; then `free` is called, which ends what it may wait for, and after as
-    long again `leave`, on the watch's own thread: it must end the program.
+    Then `leave` is called on the watch's own thread, which no Ray makes deaf: it must end the program.
     """
 
-    def __init__(self, stop: StopRequest, free: Callable[[], None], leave: Callable[[], None]) -> None:
+    def __init__(self, stop: StopRequest, leave: Callable[[], None]) -> None:
         super().__init__("impatience")
-        self._stop, self._free, self._leave = stop, free, leave
+        self._stop, self._leave = stop, leave
 
     def _look(self) -> None:
         while not self._stop.insisted:
             if self._done.wait(LOOK_EVERY_S):
                 return
-        if self._done.wait(GRACE_S):
-            return
-        self._free()
         if not self._done.wait(GRACE_S):
             self._leave()

@@ -81,7 +81,7 @@ def run_on_ray(
 
     with (
         tempfile.TemporaryDirectory(prefix="study-ray-", ignore_cleanup_errors=True) as scratch,
-        Impatience(stop, site.end, partial(abandon_and_leave, AT_ONCE)),
+        Impatience(stop, partial(abandon_and_leave, AT_ONCE)),
     ):
         stop.shield_children()
         try:
@@ -149,11 +149,15 @@ def run_on_ray(
                 _abandon(conductor, stop, why_it_ends(watch.died, stop))
                 leaving.start()  # Ray may wait for a GCS that is gone, and then ends the program without a word
         finally:
-            progress.stage("stopping Ray")
-            del tuner, hosts, processes, room, silent
-            gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
-            site.leave(Path(scratch))
-            leaving.cancel()
+            try:
+                progress.stage("stopping Ray")
+                del tuner, hosts, processes, room, silent
+                gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
+            finally:
+                site.leave(Path(scratch))
+                leaving.cancel()
+    if stop.insisted:  # and a library that was called meanwhile kept the interrupt to itself
+        raise KeyboardInterrupt
 
 
 def cargo_of(plan: Plan | ConfirmPlan) -> Cargo:

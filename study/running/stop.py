@@ -42,9 +42,9 @@ class StopRequest:
 
     @property
     def insisted(self) -> bool:
-        """Whether the user wants it at once: asked twice, or once where the launch was to end anyway; as `asked`."""
+        """Whether the user wants it at once: asked twice, or once where it was to end anyway; as `asked`."""
         times = self._times_asked()
-        return times > 1 or (times == 1 and (self._by_us > 0 or (bool(self) and not self._taken)))
+        return times > 1 or (times == 1 and bool(self) and not self._taken and not self._by_us)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
