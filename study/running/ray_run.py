@@ -177,7 +177,7 @@ def at_most(spec: StudySpec, site: Site, hosts: Any) -> int:
 
 def why_it_ends(died: str, stop: StopRequest) -> str:
     """What a launch is left for when what it stands on is gone: who ends a group of processes ends Ray's too."""
-    return "a stop was asked for, of Ray's processes too" if stop.asked else died
+    return f"a stop was asked for, and {died}" if stop.asked else died
 
 
 def _abandon(conductor: Conductor, stop: StopRequest, why: str) -> None:

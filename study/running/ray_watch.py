@@ -15,7 +15,8 @@ class RayWatch(Watch):
     """Inside it, what `lost` says, as that a process which Ray needs died, is a KeyboardInterrupt; `died` then says it.
 
     First `free` ends what the main thread may wait for. Where that does not come back from Ray even so, `abandon` is
-    called with what was lost on the watch's own thread: it must end the program. SIGTERM to a whole process group, as service managers send it, takes Ray's processes too.
+    called with what was lost on the watch's own thread: it must end the program. SIGTERM to a whole process group, as
+    service managers send it, takes Ray's processes too.
     """
 
     def __init__(

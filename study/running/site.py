@@ -114,7 +114,7 @@ class Site(Protocol):
         """Nothing more runs: end Ray, or leave it as it was."""
 
     def end(self) -> None:
-        """End at once what was started for this launch alone; from any thread, in any state of the main one."""
+        """End at once what was started for this launch alone; from any thread, whatever the main one waits for."""
 
 
 def settle(environment: Mapping[str, str]) -> None:
@@ -225,7 +225,9 @@ class ThisMachine:
             kill_all(wait_for_all(family, GONE_S))
 
     def end(self) -> None:
-        kill_all(families(self._started or self._new()))
+        family = families(self._started or self._new())
+        kill_all(family)
+        wait_for_all(family, GONE_S)
 
     def _new(self) -> list[psutil.Process]:
         """What was started since `connect` began, while it goes on."""
