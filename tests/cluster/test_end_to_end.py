@@ -21,11 +21,12 @@ from tests.launch.conftest import rows_of
 from tests.local_stack import running
 from trainables.storage import Storage
 
-STUDY = "quickstart-smoke"
+PRESET = "tce-table2-cifar10"
+STUDY = f"{PRESET}-smoke"
 RUNS = """
 import json, mlflow
 client = mlflow.MlflowClient()
-(found,) = [each for each in client.search_experiments() if each.name == "quickstart-smoke"]
+(found,) = [each for each in client.search_experiments() if each.name == "tce-table2-cifar10-smoke"]
 runs, token = [], None
 while token is None or token:
     page = client.search_runs([found.experiment_id], max_results=500, page_token=token)
@@ -55,7 +56,7 @@ def test_a_preset_is_handed_to_a_cluster_that_loses_a_node(tmp_path: Path, monke
         storage = f"s3://{variables['MLFLOW_BUCKET']}/studies"
         uri = variables["MLFLOW_TRACKING_URI"].replace("http://", "http://admin:${MLFLOW_PASSWORD}@")
         options = ("--smoke", "--storage", storage, "--set", f"tracking.uri={uri}", "--set", "resources.lanes=1")
-        job = laptop.json("launch", "quickstart", *options, "--submit", laptop.address)["job"]
+        job = laptop.json("launch", PRESET, *options, "--submit", laptop.address)["job"]
 
         until(lambda: is_begun(ledger) and _states(ledger)["completed"] >= 3)
         before = _states(ledger)
