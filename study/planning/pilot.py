@@ -6,15 +6,16 @@ import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from study.errors import StudyError
-from study.planning.agenda import SCREENING, scheduler_text
+from study.planning.agenda import SCREENING, budget_text, scheduler_text
 from study.planning.drift import drift, new_code, refuse
-from study.planning.feasibility import check_feasible, doubts
+from study.planning.feasibility import check_budget, check_feasible, doubts
 from study.planning.memory import MemoryGauge, MemoryNeed
 from study.planning.plan import Cell, Config, Plan
 from study.planning.preflight import check_against_ledger, num_lanes, num_workers
@@ -95,6 +96,8 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
     assumed = plan_without_data(spec, home.cache)
     plan = assumed.plan
     check_feasible(plan, home.cache)
+    if assumed.sized:
+        check_budget(plan)
     path = home.study(spec.name).ledger
     check_against_ledger(plan, path)
     changes = tuple(drift(path, describe_environment()))
@@ -204,9 +207,12 @@ class ToCome:
 
 def _known_configs(cell: Cell, before: list[Params]) -> list[Config]:
     """The configs that can be foreseen, or where they depend on results those of earlier launches."""
+    proposer = cell.proposer()
+    if cell.spec.search.epochs is not None and proposer.foreseeable:  # as many as there ever were, not as there may be
+        first = islice(iter(proposer.ask, None), len(before))
+        return [Config(cell, number, params) for number, params in enumerate(first)]
     if cell.configs:
         return cell.configs
-    proposer = cell.proposer()
     recalled = sum(proposer.recall(params) for params in before)
     asked = [proposer.ask() for _ in range(min(recalled, cell.num_configs))]
     return [Config(cell, number, params) for number, params in enumerate(asked) if params is not None]
@@ -218,7 +224,8 @@ def _missing(config: Config, spec: StudySpec, records: Mapping[str, TrialRecord]
     screened = records.get(keys[SCREENING])
     if screened and screened.state == states.DIVERGED:
         return []
-    if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under == scheduler_text(spec):
+    stops = (scheduler_text(spec), budget_text(spec))
+    if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under in stops:
         return []
     done = (states.COMPLETED, states.DIVERGED)
     epochs = config.trial(SCREENING)["training"]["epochs"]
