@@ -122,7 +122,8 @@ def _epochs_in_words(spec: Mapping[str, Any], costs: Sequence[Cost]) -> tuple[st
     if short:
         below = _span(budget - cost.screening_epochs for cost in costs if cost.family in short)
         return f"{said}; {_listed(short)} stayed {below} below, which no further config was begun for", False
-    rungs = f"{_span(cost.rung for cost in costs)} epochs"
+    rungs = _span(cost.rung for cost in costs)
+    rungs += " epoch" if rungs == "1" else " epochs"
     if all(_apart(costs, task) < min(c.rung for c in costs if c.task == task) for task in {c.task for c in costs}):
         return f"{said}: all but less than the {rungs} that one more config takes at the least", True
     return f"{said}, since one more config takes {rungs} at the least; the comparison is not at equal budget", False
