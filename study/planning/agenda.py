@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from study.planning.allowance import Allowance
 from study.planning.plan import Cell, Config, Plan
 from study.planning.warm_start import learn_from
 from study.records import states
@@ -45,7 +46,7 @@ class Todo:
 
 @dataclass
 class CellAgenda:
-    """The state of one cell: its proposer, the configs it has, and the epochs that screening them took.
+    """The state of one cell: its proposer, the configs it has, and its budget of epochs where it has one.
 
     `recalled` counts those of earlier launches that its proposer, one that learns, proposes again before any other.
     """
@@ -53,23 +54,20 @@ class CellAgenda:
     cell: Cell
     proposer: Proposer
     configs: list[Config] = field(default_factory=list)
-    spent: int = 0
+    allowance: Allowance | None = None
     recalled: int = 0
     waiting: dict[str, Config] = field(default_factory=dict)  # whose proposer is told the mean of their repeats
 
     @property
     def foresees(self) -> bool:
-        """Whether its next config depends on no result of this launch."""
-        return self.proposer.foreseeable or len(self.configs) < self.recalled
+        """Whether its next config depends on no result of this launch, and is paid for."""
+        known = self.proposer.foreseeable or len(self.configs) < self.recalled
+        return known and (self.allowance is None or len(self.configs) < self.allowance.begun)
 
-    def affords(self, running: int) -> bool:
-        """Whether its budget allows another config, whatever becomes of the `running` ones."""
-        return self.holds(self.spent + running * self.cell.most_epochs)
-
-    def holds(self, epochs: int) -> bool:
-        """Whether its budget allows another config beside so many epochs."""
-        budget = self.cell.spec.search.epochs
-        return budget is None or epochs + self.cell.most_epochs <= budget
+    def affords_another(self) -> bool:
+        """Whether its budget allows another config now."""
+        allowance = self.allowance
+        return allowance is None or len(self.configs) < allowance.begun or allowance.affords_another()
 
 
 class Agenda:
@@ -78,7 +76,7 @@ class Agenda:
     def __init__(self, plan: Plan, ledger: Ledger) -> None:
         self.plan, self.ledger, self.phase = plan, ledger, SEARCH
         self.repeats = plan.spec.search.repeats
-        self.scheduler = scheduler_text(plan.spec)
+        self.scheduler, self.budget = scheduler_text(plan.spec), budget_text(plan.spec)
         self.known: dict[str, TrialRecord] = ledger.trials()
         self.running: dict[str, Todo] = {}
         self.ended: dict[str, str] = {}
@@ -88,9 +86,11 @@ class Agenda:
         self._soon: deque[Todo] = deque()  # repeats that a proposer waits for
         self._ahead: deque[Todo] = deque()
         self._sharing: dict[str, list[tuple[CellAgenda, Config]]] = {}
+        self._given_up: set[str] = set()  # trials that failed, and whose budget does not pay for another attempt
         self.record = make_record(plan.spec.search, ledger.path.parent)
         self.cells = [CellAgenda(cell, cell.proposer(self.record)) for cell in plan.cells]
         self._recall()
+        self._charge()
         self._warm_up()
         self._turns: deque[Iterator[Todo | None]] = deque(self._screening(agenda) for agenda in self.cells)
         self._foresee()
@@ -117,6 +117,16 @@ class Agenda:
             for agenda, config in [mine, *self._sharing.pop(key, [])]:
                 self._screened(agenda, config, state, score, epochs)
 
+    def promote(self, todo: Todo, epoch: int) -> bool:
+        """Whether the budget lets a trial go on from the scheduler's rung at `epoch`, which it then is charged for."""
+        sharing = [self._agenda_of(todo.cell), *(agenda for agenda, _ in self._sharing.get(todo.key, []))]
+        allowances = [agenda.allowance for agenda in sharing if agenda.allowance is not None]
+        if not all(allowance.promotes(todo.key, epoch) for allowance in allowances):
+            return False
+        for allowance in allowances:
+            allowance.promote(todo.key, epoch)
+        return True
+
     def configs(self, cell: Cell) -> list[Config]:
         """The configs of a cell that are known so far."""
         return self._agenda_of(cell).configs
@@ -128,6 +138,53 @@ class Agenda:
         for cell_key, _, _, params in self.ledger.configs(all_scopes=True):
             if cell_key in by_key:
                 by_key[cell_key].recalled += by_key[cell_key].proposer.recall(params)
+
+    def _charge(self) -> None:
+        """Charge each cell's budget for what earlier launches have begun, in the order in which it is asked for."""
+        budget = self.plan.spec.search.epochs
+        for agenda in self.cells if budget is not None else []:
+            allowance = Allowance(budget or 0, self.plan.pruner(agenda.cell).decisions(), agenda.cell.most_epochs)
+            agenda.allowance = allowance
+            failed = []
+            for config in self._begun(agenda):
+                key, trial = config.trial_key(SCREENING), self.known[config.trial_key(SCREENING)]
+                allowance.end(key, 0, completed=trial.state == states.COMPLETED)
+                if trial.state == states.FAILED:
+                    failed.append(config)
+                elif self._is_missing(key):
+                    self._begin(agenda, config, trial.epoch)
+                if key not in allowance.lengths:
+                    allowance.charged[key] = trial.epoch
+                if allowance.left < 0:  # it was larger once
+                    allowance.forget(key)
+                    break
+            allowance.begun = len(allowance.charged)
+            for config in failed:  # again, where what the others have left pays for it
+                key = config.trial_key(SCREENING)
+                if key in allowance.charged:
+                    self._begin(agenda, config, self.known[key].epoch)
+                if allowance.left < 0:
+                    allowance.end(key, self.known[key].epoch, completed=False)
+                    self._given_up.add(key)
+
+    def _begun(self, agenda: CellAgenda) -> Iterator[Config]:
+        """The configs of earlier launches that the cell's proposer proposes first."""
+        cell = agenda.cell
+        if agenda.proposer.foreseeable:
+            proposer = cell.proposer()
+            proposed: Iterator[Any] = iter(proposer.ask, None)
+        else:
+            proposed = (params for key, _, _, params in self.ledger.configs(all_scopes=True) if key == cell.key)
+        for number, params in enumerate(proposed):
+            config = Config(cell, number, params)
+            if config.trial_key(SCREENING) in self.known:
+                yield config
+            elif agenda.proposer.foreseeable:
+                return
+
+    def _facts(self, agenda: CellAgenda) -> dict[str, Any]:
+        rung = {} if agenda.allowance is None else {"rung": agenda.allowance.rung}
+        return cell_facts(agenda.cell) | rung
 
     def _warm_up(self) -> None:
         name = self.plan.spec.search.warm_start
@@ -160,12 +217,10 @@ class Agenda:
     def _foresee(self) -> None:
         """Propose what no result decides, so that a launch that ends at once has what is known already in scope."""
         for agenda in self.cells:
-            epochs = 0
-            while agenda.foresees and agenda.holds(epochs) and (config := self._propose(agenda)):
-                key = config.trial_key(SCREENING)
-                epochs += agenda.cell.most_epochs if self._is_missing(key) else self.epochs[key]
+            while agenda.foresees and self._propose(agenda):
+                pass
         configs = [config for agenda in self.cells for config in agenda.configs]
-        cells = ((agenda.cell.key, cell_facts(agenda.cell)) for agenda in self.cells)
+        cells = ((agenda.cell.key, self._facts(agenda)) for agenda in self.cells)
         self.ledger.record_cells(cells, map(_row, configs))
         self._record_screening(configs)
 
@@ -190,11 +245,9 @@ class Agenda:
             if position < len(agenda.configs):
                 config = agenda.configs[position]
             else:
-                while not agenda.affords(running := self._screening_now(agenda)):
-                    if not running:
-                        break
+                while not agenda.affords_another() and self._screening_now(agenda):
                     yield None
-                proposed = self._propose(agenda) if agenda.affords(running) else None
+                proposed = self._propose(agenda) if agenda.affords_another() else None
                 if proposed is None:
                     self.at_most -= (agenda.cell.num_configs - len(agenda.configs)) * self.repeats
                     return
@@ -204,18 +257,27 @@ class Agenda:
             position += 1
             key = config.trial_key(SCREENING)
             if self._is_missing(key):
+                self._begin(agenda, config, self.epochs.get(key, 0))
                 yield Todo(key, config, SCREENING, screening=True)
             elif key in self.running:  # the same trial, asked for by another cell
+                owner = self._agenda_of(self.running[key].cell).allowance
+                self._begin(agenda, config, owner.charged[key] if owner else 0)
                 self._sharing.setdefault(key, []).append((agenda, config))
             else:
                 self._screened(agenda, config, self._state(key), self._score(key), self.epochs.get(key, 0))
+
+    def _begin(self, agenda: CellAgenda, config: Config, epoch: int) -> None:
+        if agenda.allowance is not None:
+            length = config.trial(SCREENING)["training"]["epochs"]
+            agenda.allowance.begin(config.trial_key(SCREENING), epoch, length)
 
     def _screening_now(self, agenda: CellAgenda) -> int:
         shared = sum(other is agenda for sharing in self._sharing.values() for other, _ in sharing)
         return shared + sum(todo.screening and todo.cell is agenda.cell for todo in self.running.values())
 
     def _screened(self, agenda: CellAgenda, config: Config, state: str, score: float | None, epochs: int) -> None:
-        agenda.spent += epochs
+        if agenda.allowance is not None:
+            agenda.allowance.end(config.trial_key(SCREENING), epochs, completed=state == states.COMPLETED)
         repeats = [r for r in range(self.repeats) if r != SCREENING] if state == states.COMPLETED else []
         self.ledger.record_trials((config.trial_key(r), config.key, r, config.trial(r)) for r in repeats)
         missing = [Todo(key, config, r) for r in repeats if self._is_missing(key := config.trial_key(r))]
@@ -265,11 +327,11 @@ class Agenda:
         return record.best_score if self.plan.spec.select.epoch == "best" else record.last_score
 
     def _is_missing(self, key: str) -> bool:
-        if key in self.running or key in self.ended:
+        if key in self.running or key in self.ended or key in self._given_up:
             return False
         state = self._state(key)
         if state == states.STOPPED_EARLY:
-            return self.known[key].stopped_under != self.scheduler
+            return self.known[key].stopped_under not in (self.scheduler, self.budget)
         return state not in (states.COMPLETED, states.DIVERGED)
 
 
@@ -284,6 +346,11 @@ def scheduler_text(spec: StudySpec) -> str:
 def _row(config: Config) -> tuple[str, str, int, Params]:
     """A config as the ledger records it."""
     return config.cell.key, config.key, config.number, config.params
+
+
+def budget_text(spec: StudySpec) -> str:
+    """The budget of epochs as it is noted with the trials that ended because it was spent."""
+    return json.dumps({"search.epochs": spec.search.epochs})
 
 
 def cell_facts(cell: Cell) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from study.errors import StudyError
+from study.errors import PlacedStudyError, StudyError
 from study.planning.hang import ended_after
 from study.planning.plan import Cell, Config, Plan, Task, resolve_training
 from study.spec import MAX_CONFIGS
@@ -45,6 +45,17 @@ def check_feasible(plan: Plan, cache: Path) -> None:
             _check_cell(cell, cache)
         except ValueError as problem:
             raise StudyError(f"{cell.name} on {cell.task.title}: {problem}") from None
+
+
+def check_budget(plan: Plan) -> None:
+    """PlacedStudyError where `search.epochs` does not pay for one training of every family, as long as each can be."""
+    budget, longest = plan.spec.search.epochs, max(plan.cells, key=lambda cell: cell.most_epochs)
+    if budget is not None and budget < longest.most_epochs:
+        raise PlacedStudyError(
+            ("search", "epochs"),
+            f"{budget} is less than one training of {longest.name} on {longest.task.title}, which takes up to "
+            f"{longest.most_epochs} epochs; --set search.epochs={longest.most_epochs}, or more",
+        )
 
 
 def doubts(plan: Plan) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from study.errors import StudyError
 from study.planning.agenda import SCREENING
 from study.planning.drift import drift, new_code, refuse
-from study.planning.feasibility import check_feasible, doubts, hanging
+from study.planning.feasibility import check_budget, check_feasible, doubts, hanging
 from study.planning.hang import ended_after
 from study.planning.memory import MemoryGauge, MemoryNeed
 from study.planning.pace import Pace, epochs_timed, kind_of
@@ -93,6 +93,8 @@ def foresee(spec: StudySpec, home: Home, *, strict: bool = False, processes: int
     assumed = plan_without_data(spec, home.cache)
     plan = assumed.plan
     check_feasible(plan, home.cache)
+    if assumed.sized:
+        check_budget(plan)
     path = home.study(spec.name).ledger
     check_against_ledger(plan, path)
     check_warm_start(spec, home)

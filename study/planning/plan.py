@@ -15,6 +15,7 @@ from typing import Any
 from study.errors import StudyError
 from study.planning.noises import TaskNoise, task_noises
 from study.records.keys import counts, key_of
+from study.schedule import Pruner, make_pruner
 from study.search import Params, Proposer, make_proposer
 from study.search.record import Record
 from study.spec import DatasetSpec, FamilySpec, ModelSpec, StudySpec, TrainingSpec
@@ -167,6 +168,8 @@ class Cell:
     @cached_property
     def num_configs(self) -> int:
         """How many configs it has, at the most."""
+        if self.spec.search.epochs is not None:
+            return self.proposer().size
         return len(self.configs) or self.proposer().size
 
 
@@ -186,6 +189,20 @@ class Plan:
     def most_epochs(self) -> int:
         """The epochs of its longest training."""
         return max(cell.most_epochs for cell in self.cells)
+
+    def rivals(self, cell: Cell) -> list[Cell]:
+        """The cells whose configs the scheduler compares with those of `cell`, itself among them."""
+        scope = getattr(self.spec.scheduler, "scope", "cell")
+        if scope == "cell":
+            return [cell]
+        return [other for other in self.cells if scope == "study" or other.task.title == cell.task.title]
+
+    def pruner(self, cell: Cell) -> Pruner:
+        """A fresh pruner for a cell and its rivals."""
+        rivals = self.rivals(cell)
+        return make_pruner(
+            self.spec, sum(rival.num_configs for rival in rivals), max(rival.most_epochs for rival in rivals)
+        )
 
 
 def make_plan(spec: StudySpec, cache: Path) -> Plan:

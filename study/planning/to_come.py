@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
-from study.planning.agenda import SCREENING, scheduler_text
+from study.planning.agenda import SCREENING, budget_text, scheduler_text
 from study.planning.plan import Cell, Config
 from study.records import states
 from study.records.ledger_reader import TrialRecord
@@ -75,9 +75,12 @@ def _within(epochs: Sequence[int], left: float, paces: Sequence[float]) -> list[
 
 def known_configs(cell: Cell, before: Sequence[Params]) -> list[Config]:
     """The configs of a cell that can be foreseen, or where they depend on results those of earlier launches."""
+    proposer = cell.proposer()
+    if cell.spec.search.epochs is not None and proposer.foreseeable:  # as many as there ever were, not as there may be
+        first = islice(iter(proposer.ask, None), len(before))
+        return [Config(cell, number, params) for number, params in enumerate(first)]
     if cell.configs:
         return cell.configs
-    proposer = cell.proposer()
     recalled = sum(proposer.recall(params) for params in before)
     asked = [proposer.ask() for _ in range(min(recalled, cell.num_configs))]
     return [Config(cell, number, params) for number, params in enumerate(asked) if params is not None]
@@ -89,7 +92,8 @@ def missing_trials(config: Config, spec: StudySpec, records: Mapping[str, TrialR
     screened = records.get(keys[SCREENING])
     if screened and screened.state == states.DIVERGED:
         return []
-    if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under == scheduler_text(spec):
+    stops = (scheduler_text(spec), budget_text(spec))
+    if screened and screened.state == states.STOPPED_EARLY and screened.stopped_under in stops:
         return []
     done = (states.COMPLETED, states.DIVERGED)
     epochs = config.trial(SCREENING)["training"]["epochs"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from study.records.ledger_reader import LedgerReader
 from study.records.states import ENDED, INTERRUPTED, RUNNING, WAITING
-from study.redaction import hidden, holds_secret
+from study.redaction import hidden, holds_secret, redacted
 from trainables.trial import SEARCH
 
 CONFIRM = "confirm"  # the phase that follows the search
@@ -36,8 +36,8 @@ class Ledger(LedgerReader):
         self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction() as run:
             for number, text in run("SELECT id, spec FROM specs WHERE spec LIKE '%://%'").fetchall():
-                if holds_secret(text):
-                    run("UPDATE specs SET spec = ? WHERE id = ?", (hidden(text, variables=False), number))
+                if (clean := _without_passwords(text)) != text:
+                    run("UPDATE specs SET spec = ? WHERE id = ?", (clean, number))
             run(
                 "INSERT INTO specs (time, spec, environment) VALUES (?, ?, ?)",
                 (time.time(), json.dumps(spec), json.dumps(environment)),
@@ -174,6 +174,15 @@ def _enter(run: Any, configs: Iterable[ConfigRow]) -> None:
             "DO UPDATE SET number = excluded.number, in_scope = 1",
             (cell, key, number, json.dumps(params)),
         )
+
+
+def _without_passwords(spec: str) -> str:
+    """A kept study file without passwords, that of its tracking address among them whatever its characters."""
+    clean = hidden(spec, variables=False)
+    uri = (json.loads(clean).get("tracking") or {}).get("uri")
+    if not isinstance(uri, str) or not holds_secret(uri):
+        return clean
+    return clean.replace(json.dumps(uri), json.dumps(redacted(uri)))
 
 
 def _finite(value: float) -> float | None:

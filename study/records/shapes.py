@@ -184,6 +184,7 @@ class CellFacts(TypedDict):
     searched: list[str]
     mode: Literal["max", "min"]
     repeats: NotRequired[Count]
+    rung: NotRequired[Count]
     phase: NotRequired[str]
     chosen: NotRequired[list[Count]]
     search_cell: NotRequired[str]

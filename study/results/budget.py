@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from study.records import states
+from study.records.ledger_reader import TrialRecord
 from study.records.states import UNFINISHED
 from study.results.selection import CellResult
 
@@ -22,7 +23,7 @@ class Cost:
 
     `configs` that were begun, `epochs` of all their repeats, `screening_epochs` of the first ones, which alone a budget
     of epochs bounds. `core_seconds` and `gpu_seconds` are training time times the cores and the share of a GPU that it
-    had; each is 0 where the other counts.
+    had; each is 0 where the other counts. `rung` is what one more config would have taken of that budget at the least.
     """
 
     family: str
@@ -32,6 +33,7 @@ class Cost:
     screening_epochs: int
     core_seconds: float
     gpu_seconds: float
+    rung: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,15 @@ def _cost(cell: CellResult, spec: Mapping[str, Any]) -> Cost:
         screening_epochs=sum(trial.epoch for trial in screening),
         core_seconds=sum(trial.seconds * trial.facts.get("threads", 1) for trial in on_cpu),
         gpu_seconds=sum(trial.seconds * share for trial in on_gpu),
+        rung=_rung(cell, screening) if spec["search"].get("epochs") is not None else 0,
     )
+
+
+def _rung(cell: CellResult, screening: Sequence[TrialRecord]) -> int:
+    """As the launch noted it; ledgers of older versions did not, whose configs had to pay for a whole training."""
+    whole = [trial.epoch for trial in screening if trial.state == states.COMPLETED]
+    rung: int = cell.facts.get("rung") or max(whole, default=1)
+    return rung
 
 
 def _configs_in_words(costs: Sequence[Cost], kind: Kind) -> tuple[str, bool]:
@@ -106,13 +116,23 @@ def _configs_in_words(costs: Sequence[Cost], kind: Kind) -> tuple[str, bool]:
 
 def _epochs_in_words(spec: Mapping[str, Any], costs: Sequence[Cost]) -> tuple[str, bool]:
     budget = spec["search"]["epochs"]
-    longest = spec["training"].get("epochs") or max(cost.screening_epochs for cost in costs)
     took = _span(cost.screening_epochs for cost in costs)
     said = f"Each family had {budget:,} epochs on each task to screen its configs, and took {took}"
-    short = list(dict.fromkeys(cost.family for cost in costs if budget - cost.screening_epochs >= longest))
-    if not short:
-        return f"{said}: all but less than one training", True
-    return f"{said}; {_listed(short)} had no further configs to take more for", False
+    short = list(dict.fromkeys(cost.family for cost in costs if budget - cost.screening_epochs >= cost.rung))
+    if short:
+        below = _span(budget - cost.screening_epochs for cost in costs if cost.family in short)
+        return f"{said}; {_listed(short)} stayed {below} below, which no further config was begun for", False
+    rungs = _span(cost.rung for cost in costs)
+    rungs += " epoch" if rungs == "1" else " epochs"
+    if all(_apart(costs, task) < min(c.rung for c in costs if c.task == task) for task in {c.task for c in costs}):
+        return f"{said}: all but less than the {rungs} that one more config takes at the least", True
+    return f"{said}, since one more config takes {rungs} at the least; the comparison is not at equal budget", False
+
+
+def _apart(costs: Sequence[Cost], task: str) -> int:
+    """By how many epochs of screening the families of a task differ."""
+    took = [cost.screening_epochs for cost in costs if cost.task == task]
+    return max(took) - min(took)
 
 
 def _shared_in_words(spec: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from study.records.ledger import Ledger
 from study.results.numbers import counted
 from study.running.confirm import ConfirmAgenda, ConfirmPlan
 from study.running.pace import Pace
-from study.schedule import Pruner, make_pruner
+from study.schedule import Pruner
 
 log = logging.getLogger(__name__)
 
@@ -205,12 +205,17 @@ class Conductor:
         pruner = self._pruner(todo.cell)
         score = self.sign * result["score"]
         self._fill_rungs(todo.cell)
-        if pruner.goes_on(todo.key, epoch, score):
-            return True
-        reason = f"{self.monitor} {result['score']:.4f} at epoch {epoch} is not among the best of its {self._scope}"
         best = self._best_score(todo.key, result)
-        self._end(todo.key, states.STOPPED_EARLY, best, reason, self.agenda.scheduler)
-        return False
+        if not pruner.goes_on(todo.key, epoch, score):
+            reason = f"{self.monitor} {result['score']:.4f} at epoch {epoch} is not among the best of its {self._scope}"
+            self._end(todo.key, states.STOPPED_EARLY, best, reason, self.agenda.scheduler)
+            return False
+        if isinstance(self.agenda, Agenda) and not self.agenda.promote(todo, epoch):
+            budget = counted(self.plan.spec.search.epochs or 0, "epoch")
+            reason = f"what is left of its cell's {budget} (search.epochs) does not reach beyond epoch {epoch}"
+            self._end(todo.key, states.STOPPED_EARLY, best, reason, self.agenda.budget)
+            return False
+        return True
 
     def _end(self, key: str, state: str, score: float | None, reason: str, stopped_under: str = "") -> None:
         self._started.discard(key)
@@ -226,21 +231,14 @@ class Conductor:
 
     def _pruner(self, cell: Cell) -> Pruner:
         if cell.key not in self.pruners:
-            rivals = self._rivals(cell)
-            pruner = make_pruner(
-                self.plan.spec,
-                sum(rival.num_configs for rival in rivals),
-                max(rival.most_epochs for rival in rivals),
-            )
-            self.pruners |= {rival.key: pruner for rival in rivals}
+            pruner = self._search.pruner(cell)
+            self.pruners |= {rival.key: pruner for rival in self._search.rivals(cell)}
         return self.pruners[cell.key]
 
-    def _rivals(self, cell: Cell) -> list[Cell]:
-        """The cells whose configs are compared with those of `cell`, itself among them."""
-        if self._scope == "cell":
-            return [cell]
-        cells = [other for other in self.plan.cells if isinstance(other, Cell)]
-        return cells if self._scope == "study" else [other for other in cells if other.task.title == cell.task.title]
+    @property
+    def _search(self) -> Plan:
+        assert isinstance(self.plan, Plan), "nothing stops a confirmation early"
+        return self.plan
 
     @property
     def _scope(self) -> str:
@@ -248,7 +246,7 @@ class Conductor:
 
     def _fill_rungs(self, cell: Cell) -> None:
         """Tell a cell's pruner what the trials of earlier launches had at their decision epochs."""
-        for rival in self._rivals(cell):
+        for rival in self._search.rivals(cell):
             self._fill_in(rival)
 
     def _fill_in(self, cell: Cell) -> None:

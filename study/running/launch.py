@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from study.planning.drift import drift, new_code, other_code, refuse
-from study.planning.feasibility import check_feasible, doubts
+from study.planning.feasibility import check_budget, check_feasible, doubts
 from study.planning.plan import Plan, make_plan
 from study.planning.preflight import check_against_ledger
 from study.planning.warm_start import check_warm_start
@@ -85,6 +85,7 @@ def launch(
     """
     began, site = time.monotonic(), site or ThisMachine()
     with _prepared(spec, home, progress, site) as (plan, paths, stop):
+        check_budget(plan)
         check_feasible(plan, home.cache)
         for doubt in doubts(plan):
             progress.stage(doubt)

@@ -55,17 +55,17 @@ def make_proposer(search: SearchSpec, space: dict[str, Any], seed: int, part: Pa
     """The proposer that the study file names, for one cell's space, with its part of the study's record."""
     from study.search.grid import GridProposer, distinct_points
 
-    points = distinct_points(space)
-    if search.name == "grid" or (points is not None and points <= (search.configs or 0)):
-        return GridProposer(space, search.configs)  # sampling a set no larger than the sample is listing it
-    assert search.configs is not None, "spec requires configs for everything but a grid"
+    points, size = distinct_points(space), search.most_configs
+    if search.name == "grid" or (points is not None and points <= (size or 0)):
+        return GridProposer(space, size)  # sampling a set no larger than the sample is listing it
+    assert size is not None, "spec requires configs or epochs for everything but a grid"
     if search.name == "random":
         from study.search.random import RandomProposer
 
-        return RandomProposer(space, search.configs, seed)
+        return RandomProposer(space, size, seed)
     from study.search.sampler import SamplerProposer
 
-    return SamplerProposer(search.name, space, search.configs, seed, part)
+    return SamplerProposer(search.name, space, size, seed, part)
 
 
 def split_space(space: dict[str, Any]) -> tuple[Params, dict[str, Distribution]]:

@@ -7,18 +7,24 @@ from pathlib import Path
 from urllib.parse import quote
 
 from study.errors import StudyError
-from study.redaction import PLACEHOLDER, holds_secret, remember
+from study.redaction import PLACEHOLDER, holds_secret, is_ambiguous, remember
 
 
 def filled(address: str) -> str:
     """`address` with each `${NAME}` replaced by the environment's NAME, or by what is in the file that NAME_FILE names.
 
-    A value is percent-encoded, unless it is the whole address. StudyError where there is neither.
+    A value is percent-encoded, unless it is the whole address. StudyError where there is neither, and where a user name
+    or password holds what no address may.
     """
     whole = is_open(address)
     found = PLACEHOLDER.sub(lambda name: _value(name[1]) if whole else quote(_value(name[1]), safe=""), address)
     if holds_secret(found):
         remember(found)
+    if is_ambiguous(found):
+        raise StudyError(
+            f"tracking.uri = {address}: the user name or password before its @ holds a space, a quote or another "
+            "character that no address may; percent-encode it, as %27 for ' and %20 for a space"
+        )
     return found
 
 

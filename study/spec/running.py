@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from study.redaction import holds_secret
+from study.redaction import holds_secret, is_ambiguous
 from study.spec.strict import Strict
 
 
@@ -45,5 +45,10 @@ class TrackingSpec(Strict):
             raise ValueError(
                 "tracking.uri holds a password, which would stand in the study's files; write ${NAME} in its place, as "
                 "in http://user:${MLFLOW_PASSWORD}@host, and set NAME in the environment"
+            )
+        if uri is not None and is_ambiguous(uri):
+            raise ValueError(
+                "tracking.uri: the user name before the @ holds a space, a quote or another character that no address "
+                "may; percent-encode it, as %27 for ' and %20 for a space"
             )
         return uri

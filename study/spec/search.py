@@ -17,7 +17,7 @@ LEARNERS = ("tpe", "gp", "cma_es")  # the proposers that depend on results
 class SearchSpec(Strict):
     """How configs are proposed, how many for each family of a task, and how often the good ones are repeated.
 
-    `grid` takes every point, or the first `configs` of them; the others need `configs`. `epochs` is a budget: what
+    `grid` takes every point, or the first `configs` of them; the others need `configs` or `epochs`, a budget: what
     screening the configs of one family in a task may take at most. `warm_start` names a study from whose results `tpe`,
     `gp` and `cma_es` learn before their first config.
     """
@@ -34,10 +34,17 @@ class SearchSpec(Strict):
         """Whether what is proposed depends on results."""
         return self.name in LEARNERS
 
+    @property
+    def most_configs(self) -> int | None:
+        """How many configs a cell has at the most; None for all of a grid. Each takes an epoch of a budget or more."""
+        return self.configs or (min(self.epochs, MAX_CONFIGS) if self.epochs and self.name != "grid" else None)
+
     @model_validator(mode="after")
     def _enough(self) -> SearchSpec:
-        if self.name != "grid" and self.configs is None:
-            raise ValueError(f"search '{self.name}' needs a number of configs, as in configs: 16")
+        if self.name != "grid" and self.configs is None and self.epochs is None:
+            raise ValueError(
+                f"search '{self.name}' needs a number of configs, as in configs: 16, or of epochs, as in epochs: 400"
+            )
         if self.warm_start is not None and not self.learns:
             raise ValueError(
                 f"search.warm_start: '{self.name}' does not learn from results; search by {', '.join(LEARNERS)}, "

@@ -15,7 +15,7 @@ from study.errors import PlacedStudyError, StudyError
 from study.records.ledger import Ledger
 from study.records.ledger_file import is_begun
 from study.records.paths import StudyPaths
-from study.redaction import hidden
+from study.redaction import hidden, holds_secret, remember
 from study.spec import StudySpec
 from study.spec.strict import PlacedError
 from study.spec.yaml_file import Document, override, read_document
@@ -143,6 +143,10 @@ def make_importable(folder: Path) -> None:
 
 def parse_spec(document: Document) -> StudySpec:
     """A document as a study; StudyError for the first thing that is wrong, naming its line, and others after it."""
+    tracking = document.values.get("tracking")
+    address = tracking.get("uri") if isinstance(tracking, dict) else tracking
+    if isinstance(address, str) and holds_secret(address):
+        remember(address)  # so that no line quotes it, whatever is wrong
     try:
         return StudySpec.model_validate(document.values)
     except ValidationError as problem:

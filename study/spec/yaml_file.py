@@ -15,6 +15,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from study.errors import StudyError
+from study.redaction import holds_secret, remember
 
 Location = tuple[str | int, ...]
 
@@ -103,6 +104,8 @@ def override(document: Document, assignments: Sequence[str]) -> None:
         keys = name.strip().split(".")
         if not equals or not all(keys):
             raise StudyError(f"--set {assignment}: not KEY=VALUE, as in --set training.epochs=5")
+        if holds_secret(text):
+            remember(text)  # a password with a space in it is not seen once a line quotes it
         try:
             read = YAML(typ="safe", pure=True).load(text) if text.strip() else None
         except Exception:  # as in parse_document

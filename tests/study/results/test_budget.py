@@ -67,20 +67,47 @@ def test_the_same_number_of_configs_is_an_equal_budget_whatever_a_scheduler_save
     assert all(cost.epochs < 12 * 9 for cost in found.costs)
 
 
-def test_a_budget_of_epochs_is_said_with_what_each_took_of_it(budget: Callable[..., Budget]) -> None:
-    found = budget(**TWO, search={"name": "random", "configs": 200, "epochs": 60}, scheduler=ASHA)
+@pytest.mark.parametrize(("scheduler", "rung"), [(ASHA, "1 epoch"), ("none", "9 epochs")])
+def test_a_budget_of_epochs_is_said_with_what_each_took_of_it(
+    scheduler: Any, rung: str, budget: Callable[..., Budget]
+) -> None:
+    found = budget(**TWO, search={"name": "random", "configs": 200, "epochs": 60}, scheduler=scheduler)
     assert (found.kind, found.equal) == ("epochs", True)
-    took = sorted(cost.screening_epochs for cost in found.costs)
-    assert took[0] > 60 - 9
-    assert took[-1] <= 60
-    assert "Each family had 60 epochs on each task to screen its configs, and took" in found.sentence
-    assert "all but less than one training" in found.sentence
+    took = 60 if scheduler == ASHA else 54
+    assert [cost.screening_epochs for cost in found.costs] == [took, took]
+    assert f"Each family had 60 epochs on each task to screen its configs, and took {took}: all but less than the " \
+        f"{rung} that one more config takes at the least" in found.sentence  # fmt: skip
 
 
 def test_a_family_that_has_no_further_configs_to_spend_epochs_on_is_named(budget: Callable[..., Budget]) -> None:
     found = budget(families=["ce", *TWO["families"]], search={"name": "random", "configs": 200, "epochs": 60})
     assert not found.equal
-    assert "took 9 to 54; ce had no further configs to take more for" in found.sentence
+    assert "took 9 to 54; ce stayed 51 below, which no further config was begun for" in found.sentence
+
+
+LONG = {"family": "gce", "space": {"q": {"uniform": [0.1, 0.9]}, "training.epochs": 50}}
+
+
+@pytest.mark.parametrize(
+    ("family", "configs", "took", "said"),
+    [
+        (
+            LONG,
+            200,
+            [99, 50],
+            "since one more config takes 9 to 50 epochs at the least; the comparison is not",
+        ),
+        ("gce", 200, [99, 45], "gce stayed 55 below"),
+    ],
+)
+def test_families_whose_whole_trainings_leave_them_far_apart_are_not_equal(
+    family: Any, configs: int, took: list[int], said: str, budget: Callable[..., Budget]
+) -> None:
+    budget_of = {"name": "random", "configs": configs, "epochs": 100 if family == "gce" else 99}
+    found = budget(families=[TWO["families"][0], family], search=budget_of)
+    assert [cost.screening_epochs for cost in found.costs] == took
+    assert not found.equal
+    assert said in found.sentence
 
 
 def test_costs_count_repeats_beside_screening_and_cores_beside_seconds(

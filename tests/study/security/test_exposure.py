@@ -21,6 +21,7 @@ import pytest
 from study.errors import StudyError
 from study.export.reading import beside
 from study.records.environment import package_versions
+from study.records.ledger import Ledger
 from study.records.paths import Home, StudyPaths
 from study.security import exposure
 from study.security.advisories import ADVISORIES, known_weaknesses
@@ -78,9 +79,14 @@ def test_the_doctor_warns_of_tokens_that_others_may_read_and_of_folders_that_the
     for mode, warned in ((0o644, True), (0o600, False)):
         token.chmod(mode)
         assert notes(home, "token") == ([f"{token} can be read by others; chmod 600 {token}"] if warned else [])
-    for mode, warned in ((0o777, True), (0o755, False)):
+    for mode, whose in ((0o777, "every user"), (0o2770, "its group"), (0o755, "")):
         home.root.chmod(mode)
-        assert bool(notes(home, "shared folder")) is warned
+        said = notes(home, "shared folder")
+        assert len(said) == bool(whose)
+        assert all(f"{home.root}: {whose}" in each for each in said)
+    (home.root / "mlflow.db").touch()
+    (home.root / "mlflow.db").chmod(0o660)
+    assert "its group may change it" in notes(home, "shared folder")[0]
 
 
 def test_the_doctor_warns_of_a_store_on_a_network_file_system(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +97,63 @@ def test_the_doctor_warns_of_a_store_on_a_network_file_system(home: Home, monkey
     part = type("Part", (), {"mountpoint": str(home.root.parent), "fstype": "nfs4"})
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: [part])
     assert "lies on nfs4" in notes(home, "shared folder")[0]
+
+
+def test_a_home_that_is_a_link_onto_a_network_file_system_is_seen(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    (home.root / "mlflow.db").touch()
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link"
+    link.symlink_to(home.root)
+    part = type("Part", (), {"mountpoint": str(home.root), "fstype": "nfs4"})
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: [part])
+    assert "lies on nfs4" in notes(Home(link), "shared folder")[0]
+
+
+@pytest.mark.parametrize("address", ["sqlite:///{}/shared.db", "file://{}", "{}", "${{STORE}}"])
+def test_the_store_that_a_study_names_itself_is_looked_at(
+    address: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    monkeypatch.setattr(exposure, "_open_to", lambda path, others: bool(path.stat().st_mode & others))
+    folder = tmp_path / "team"
+    folder.mkdir()
+    (folder / "shared.db").touch()
+    for path, mode in ((home.root, 0o755), (folder, 0o755), (folder / "shared.db", 0o644)):
+        path.chmod(mode)
+    monkeypatch.setenv("STORE", f"sqlite:///{folder}/shared.db")
+    named = home.study("s")
+    named.root.mkdir()
+    with Ledger(named.ledger, write=True) as ledger:
+        ledger.record_spec({"tracking": {"uri": address.format(folder)}}, {})
+    assert not notes(home, "shared folder")
+    folder.chmod(0o2770)
+    (folder / "shared.db").chmod(0o660)
+    assert "its group may change it" in notes(home, "shared folder")[0]
+    part = type("Part", (), {"mountpoint": str(folder), "fstype": "nfs4"})
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: [part])
+    assert "lies on nfs4" in notes(home, "shared folder")[-1]
+
+
+def test_a_password_file_that_a_variable_names_is_looked_at(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposure, "_open_to", lambda path, others: bool(path.stat().st_mode & others))
+    named = home.study("s")
+    named.root.mkdir()
+    with Ledger(named.ledger, write=True) as ledger:
+        ledger.record_spec({"tracking": {"uri": "http://me:${TEAM_PASSWORD}@host"}}, {})
+    for name in ("TEAM_PASSWORD", "MLFLOW_TRACKING_PASSWORD"):
+        file = tmp_path / name
+        file.write_text("x")
+        monkeypatch.setenv(f"{name}_FILE", str(file))
+        for mode, warned in ((0o640, True), (0o600, False)):
+            file.chmod(mode)
+            assert bool([said for said in notes(home, "token") if str(file) in said]) is warned
 
 
 def test_old_versions_are_known_and_the_installed_ones_are_none_of_them() -> None:
