@@ -19,6 +19,7 @@ from study.planning.preflight import num_lanes, places
 from study.records.paths import Home, StudyPaths
 from study.running.conductor import Conductor
 from study.running.confirm import ConfirmCell, ConfirmPlan
+from study.running.impatience import Impatience
 from study.running.ray_watch import PATIENCE_S, RayWatch
 from study.running.site import Cargo, Site
 from study.running.stop import StopRequest
@@ -28,6 +29,7 @@ from trainables.own import file_of, import_folders, is_own
 from trainables.storage import Storage
 
 MANY = 100_000
+AT_ONCE = "a stop was asked for, at once"
 IMPORT_S = 60.0  # an interrupt in the middle of an import leaves its lock taken, and then no later import ends
 
 
@@ -70,7 +72,17 @@ def run_on_ray(
     tune_imported = threading.Thread(target=importlib.import_module, args=("study.running.lanes",), daemon=True)
     tune_imported.start()  # which takes a second or two, and Ray's processes take longer to start
 
-    with tempfile.TemporaryDirectory(prefix="study-ray-", ignore_cleanup_errors=True) as scratch:
+    def leave(why: str) -> NoReturn:
+        _leave(progress, stop, site, scratch, why)
+
+    def abandon_and_leave(why: str) -> NoReturn:
+        _abandon(conductor, stop, why)
+        leave(why)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="study-ray-", ignore_cleanup_errors=True) as scratch,
+        Impatience(stop, partial(abandon_and_leave, AT_ONCE)),
+    ):
         stop.shield_children()
         try:
             site.connect(Path(scratch), cargo)
@@ -78,7 +90,7 @@ def run_on_ray(
             raise KeyboardInterrupt from None
         finally:
             tune_imported.join(IMPORT_S)  # an import that is going on may keep the program from ending
-        leaving = threading.Timer(PATIENCE_S, lambda: _leave(progress, stop, scratch, str(watch.died)))
+        leaving = threading.Timer(PATIENCE_S, lambda: leave(why_it_ends(str(watch.died), stop)))
         leaving.daemon = True
         tuner = hosts = processes = room = silent = None
         try:
@@ -119,7 +131,7 @@ def run_on_ray(
                     failure_config=tune.FailureConfig(max_failures=spec.resources.retries),
                 ),
             )  # fmt: skip
-            watch = RayWatch(stop, site.lost, lambda died: _abandon_and_leave(conductor, progress, stop, scratch, died))
+            watch = RayWatch(stop, site.lost, site.end, lambda died: abandon_and_leave(why_it_ends(died, stop)))
             silent = HostWatch(processes.watch)
             try:
                 with watch, silent, site.following(stop), controlled(failures.excused, room):
@@ -134,14 +146,18 @@ def run_on_ray(
             except KeyboardInterrupt:
                 if watch.died is None:
                     raise
-                _abandon(conductor, stop, watch.died)
+                _abandon(conductor, stop, why_it_ends(watch.died, stop))
                 leaving.start()  # Ray may wait for a GCS that is gone, and then ends the program without a word
         finally:
-            progress.stage("stopping Ray")
-            del tuner, hosts, processes, room, silent
-            gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
-            site.leave(Path(scratch))
-            leaving.cancel()
+            try:
+                progress.stage("stopping Ray")
+                del tuner, hosts, processes, room, silent
+                gc.collect()  # futures that another thread lets go of once Ray is gone end the program without a word
+            finally:
+                site.leave(Path(scratch))
+                leaving.cancel()
+    if stop.insisted:  # and a library that was called meanwhile kept the interrupt to itself
+        raise KeyboardInterrupt
 
 
 def cargo_of(plan: Plan | ConfirmPlan) -> Cargo:
@@ -161,27 +177,21 @@ def at_most(spec: StudySpec, site: Site, hosts: Any) -> int:
 
 def why_it_ends(died: str, stop: StopRequest) -> str:
     """What a launch is left for when what it stands on is gone: who ends a group of processes ends Ray's too."""
-    return "a stop was asked for, of Ray's processes too" if stop.asked else died
+    return f"a stop was asked for, and {died}" if stop.asked else died
 
 
-def _abandon(conductor: Conductor, stop: StopRequest, died: str) -> None:
+def _abandon(conductor: Conductor, stop: StopRequest, why: str) -> None:
     if stop.asked:  # by a signal that the main thread, waiting for Ray, did not hear
         stop.file.touch()
-    conductor.abandon(why_it_ends(died, stop))
+    conductor.abandon(why)
 
 
-def _abandon_and_leave(
-    conductor: Conductor, progress: Progress, stop: StopRequest, scratch: str, died: str
-) -> NoReturn:
-    _abandon(conductor, stop, died)
-    _leave(progress, stop, scratch, died)
-
-
-def _leave(progress: Progress, stop: StopRequest, scratch: str, died: str) -> NoReturn:
+def _leave(progress: Progress, stop: StopRequest, site: Site, scratch: str, why: str) -> NoReturn:
     """End the program from another thread than the main one, which Ray does not give back."""
     code = 130 if stop.asked else 1
+    site.end()
     progress.close()
-    progress.stage(f"{why_it_ends(died, stop)}: what was reported is saved; the same command goes on")
+    progress.stage(f"{why}: what was reported is saved; the same command goes on")
     stop.file.unlink(missing_ok=True)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(code)

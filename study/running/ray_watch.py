@@ -14,19 +14,27 @@ PATIENCE_S = 5.0
 class RayWatch(Watch):
     """Inside it, what `lost` says, as that a process which Ray needs died, is a KeyboardInterrupt; `died` then says it.
 
-    Where the main thread does not come back from Ray, `abandon` is called with that on the watch's own thread: it
-    must end the program. SIGTERM to a whole process group, as service managers send it, takes Ray's processes too.
+    First `free` ends what the main thread may wait for. Where that does not come back from Ray even so, `abandon` is
+    called with what was lost on the watch's own thread: it must end the program. SIGTERM to a whole process group, as
+    service managers send it, takes Ray's processes too.
     """
 
-    def __init__(self, stop: StopRequest, lost: Callable[[], str | None], abandon: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stop: StopRequest,
+        lost: Callable[[], str | None],
+        free: Callable[[], None],
+        abandon: Callable[[str], None],
+    ) -> None:
         super().__init__("ray-watch")
-        self._stop, self._lost, self._abandon = stop, lost, abandon
+        self._stop, self._lost, self._free, self._abandon = stop, lost, free, abandon
         self.died: str | None = None
 
     def _look(self) -> None:
         while self.died is None and not self._done.wait(LOOK_EVERY_S):
             self.died = self._lost()
         if self.died is not None:
+            self._free()
             self._stop.at_once()
             if not self._done.wait(PATIENCE_S):  # Ray waits, deaf to signals, for a process that is gone
                 self._abandon(self.died)

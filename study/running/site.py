@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from study.errors import StudyError
 from study.planning.preflight import check_resources, num_workers
 from study.records.environment import usable_cpus
 from study.records.paths import Home
+from study.running.processes import families, is_alive, is_stopped, kill_all, wait_for_all
 from study.running.stop import StopRequest
 from study.security.ray_token import keep_token_private
 from study.spec import StudySpec
@@ -38,6 +40,9 @@ RAY_ENVIRONMENT = {
 }
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # all that Ray starts listens on 127.0.0.1 alone
 PROCESSES = ("raylet", "gcs_server")
+STOPPED_LOOKS = 10  # in a row, a second apart, at which one may be stopped; while a launch is stopped too, none is made
+LEAVE_S = 15.0  # which Ray may take to end what it started
+GONE_S = 5.0  # which that may take to be gone when Ray has ended it
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,9 @@ class Site(Protocol):
     def leave(self, scratch: Path) -> None:
         """Nothing more runs: end Ray, or leave it as it was."""
 
+    def end(self) -> None:
+        """End at once what was started for this launch alone; from any thread, whatever the main one waits for."""
+
 
 def settle(environment: Mapping[str, str]) -> None:
     """Set what is not set."""
@@ -138,7 +146,10 @@ class ThisMachine:
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
+        self._before: set[psutil.Process] | None = None
+        self._started: list[psutil.Process] = []
         self._processes: list[tuple[psutil.Process, str]] = []
+        self._stopped_looks: dict[str, int] = {}
 
     def settle(self) -> None:
         settle(RAY_ENVIRONMENT | LOOPBACK)
@@ -148,12 +159,15 @@ class ThisMachine:
 
     def connect(self, scratch: Path, cargo: Cargo) -> None:
         keep_token_private()
+        self._before = set(psutil.Process().children())
         try:
             join_ray(address="local", num_cpus=usable_cpus(), include_dashboard=False)
         except Exception as problem:  # whatever keeps a local cluster from starting
             said = last_line(problem)
             raise StudyError(f"Ray did not start: {said}; 'study doctor' says what this machine lacks") from None
-        self._processes = [(p, p.name()) for p in psutil.Process().children() if p.name() in PROCESSES]
+        finally:
+            self._started, self._before = self._new(), None
+        self._processes = [(p, p.name()) for p in self._started if p.name() in PROCESSES]
 
     def look(
         self, spec: StudySpec, home: Home, cargo: Cargo, say: Callable[[str], None], storage: Storage | None
@@ -180,7 +194,12 @@ class ThisMachine:
 
     def lost(self) -> str | None:
         died = next((name for process, name in self._processes if not is_alive(process)), None)
-        return f"Ray's {died} died" if died else None
+        if died:
+            return f"Ray's {died} died"
+        stopped = [name for process, name in self._processes if is_stopped(process)]
+        self._stopped_looks = {name: self._stopped_looks.get(name, 0) + 1 for name in stopped}
+        asleep = next((name for name in stopped if self._stopped_looks[name] > STOPPED_LOOKS), None)
+        return f"Ray's {asleep} is stopped" if asleep else None
 
     def departed(self, actor: str) -> str | None:
         return None
@@ -195,7 +214,25 @@ class ThisMachine:
     def leave(self, scratch: Path) -> None:
         import ray
 
-        ray.shutdown()
+        family = families(self._started)
+        late = threading.Timer(LEAVE_S, kill_all, [family])  # Ray waits for ever for one that is stopped
+        late.daemon = True
+        late.start()
+        try:
+            ray.shutdown()
+        finally:
+            late.cancel()
+            kill_all(wait_for_all(family, GONE_S))
+
+    def end(self) -> None:
+        family = families(self._started or self._new())
+        kill_all(family)
+        wait_for_all(family, GONE_S)
+
+    def _new(self) -> list[psutil.Process]:
+        """What was started since `connect` began, while it goes on."""
+        before = self._before
+        return [] if before is None else [child for child in psutil.Process().children() if child not in before]
 
 
 def taken_texts(pattern: str) -> list[str]:
@@ -206,11 +243,3 @@ def taken_texts(pattern: str) -> list[str]:
             texts.append(file.read_text(encoding="utf-8", errors="replace"))
             file.unlink()
     return texts
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

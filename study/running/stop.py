@@ -27,7 +27,10 @@ class StopRequest:
         self.at_once_asked = False
         self.timed_out = False
         self._numbers: int | None = None  # a pipe of those of signals, which no busy main thread keeps from us
-        self._was_sent = self._by_us = False
+        self._lock = threading.Lock()
+        self._sent = 0  # signals, as far as the pipe was read; `_by_us` of them by this launch itself
+        self._by_us = 0
+        self._taken = False  # whether it was a signal that asked for the end
 
     def __bool__(self) -> bool:
         return self.file.exists()
@@ -35,10 +38,13 @@ class StopRequest:
     @property
     def asked(self) -> bool:
         """Whether the user wants the end, even where the main thread is deaf to signals and could not take them."""
-        if self._numbers is not None and not self._by_us:
-            with suppress(BlockingIOError):
-                self._was_sent = bool(set(os.read(self._numbers, 4096)) & set(SIGNALS)) or self._was_sent
-        return bool(self) or self._was_sent
+        return bool(self) or self._times_asked() > 0
+
+    @property
+    def insisted(self) -> bool:
+        """Whether the user wants it at once: asked twice, or once where it was to end anyway; as `asked`."""
+        times = self._times_asked()
+        return times > 1 or (times == 1 and bool(self) and not self._taken and not self._by_us)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -69,7 +75,7 @@ class StopRequest:
     def gently(self) -> Iterator[None]:
         """Inside `on_signals`, once there is something to save: the first signal asks for the end, the second ends."""
         self.file.unlink(missing_ok=True)
-        self._armed = True
+        self._armed, self._taken = True, False
         try:
             yield
         finally:
@@ -99,9 +105,18 @@ class StopRequest:
 
     def at_once(self) -> None:
         """From another thread: end the launch now. That is nothing the user `asked` for."""
-        self._was_sent, self._by_us = self.asked, True
         self._armed = False
+        with self._lock:
+            self._by_us += 1
         os.kill(os.getpid(), signal.SIGINT)
+
+    def _times_asked(self) -> int:
+        """How many signals others sent, which their handler may not have seen yet."""
+        with self._lock:
+            if self._numbers is not None:
+                with suppress(BlockingIOError):
+                    self._sent += sum(number in SIGNALS for number in os.read(self._numbers, 4096))
+            return self._sent - self._by_us
 
     def _raise_later(self, others: Callable[[Any], None], lost: Any) -> None:
         """What is raised while an object is destroyed, Ray's are by the hundred, is printed and forgotten."""
@@ -123,6 +138,7 @@ class StopRequest:
         if self or not self._armed:
             self.at_once_asked = True
             raise KeyboardInterrupt
+        self._taken = True
         self.file.touch()
 
 

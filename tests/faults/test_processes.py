@@ -1,19 +1,23 @@
-"""kill -9 of whatever runs a study."""
+"""kill -9 of whatever runs a study, and SIGSTOP of Ray."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
+import subprocess
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
+from study.running.processes import wait_for_all
 from tests.faults.conftest import EPOCHS, LANES, ROUNDING, Disturbed, family_of, hosts, kill, trains, wait_until
 from tests.launch.conftest import TINY_TRIALS
 
 GROUP = "Killed processes (SIGKILL)"
+STOPPED = "Stopped processes of Ray (SIGSTOP)"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
@@ -96,3 +100,61 @@ def test_a_launch_that_loses_ray_says_so_and_the_same_command_goes_on(
     disturbed.launch_to_the_end()
     disturbed.assert_like_calm()
     disturbed.keep(GROUP, called, f"the launch ends with the sentence *Ray's {name} died*; the same command goes on")
+
+
+@pytest.mark.parametrize(
+    ("name", "called"), [("raylet", "the raylet, with its workers"), ("gcs_server", "the head's GCS")]
+)
+def test_a_launch_whose_ray_is_stopped_says_so_and_the_same_command_goes_on(
+    name: str, called: str, disturbed: Disturbed
+) -> None:
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 1 and disturbed.under_way())
+    family = family_of(running)
+    for child in stop(running, name).children():  # the raylet's workers could reach the study's end without it
+        child.suspend()
+    disturbed.strike()
+    said, problems = running.communicate(timeout=100)
+    assert running.returncode == 1, said + problems
+    assert f"Ray's {name} is stopped" in said
+    assert any(event["kind"] == "abandoned" for event in disturbed.place.json("status", "tiny")["events"])
+    assert not wait_for_all(family, 30)
+    disturbed.launch_to_the_end()
+    disturbed.assert_like_calm()
+    disturbed.keep(
+        STOPPED, called, f"the launch ends with the sentence *Ray's {name} is stopped*; the same command goes on"
+    )  # fmt: skip
+
+
+def test_a_gcs_that_is_continued_in_time_does_no_harm(disturbed: Disturbed) -> None:
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 1 and disturbed.under_way())
+    process = stop(running, "gcs_server")
+    disturbed.strike()
+    time.sleep(5)
+    process.resume()
+    said, problems = running.communicate(timeout=200)
+    assert running.returncode == 0, said + problems
+    disturbed.assert_like_calm()
+    disturbed.keep(STOPPED, "the head's GCS, for 5 s", "the launch goes on")
+
+
+def test_a_raylet_that_is_stopped_when_all_is_trained_does_not_keep_the_outcome(disturbed: Disturbed) -> None:
+    running = disturbed.launch_until(lambda: disturbed.ended() == TINY_TRIALS)
+    family = family_of(running)
+    stop(running, "raylet")
+    disturbed.strike()
+    said, problems = running.communicate(timeout=100)
+    assert running.returncode == 0, said + problems
+    assert "Best configurations" in said
+    assert not wait_for_all(family, 30)
+    disturbed.assert_like_calm()
+    disturbed.keep(
+        STOPPED, "the raylet, at the end", "Ray's processes are killed after a while; the launch ends with its outcome",
+        recovered=False,
+    )  # fmt: skip
+
+
+def stop(running: subprocess.Popen[str], name: str) -> psutil.Process:
+    """Stop one of the processes that Ray started for a launch."""
+    (process,) = [process for process in family_of(running) if process.name() == name]
+    process.suspend()
+    return process

@@ -18,6 +18,7 @@ from tests.launch.conftest import STUDY, TINY_TRIALS, Place
 
 GROUP = "Signals"
 SAVED = "trials finish their epoch, save and leave; exit code 130; the same command goes on"
+LEAVES_S = 20.0  # of them 4 are the main thread's to come back in
 GOES_ON = "the same command goes on"
 pytestmark = pytest.mark.timeout(900)
 slow = pytest.mark.slow
@@ -67,6 +68,27 @@ def test_ctrl_c_twice_ends_at_once_and_the_same_command_goes_on(disturbed: Distu
     disturbed.launch_to_the_end()
     disturbed.assert_like_calm()
     disturbed.keep(GROUP, "SIGINT twice", "the launch ends at once; exit code 130; the same command goes on")
+
+
+@slow
+def test_ctrl_c_twice_ends_a_launch_whose_ray_is_stopped_and_the_same_command_goes_on(disturbed: Disturbed) -> None:
+    running = disturbed.launch_until(lambda: disturbed.ended() >= 1 and disturbed.under_way())
+    (gcs,) = [process for process in family_of(running) if process.name() == "gcs_server"]
+    gcs.suspend()
+    for _ in range(2):
+        time.sleep(1)
+        running.send_signal(signal.SIGINT)
+    disturbed.strike()
+    began = time.monotonic()
+    ends_saying_so(running)
+    assert time.monotonic() - began < LEAVES_S
+    assert disturbed.events("abandoned")
+    disturbed.launch_to_the_end()
+    disturbed.assert_like_calm()
+    disturbed.keep(
+        GROUP, "SIGINT twice, the head's GCS stopped (SIGSTOP)",
+        "the launch ends within seconds, and Ray's processes with it; exit code 130; the same command goes on",
+    )  # fmt: skip
 
 
 @slow

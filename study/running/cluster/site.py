@@ -16,7 +16,8 @@ from study.records.paths import Home
 from study.running.cluster.code import travelling_modules
 from study.running.cluster.head import Head, find_head
 from study.running.cluster.node import Node, check_room, titles
-from study.running.site import RAY_ENVIRONMENT, Cargo, is_alive, join_ray, last_line, settle
+from study.running.processes import is_alive
+from study.running.site import RAY_ENVIRONMENT, Cargo, join_ray, last_line, settle
 from study.running.stop import StopRequest
 from study.running.watch import Watch
 from study.spec import StudySpec
@@ -193,6 +194,9 @@ class RunningCluster:
         if ray.is_initialized() and _answers(self.head.address):
             run_on(used, clean_up, str(scratch), timeout_s=ERRAND_S)
         ray.shutdown()
+
+    def end(self) -> None:
+        """Nothing of it was started for this launch."""
 
     def follow(self, *, stopping: bool) -> None:
         """See which nodes there are; tell those that were not told that the launch ends."""

@@ -10,15 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from study.running import ray_watch
+from study.running.processes import is_alive
 from study.running.ray_run import why_it_ends
 from study.running.ray_watch import RayWatch
-from study.running.site import is_alive
 from study.running.stop import StopRequest
 
 
@@ -62,6 +63,49 @@ def test_an_end_that_the_launch_itself_wants_is_none_that_the_user_asked_for(tmp
     with pytest.raises(KeyboardInterrupt):
         ended()
     assert not stop.asked
+
+
+@pytest.mark.parametrize(
+    ("signals", "asked_elsewhere", "insisted"), [(1, False, False), (2, False, True), (1, True, True)]
+)
+def test_a_second_wish_for_the_end_is_known_to_other_threads_while_the_main_one_is_deaf(
+    signals: int, asked_elsewhere: bool, insisted: bool, tmp_path: Path
+) -> None:
+    stop, found = StopRequest(tmp_path / "stop"), list[bool]()
+
+    def look() -> None:
+        time.sleep(0.2)
+        for _ in range(signals):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+        found.append(stop.insisted)
+
+    other = threading.Thread(target=look)
+    with suppress(KeyboardInterrupt), stop.on_signals(), stop.gently():
+        if asked_elsewhere:
+            stop.file.touch()
+        other.start()
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 3_000_000)
+        other.join()
+    assert found == [insisted]
+
+
+def test_one_signal_that_was_taken_is_no_second_wish_nor_is_an_end_that_the_launch_wants(tmp_path: Path) -> None:
+    stop = StopRequest(tmp_path / "stop")
+    with stop.on_signals(), stop.gently():
+        os.kill(os.getpid(), signal.SIGINT)
+        while not stop:
+            time.sleep(0.01)
+        assert stop.asked
+        assert not stop.insisted
+        with pytest.raises(KeyboardInterrupt):
+            interrupt(stop)
+        assert not stop.insisted
+
+
+def interrupt(stop: StopRequest) -> None:
+    stop.at_once()
+    time.sleep(5)
 
 
 class Slow:
@@ -127,11 +171,11 @@ def test_a_signal_to_a_main_thread_that_waits_for_ray_is_heard_when_ray_is_gone(
     monkeypatch.setattr(ray_watch, "LOOK_EVERY_S", 0.05)
     stop = StopRequest(tmp_path / "stop")
     process = psutil.Process(raylet.pid)
-    watch = RayWatch(stop, lambda: None if is_alive(process) else "Ray's raylet died", lambda died: None)
+    watch = RayWatch(stop, lambda: None if is_alive(process) else "Ray's raylet died", lambda: None, lambda died: None)
     with stop.on_signals(), stop.gently():
         with pytest.raises(KeyboardInterrupt):
             wait_for_ray()
         assert watch.died == "Ray's raylet died"
         assert stop.asked == to_the_group
-        said = {True: "a stop was asked for, of Ray's processes too", False: "Ray's raylet died"}
+        said = {True: "a stop was asked for, and Ray's raylet died", False: "Ray's raylet died"}
         assert why_it_ends(watch.died, stop) == said[to_the_group]
