@@ -53,7 +53,7 @@ bench-scale: install
 	$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale-cpu.json
 	$(BIN)/python -m benchmarks.scale --no-track --json benchmarks/results/scale-untracked-cpu.json
 	$(BIN)/python -m benchmarks.two_nodes --json benchmarks/results/two-nodes-cpu.json
-	$(BIN)/python -m benchmarks.cluster_scale --json benchmarks/results/cluster-scale-cpu.json
+	$(BIN)/python -m benchmarks.cluster_scale --nodes 32 --cpus 2 --trials 1500 --json benchmarks/results/cluster-scale-cpu.json
 	test -z "$$STUDY_DATA" || $(BIN)/python -m benchmarks.early_stopping \
 		--json benchmarks/results/early-stopping-cpu.json --figure benchmarks/results/early-stopping-cpu.svg
 

@@ -15,6 +15,7 @@ from study.cli.output import (
     comparison_tables,
     console,
     exit_by,
+    print_copy_behind,
     print_failed,
     print_json,
     print_tracking_problem,
@@ -113,6 +114,7 @@ def confirm(
             "metric": metric,
             "comparison": rows,
             "tracking": tracking_facts(outcome),
+            "storage": {"uri": kept.uri if kept else None, "problem": outcome.storage_problem},
         }
         print_json(facts)
     elif outcome.given_up:
@@ -136,6 +138,8 @@ def confirm(
             console.print(f"[yellow]note[/] {trials} of before are no longer asked for: kept, and in no table.")
         if outcome.tracking_problem:
             print_tracking_problem(name, outcome.tracking_problem)
+        if outcome.storage_problem:
+            print_copy_behind(outcome.storage_problem, "confirm")
         if any(row["n"] for row in rows) and not outcome.interrupted:
             console.print(f"Next: {program()} compare {name}, {program()} report {name}{_with_more(paths, name)}")
     exit_by(outcome, rows)

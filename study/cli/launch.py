@@ -16,6 +16,7 @@ from study.cli.output import (
     duration,
     exit_by,
     out_of_scope_note,
+    print_copy_behind,
     print_failed,
     print_json,
     print_tracking_problem,
@@ -181,7 +182,7 @@ def _launch(
     else:
         _print_outcome(spec, outcome, rows, outside, exported)
         if behind:
-            console.print(f"[yellow]The copy is behind[/] {behind}; launch again to bring it level")
+            print_copy_behind(behind, "launch")
     exit_by(outcome, rows)
 
 

@@ -91,6 +91,11 @@ def print_tracking_problem(study: str, problem: str) -> None:
     console.print(f"[yellow]{problem}[/]; bring it level with: {program()} sync {study}")
 
 
+def print_copy_behind(problem: str, again: str) -> None:
+    """That the copy in a study's storage is behind it; `again` is the command that brings it level."""
+    console.print(f"[yellow]The copy is behind[/] {problem}; {again} again to bring it level")
+
+
 def tracking_facts(outcome: Outcome) -> dict[str, str | None]:
     """Where a phase was shown, as plain values."""
     return {"uri": outcome.tracking_uri, "experiment": outcome.experiment, "problem": outcome.tracking_problem}

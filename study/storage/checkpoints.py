@@ -13,11 +13,13 @@ from trainables.storage import Storage
 
 
 def storage_of(paths: StudyPaths) -> Storage | None:
-    """Where the study was last launched to keep a copy, if anywhere."""
+    """Where the study was last launched to keep a copy, if anywhere; StudyError where the note of it is damaged."""
     try:
         return Storage(paths.storage.read_text(encoding="utf-8").strip())
     except FileNotFoundError:
         return None
+    except ValueError as problem:
+        raise StudyError(f"{paths.storage}: {problem}; remove the file, or launch again with --storage URI") from None
 
 
 def remember_storage(paths: StudyPaths, storage: Storage | None) -> None:

@@ -63,17 +63,6 @@ def clean_up(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def taken(file: str) -> str | None:
-    """The text of a file of the node, which is removed; None where there is none."""
-    path = Path(file)
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    path.unlink(missing_ok=True)
-    return text
-
-
 def kill(pid: int) -> None:
     """End a process of the node."""
     with suppress(ProcessLookupError):

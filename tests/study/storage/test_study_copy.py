@@ -16,6 +16,7 @@ from study.errors import StudyError
 from study.records.ledger import Ledger
 from study.records.paths import StudyPaths
 from study.storage import follow, owner
+from study.storage.checkpoints import storage_of
 from study.storage.follow import CopyFollower
 from study.storage.owner import Ownership
 from study.storage.study_copy import INDEX, StudyCopy
@@ -296,3 +297,9 @@ def test_copies_take_a_small_share_of_the_time(
     following.end()
     gaps = [later - earlier for earlier, later in itertools.pairwise(sent[1:-1])]
     assert all(gap >= 0.5 for gap in gaps)
+
+
+def test_a_damaged_note_of_the_storage_is_a_line(study: StudyPaths) -> None:
+    study.storage.write_text("no place\n")
+    with pytest.raises(StudyError, match=r"storage: 'no place' is no place .* launch again with --storage"):
+        storage_of(study)
